@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Backend and Device: the two contracts every engine implements.
+//
+// A Backend is a compiler: it turns a VerifiedProgram into an Image, purely, on any host. A Device runs images. What a
+// backend cannot do stands in its Capabilities as data, so that `forager explain` can judge all backends at once,
+// before anything is loaded.
+//
+// Life of a device: open() -> load(image) -> bind(every map of the program) -> run(batch)* . load() may be called
+// again to replace the program; maps are bound anew then. A Device belongs to one thread at a time; several devices may
+// share maps.
+//
+// Tested by: tests/unit/exec_*_test.cc, and every engine through tests/golden.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/environment.h"
+#include "exec/frame.h"
+#include "exec/map.h"
+#include "forager/result.h"
+#include "verifier/verify.h"
+
+namespace forager::exec {
+
+struct Capabilities {
+  bool available = true;              // on this machine, now
+  std::string reason;                 // why it is not available
+  std::bitset<256> ops;               // by isa::Op
+  std::bitset<512> helpers;           // by helper id, run natively
+  std::bitset<64> map_types;          // by isa::MapType
+  std::vector<isa::ProgType> program_types;
+  std::uint32_t max_slots = isa::kMaxInstructions;
+  std::uint32_t max_packet_bytes = kMaxPacketBytes;
+  std::uint32_t min_packet_bytes = 0;
+};
+
+struct CompileOptions {
+  bool checked = false;  // interp: track initialisation of every byte and register
+};
+
+// Something one backend made and only it can run.
+class Image {
+ public:
+  virtual ~Image() = default;
+  [[nodiscard]] virtual std::string_view backend() const = 0;
+  [[nodiscard]] virtual std::size_t bytes() const = 0;       // code size
+  [[nodiscard]] virtual std::string listing() const = 0;     // for people: `prog dump`
+  [[nodiscard]] virtual const verifier::VerifiedProgram& program() const = 0;
+};
+
+struct DeviceInfo {
+  std::string backend;
+  std::string name;  // "interpreter", "Linux 6.18 on 2 CPUs", ...
+};
+
+// What one run() did. busy_ns is the engine's own measure of time inside programs (the kernel's test_run duration; thread
+// CPU time where the engine runs on the calling thread), without staging.
+struct RunReport {
+  std::uint64_t packets = 0;
+  std::uint64_t traps = 0;
+  std::uint64_t busy_ns = 0;
+};
+
+struct Counters {
+  std::uint64_t packets = 0;
+  std::uint64_t traps = 0;
+  std::uint64_t instructions = 0;  // retired, 0 if the engine does not count
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  [[nodiscard]] virtual DeviceInfo info() const = 0;
+  [[nodiscard]] virtual Result<> load(std::shared_ptr<const Image> image) = 0;
+  // Map number `index` of the loaded program. Devices with memory of their own keep it coherent with `map`.
+  [[nodiscard]] virtual Result<> bind(std::uint32_t index, std::shared_ptr<Map> map) = 0;
+  // Runs every frame, in order as far as results can tell. A program that is stopped traps its frame only; an error
+  // means that the device itself failed.
+  [[nodiscard]] virtual Result<RunReport> run(PacketBatch batch) = 0;
+  [[nodiscard]] virtual Counters counters() const = 0;
+};
+
+struct DeviceOptions {
+  const Environment* environment = nullptr;  // outlives the device
+  std::uint64_t seed = 1;                    // of bpf_get_prandom_u32
+  std::uint64_t instruction_budget = 1ULL << 28;  // per invocation; a program that exceeds it traps
+  std::vector<std::uint32_t> ports;          // ifindexes that redirects and DEVMAPs name
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  [[nodiscard]] virtual const Capabilities& capabilities() const = 0;
+  [[nodiscard]] virtual Result<std::shared_ptr<const Image>> compile(
+      std::shared_ptr<const verifier::VerifiedProgram> program, const CompileOptions& options) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Device>> open(const DeviceOptions& options) const = 0;
+};
+
+}  // namespace forager::exec

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frame: one packet (or event) on its way through a program, and what the program decided about it.
+//
+//      buffer                                                              buffer + capacity
+//      | headroom          | metadata | packet bytes        | tailroom | reserve |
+//      0              data_meta     data                 data_end           limit()
+//
+// Geometry follows Linux's XDP test frame, so that engines can be compared with BPF_PROG_TEST_RUN byte by byte:
+// 256 bytes of headroom, frames of 4096 bytes (larger packets get a larger frame), the last 320 bytes reserved
+// (the kernel's skb_shared_info), the first 40 out of adjust_head's reach (struct xdp_frame).
+//
+// The program's context (struct xdp_md, __sk_buff, ...) travels in `context` in uapi layout; pointer fields such as
+// data and data_end are not stored there: engines derive them from the frame.
+//
+// Tested by: tests/unit/exec_frame_test.cc.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "forager/result.h"
+
+namespace forager::exec {
+
+inline constexpr std::uint32_t kHeadroom = 256;        // XDP_PACKET_HEADROOM
+inline constexpr std::uint32_t kFrameBytes = 4096;     // frame_sz of the kernel's test run
+inline constexpr std::uint32_t kTailReserve = 320;     // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
+inline constexpr std::uint32_t kFrameHeader = 40;      // sizeof(struct xdp_frame)
+inline constexpr std::uint32_t kMaxContextBytes = 256; // no uapi context is larger
+inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
+
+// Where a redirect goes (bpf_redirect, bpf_redirect_map).
+struct Redirect {
+  std::uint32_t ifindex = 0;  // 0 = none
+  std::uint32_t map_type = 0; // isa::MapType of the map, 0 for plain bpf_redirect
+  std::uint64_t flags = 0;
+};
+
+class Frame {
+ public:
+  Frame() = default;
+  // A frame holding a copy of `packet` with the standard geometry. Errors: limit over kMaxPacketBytes.
+  [[nodiscard]] static Result<Frame> make(std::span<const std::byte> packet);
+  // A frame without head- and tailroom (raw memory programs).
+  [[nodiscard]] static Frame raw(std::span<const std::byte> memory);
+
+  [[nodiscard]] std::span<std::byte> packet() { return {buffer_.data() + data_, data_end_ - data_}; }
+  [[nodiscard]] std::span<const std::byte> packet() const { return {buffer_.data() + data_, data_end_ - data_}; }
+  [[nodiscard]] std::byte* buffer() { return buffer_.data(); }
+  [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(buffer_.size()); }
+  // Offsets into buffer(), bytes.
+  [[nodiscard]] std::uint32_t data_meta() const { return data_meta_; }
+  [[nodiscard]] std::uint32_t data() const { return data_; }
+  [[nodiscard]] std::uint32_t data_end() const { return data_end_; }
+  [[nodiscard]] std::uint32_t limit() const { return capacity() - reserve_; }
+
+  // bpf_xdp_adjust_{head,tail,meta} (net/core/filter.c): 0 or -EINVAL, -EACCES; new tail bytes are zero.
+  [[nodiscard]] int adjust_head(std::int32_t delta);
+  [[nodiscard]] int adjust_tail(std::int32_t delta);
+  [[nodiscard]] int adjust_meta(std::int32_t delta);
+
+  // Replaces the contents with another engine's output. Errors: limit if it does not fit the frame.
+  [[nodiscard]] Result<> assign(std::span<const std::byte> packet);
+
+  std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
+  std::uint64_t id = 0;            // position in the input, from 0
+  std::uint64_t timestamp_ns = 0;  // of the capture
+
+  // Results of the last run.
+  std::uint64_t return_value = 0;      // r0: XDP action, or 64 bits for raw memory
+  Redirect redirect;
+  std::unique_ptr<Diagnostic> trap;    // the program was stopped; return_value is then the type's safe verdict
+
+ private:
+  std::vector<std::byte> buffer_;
+  std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, reserve_ = 0, head_limit_ = 0;
+};
+
+using PacketBatch = std::span<Frame>;
+
+}  // namespace forager::exec

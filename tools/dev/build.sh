@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Configure, build and test a CMake preset. One preset is one folder build/<preset>; it is configured again only when
+# the presets or the options below change (Ninja itself notices changed CMakeLists).
+
+# ccache by environment, so that neither the presets nor plain CMake users depend on it; read at the first configure.
+export_launcher() {
+  command -v ccache >/dev/null || return 0
+  export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER:-ccache}
+  export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+}
+
+# Tests and benchmarks are built where their libraries are, as `dev run` alone must not ask for them. The other presets
+# say what they build.
+options_of() {
+  case $1 in
+    release | debug) option_probe | "${CXX:-g++}" -E -P -x c++ - | tr -d '"' ;;
+  esac
+}
+
+option_probe() {
+  cat <<'END'
+#if __has_include(<gmock/gmock.h>)
+"-DFORAGER_TESTS=ON"
+#else
+"-DFORAGER_TESTS=OFF"
+#endif
+#if __has_include(<benchmark/benchmark.h>)
+"-DFORAGER_BENCH=ON"
+#else
+"-DFORAGER_BENCH=OFF"
+#endif
+END
+}
+
+configure() {
+  local preset=$1 folder=build/$1 options stamp
+  mapfile -t options < <(options_of "$preset")
+  stamp="${options[*]} $(cksum <CMakePresets.json)"
+  if [[ -e $folder/build.ninja && -e $folder/dev-options && $(<"$folder/dev-options") == "$stamp" ]]; then return 0; fi
+  export_launcher
+  step "configure $preset" "$folder/dev-configure.log" cmake --preset "$preset" "${options[@]}"
+  printf '%s\n' "$stamp" >"$folder/dev-options"
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset=$1 arguments=()
+  shift
+  (($# == 0)) || arguments=(--target "$@")
+  configure "$preset"
+  step "build $preset${1:+ ($*)}" "build/$preset/dev-build.log" \
+    cmake --build --preset "$preset" --parallel "$(nproc)" "${arguments[@]}"
+}
+
+# run_tests PRESET [CTEST ARGUMENT...]: failures and the summary are shown, passing tests only in the log.
+run_tests() {
+  local preset=$1 log=build/$1/dev-test.log
+  shift
+  note "test $preset (log: $log)"
+  ctest --preset "$preset" --parallel "$(nproc)" "$@" 2>&1 | tee "$log" |
+    grep -vE --line-buffered '^ +Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed +[0-9.]+ sec$'
+}
+
+# run_fuzzers SECONDS [NAME]: each has a corpus of its own under build/fuzz, grown from the seeds in the tree.
+run_fuzzers() {
+  local seconds=$1 only=$2 fuzzer name ran=0
+  for fuzzer in build/fuzz/bin/fuzz_*; do
+    name=$(basename "$fuzzer")
+    [[ -x $fuzzer && (-z $only || $only == "$name") ]] || continue
+    fuzz_one "$fuzzer" "$name" "$seconds"
+    ran=$((ran + 1))
+  done
+  ((ran)) || die 2 "no fuzzer ${only:-} in build/fuzz/bin"
+}
+
+fuzz_one() {
+  local fuzzer=$1 name=$2 seconds=$3 corpus=build/fuzz/corpus/$2 seeds=()
+  mkdir -p "$corpus"
+  [[ -d tests/fuzz/corpus/$name ]] && seeds=("tests/fuzz/corpus/$name")
+  step "$name for $seconds s" "build/fuzz/dev-$name.log" \
+    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$name-" \
+    "$corpus" "${seeds[@]}"
+}

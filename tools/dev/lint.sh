@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What `dev lint` checks: formatting, clang-tidy, shell scripts, and the tree's own rules (tests/tools). Every check
+# runs, and one line for each says how it went; lint fails if any of them does.
+
+# Our C and C++ sources, each ended by a zero byte.
+sources() {
+  find host jit-backends sim tests bench -type f \( -name '*.cc' -o -name '*.c' -o -name '*.h' \) -print0 | sort -z
+}
+
+scripts() { printf '%s\0' dev .ci/run tools/dev/*.sh tests/tools/*.sh; }
+
+lint_all() {
+  local failed=()
+  check "format" lint_format
+  check "shellcheck" lint_scripts
+  check "tree rules" lint_tree
+  check "clang-tidy" lint_tidy
+  ((${#failed[@]} == 0)) || die 1 "lint failed: ${failed[*]}"
+  note "lint passed"
+}
+
+# check NAME COMMAND: runs in a subshell, so that a failing step does not end the checks after it.
+check() {
+  local name=$1
+  (step "$name" "build/release/dev-lint-${name// /-}.log" "$2") || failed+=("$name")
+}
+
+lint_format() { sources | xargs -0 clang-format-19 --dry-run --Werror; }
+lint_scripts() { scripts | xargs -0 shellcheck -x; }
+lint_tree() { bash tests/tools/check_layers.sh . && bash tests/tools/check_files.sh .; }
+
+# clang-tidy is slow, so a file that passed is not read again until something it sees changes: its key is a hash of its
+# command, the configuration and every header of ours that Ninja knows it includes. A passed key is an empty file.
+lint_tidy() {
+  local passed=build/release/tidy
+  mkdir -p "$passed"
+  tidy_keys build/release >build/release/tidy-keys
+  while read -r key source; do
+    [[ -e $passed/$key ]] || printf '%s %s\0' "$key" "$source"
+  done <build/release/tidy-keys | xargs -0 -r -n 1 -P "$(nproc)" bash tools/dev/tidy_one.sh build/release "$passed"
+}
+
+# tidy_keys BUILD: "<key> <source>" for each compiled source of ours.
+tidy_keys() {
+  local build=$1 salt
+  salt=$({ clang-tidy-19 --version; cat .clang-tidy tools/dev/tidy_one.sh; } | sha256sum | cut -c 1-64)
+  ninja -C "$build" -t deps | own_dependencies "$build" | sort -u >"$build/tidy-deps"
+  cut -d ' ' -f 2 "$build/tidy-deps" | sort -u | xargs -r sha256sum >"$build/tidy-sums"
+  awk -v salt="$salt" '
+    FNR == NR { sum[$2] = $1; next }
+    $1 != last { if (last) print text; last = $1; text = $1 " " salt }
+    { text = text " " sum[$2] }
+    END { if (last) print text }' "$build/tidy-sums" "$build/tidy-deps" |
+    while read -r source text; do
+      printf '%s %s\n' "$(printf '%s' "$source $text" | sha256sum | cut -c 1-64)" "$source"
+    done
+}
+
+# own_dependencies BUILD: from Ninja's dependency log, "<source> <file it reads>" for files of this tree.
+own_dependencies() {
+  awk -v root="$PWD/" -v build="$1/" '
+    /^[^ ]/ { source = "" }
+    /^    / {
+      path = $1
+      if (index(path, root) == 1) path = substr(path, length(root) + 1)
+      else if (path ~ /^\//) next
+      else path = build path
+      if (source == "") { source = path; if (source ~ "^" build) source = "-" }
+      if (source != "-") print source, path
+    }'
+}
