@@ -88,6 +88,7 @@ class Device {
 
 struct DeviceOptions {
   const Environment* environment = nullptr;  // outlives the device
+  unsigned cpu = 0;                          // lane of per-CPU maps; devices that run at the same time differ in it
   std::uint64_t seed = 1;                    // of bpf_get_prandom_u32
   std::uint64_t instruction_budget = 1ULL << 28;  // per invocation; a program that exceeds it traps
   std::vector<std::uint32_t> ports;          // ifindexes that redirects and DEVMAPs name

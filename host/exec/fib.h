@@ -18,6 +18,9 @@ namespace forager::exec {
 using Address = std::array<std::uint8_t, 16>;
 using Mac = std::array<std::uint8_t, 6>;
 
+// What a route does with its packets (RTN_* of linux/rtnetlink.h; local routes are not forwarded).
+enum class FibRouteType : std::uint8_t { unicast, local, blackhole, unreachable, prohibit };
+
 struct FibRoute {
   bool ipv6 = false;
   Address prefix{};
@@ -25,6 +28,8 @@ struct FibRoute {
   std::optional<Address> via;  // next hop; absent = on link
   std::uint32_t ifindex = 0;
   std::uint32_t mtu = 0;       // 0 = the interface's
+  std::uint32_t metric = 0;    // of routes with equal prefixes, the least wins
+  FibRouteType type = FibRouteType::unicast;
 };
 struct FibNeighbour {
   bool ipv6 = false;
@@ -45,7 +50,8 @@ class FibTable {
   std::vector<FibNeighbour> neighbours;
   std::vector<FibInterface> interfaces;
 
-  [[nodiscard]] const FibRoute* route(bool ipv6, const Address& destination) const;
+  // The longest match; null if none. out_ifindex is the interface that the route must lead to, 0 = any.
+  [[nodiscard]] const FibRoute* route(bool ipv6, const Address& destination, std::uint32_t out_ifindex = 0) const;
   [[nodiscard]] const FibNeighbour* neighbour(bool ipv6, const Address& address, std::uint32_t ifindex) const;
   [[nodiscard]] const FibInterface* interface(std::uint32_t ifindex) const;
 };

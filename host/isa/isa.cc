@@ -3,6 +3,8 @@
 // isa.def expanded into rows, the proof that encodings are disjoint, and the 256-entry opcode index.
 #include "isa/isa.h"
 
+#include <algorithm>
+
 namespace forager::isa {
 namespace {
 
@@ -33,7 +35,7 @@ constexpr Row jump(Op op, std::string_view name, std::string_view mnemonic, std:
           alu_group(false, width), width, false, false, {}};
 }
 
-constexpr Row kRows[] = {
+constexpr Row kListed[] = {
 #define FORAGER_ALU(name, mnemonic, code, offset, group, symbol, expr)                                          \
   alu(Op::name##64_imm, #name "64_imm", mnemonic, symbol, #expr, code, false, offset, group, 64),               \
       alu(Op::name##64_reg, #name "64_reg", mnemonic, symbol, #expr, code, true, offset, group, 64),            \
@@ -71,6 +73,21 @@ constexpr Row kRows[] = {
           false, fetch, {.offset = {}, .imm = selector, .src = {}}},
 #include "isa/isa.def"
 };
+
+// The offset column of isa.def tells ALU rows of one opcode apart (div from sdiv, mov from movsx). Where the opcode is
+// enough, the offset is a reserved field like any other, and a program that sets it is told so.
+constexpr bool shares_opcode(const Row& row) {
+  return std::ranges::count(kListed, row.opcode, &Row::opcode) > 1;
+}
+constexpr auto kRows = [] {
+  auto rows = std::to_array(kListed);
+  for (Row& row : rows) {
+    if (row.form == Form::alu_imm || row.form == Form::alu_reg) {
+      if (!shares_opcode(row)) row.match.offset = {};
+    }
+  }
+  return rows;
+}();
 
 constexpr std::size_t kRowCount = std::size(kRows);
 static_assert(kRowCount < 0xff, "the opcode index stores row numbers in a byte");

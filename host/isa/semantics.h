@@ -30,7 +30,7 @@ template <Word T>
 
 // Signed division truncates; by zero gives 0, the most negative number by -1 gives itself (RFC 9669 section 4.1).
 template <Word T>
-[[nodiscard]] constexpr T sdiv(T dst, T src) {
+[[nodiscard]] constexpr T signed_div(T dst, T src) {
   if (src == 0) return 0;
   if (src == std::numeric_limits<T>::max()) return T{0} - dst;
   return static_cast<T>(as_signed(dst) / as_signed(src));
@@ -38,7 +38,7 @@ template <Word T>
 
 // Signed remainder has the dividend's sign; by zero gives the dividend, by -1 gives 0.
 template <Word T>
-[[nodiscard]] constexpr T smod(T dst, T src) {
+[[nodiscard]] constexpr T signed_mod(T dst, T src) {
   if (src == 0) return dst;
   if (src == std::numeric_limits<T>::max()) return 0;
   return static_cast<T>(as_signed(dst) % as_signed(src));

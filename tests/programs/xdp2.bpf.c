@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // xdp1 with an answer: counts frames by transport protocol and sends them back; what cannot be parsed is dropped.
+//
+// Tested by: its rows of matrix.txt.
 #include "protocols.h"
 
 SEC("xdp")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // Answers an IPv4 packet that is too long with ICMP "fragmentation needed" (RFC 792; next-hop MTU: RFC 1191).
 //
 //   before  | Ethernet | IPv4 | options, L4, payload ...                          |
@@ -6,6 +7,8 @@
 //
 // The tail is cut behind the quotation, the head grows by two headers. Everything else passes. No ICMP error answers an
 // ICMP message, a later fragment or a packet to a group (RFC 1122, 3.2.2).
+//
+// Tested by: its rows of matrix.txt.
 
 #include "checksum.h"
 #include "icmp.h"
@@ -66,7 +69,7 @@ static __always_inline void fill_ip(const struct reply* reply) {
       .version = 4,
       .ihl = sizeof(struct iphdr) / 4,
       .tot_len = bpf_htons(HEAD_GROWTH + QUOTED_BYTES),
-      .ttl = IPV4_DEFAULT_TTL,
+      .ttl = DEFAULT_TTL,
       .protocol = IPPROTO_ICMP,
       .saddr = reply->quoted->daddr,
       .daddr = reply->quoted->saddr,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // A router for IPv4 and IPv6 that keeps no tables of its own: bpf_fib_lookup asks the host's. The map `results` counts
 // what the lookups answered (BPF_FIB_LKUP_RET_*).
 //
 // A packet that may not be forwarded here (to a group, to the link, with its hops used up) passes to the host's stack,
 // like every packet for which the lookup found no complete way out; blackholes and their like drop.
+//
+// Tested by: its rows of matrix.txt.
 #include <linux/ipv6.h>
 
 #include "checksum.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // A layer-4 load balancer: packets for a virtual address (VIP) go, encapsulated in IP, to one of the real servers
 // behind it, and all packets of a connection go to the same one.
 //
@@ -8,6 +9,8 @@
 // The control plane lays each VIP's reals out on its part of `ring` by consistent hashing, so that a change of servers
 // moves few connections. The outer IPv4 source is 172.16.0.0/16 with the hash in its lower half: the receiver's queues
 // then see many flows, not one. What is for no VIP passes; what is for a VIP but cannot be balanced drops.
+//
+// Tested by: its rows of matrix.txt.
 #include <linux/tcp.h>
 
 #include "checksum.h"
@@ -61,7 +64,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, MAX_VIPS * RING_SIZE);
+  __uint(max_entries, MAX_VIPS* RING_SIZE);
   __type(key, __u32);
   __type(value, __u32);
 } ring SEC(".maps");
@@ -205,7 +208,7 @@ static __always_inline int encapsulate_ipv4(struct xdp_md* ctx, const struct pac
       .ihl = sizeof(*outer) / 4,
       .tos = packet->tos,
       .tot_len = bpf_htons(packet->inner_length + sizeof(*outer)),
-      .ttl = IPV4_DEFAULT_TTL,
+      .ttl = DEFAULT_TTL,
       .protocol = IPPROTO_IPIP,
       .saddr = bpf_htonl(OUTER_SOURCE_PREFIX | (hash & 0xffff)),
       .daddr = real->address.words[3],
@@ -222,7 +225,7 @@ static __always_inline int encapsulate_ipv6(struct xdp_md* ctx, const struct pac
       .version = 6,
       .payload_len = bpf_htons(packet->inner_length),
       .nexthdr = IPPROTO_IPV6,
-      .hop_limit = IPV4_DEFAULT_TTL,
+      .hop_limit = DEFAULT_TTL,
       .saddr.in6_u.u6_addr32 = {bpf_htonl(0x01000000), 0, 0, bpf_htonl(hash)},  // 100::/64 (RFC 6666) and the hash
   };
   __builtin_memcpy(&outer->daddr, &real->address, sizeof(outer->daddr));

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// Sends each frame out of one of four ports, with its addresses swapped. The lowest two bits of the source address choose
-// the slot of the device map; a slot that user space left empty drops the frame, by the fallback that bpf_redirect_map
-// takes in its flags.
+//
+// Sends each frame out of one of four ports, with its addresses swapped. The lowest two bits of the source address
+// choose the slot of the device map; a slot that user space left empty drops the frame, by the fallback that
+// bpf_redirect_map takes in its flags.
+//
+// Tested by: its rows of matrix.txt.
 #include "counter.h"
 #include "ethernet.h"
 

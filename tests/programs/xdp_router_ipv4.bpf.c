@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // An IPv4 router. Longest-prefix match finds the next hop, the neighbour table its MAC address and port, and the frame
 // leaves through a device map with one hop less to live.
 //
@@ -7,6 +8,8 @@
 //
 // The control plane fills `routes`, `neighbours` and `ports`, and empties `cache` when it changes them. What needs more
 // than forwarding (no neighbour yet, time to live over, options) passes to the host's stack.
+//
+// Tested by: its rows of matrix.txt.
 #include "checksum.h"
 
 #define MAX_PORTS 16

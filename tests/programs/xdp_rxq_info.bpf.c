@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // Counts frames by receive queue, and by the pair of interface and queue, then does what `action` says.
 //
 // `action` is plain global data: user space changes it in the map `.data` while the program runs. With XDP_TX the frame
 // goes back with its addresses swapped. Queues from MAX_QUEUES on share the last counter.
+//
+// Tested by: its rows of matrix.txt.
 #include "counter.h"
 #include "ethernet.h"
 

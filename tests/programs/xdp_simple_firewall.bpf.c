@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // A stateful firewall: hosts of the inside network open flows, and from outside only the answers come in.
 //
 //   inside  ──▶ any TCP or UDP packet opens its flow ──▶ pass
@@ -6,8 +7,10 @@
 //                           └─ no ───▶ drop ("unsolicited")
 //
 // A TCP reset closes its flow, from either side. ARP passes; other protocols and fragments, which have no ports, drop.
-// Which side a packet comes from is told by its source address, so that one capture can hold both. The key of `flows` is
-// written from the inside host's view: both directions find the same entry.
+// Which side a packet comes from is told by its source address, so that one capture can hold both. The key of `flows`
+// is written from the inside host's view: both directions find the same entry.
+//
+// Tested by: its rows of matrix.txt.
 #include <linux/tcp.h>
 
 #include "counter.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // Sends packets for known services through a tunnel: IPv4 in IPv4 (RFC 2003) and IPv6 in IPv6 (RFC 2473).
 //
 //   before  |           | Ethernet | IP | TCP or UDP ...
@@ -6,6 +7,8 @@
 //
 // The map `tunnels` says, by address, port and protocol of a service, where its tunnel ends; what it does not list
 // passes. `tunnelled` counts packets and bytes by protocol, per CPU.
+//
+// Tested by: its rows of matrix.txt.
 #include "checksum.h"
 #include "counter.h"
 
@@ -84,7 +87,7 @@ static __always_inline int tunnel_ipv4(struct xdp_md* ctx, struct cursor cursor)
       .ihl = sizeof(*outer) / 4,
       .tos = tos,
       .tot_len = bpf_htons(length + sizeof(*outer)),
-      .ttl = IPV4_DEFAULT_TTL,
+      .ttl = DEFAULT_TTL,
       .protocol = IPPROTO_IPIP,
       .saddr = tunnel->source.words[3],
       .daddr = tunnel->destination.words[3],
@@ -111,7 +114,7 @@ static __always_inline int tunnel_ipv6(struct xdp_md* ctx, struct cursor cursor)
       .version = 6,
       .payload_len = bpf_htons(length + sizeof(*outer)),
       .nexthdr = IPPROTO_IPV6,
-      .hop_limit = IPV4_DEFAULT_TTL,
+      .hop_limit = DEFAULT_TTL,
   };
   __builtin_memcpy(&outer->saddr, &tunnel->source, sizeof(outer->saddr));
   __builtin_memcpy(&outer->daddr, &tunnel->destination, sizeof(outer->daddr));

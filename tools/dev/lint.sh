@@ -4,6 +4,8 @@
 # What `dev lint` checks: formatting, clang-tidy, shell scripts, and the tree's own rules (tests/tools). Every check
 # runs, and one line for each says how it went; lint fails if any of them does.
 
+tidy_build=build/release
+
 # Our C and C++ sources, each ended by a zero byte.
 sources() {
   find host jit-backends sim tests bench -type f \( -name '*.cc' -o -name '*.c' -o -name '*.h' \) -print0 | sort -z
@@ -34,12 +36,17 @@ lint_tree() { bash tests/tools/check_layers.sh . && bash tests/tools/check_files
 # clang-tidy is slow, so a file that passed is not read again until something it sees changes: its key is a hash of its
 # command, the configuration and every header of ours that Ninja knows it includes. A passed key is an empty file.
 lint_tidy() {
-  local passed=build/release/tidy
+  local passed=$tidy_build/tidy
   mkdir -p "$passed"
-  tidy_keys build/release >build/release/tidy-keys
+  tidy_keys "$tidy_build" >$tidy_build/tidy-keys || return
+  [[ -s $tidy_build/tidy-keys ]] || { echo "Ninja knows no source that was built"; return 1; }
   while read -r key source; do
     [[ -e $passed/$key ]] || printf '%s %s\0' "$key" "$source"
-  done <build/release/tidy-keys | xargs -0 -r -n 1 -P "$(nproc)" bash tools/dev/tidy_one.sh build/release "$passed"
+  done <$tidy_build/tidy-keys |
+    xargs -0 -r -n 1 -P "$(nproc)" bash tools/dev/tidy_one.sh "$tidy_build" "$passed" >$tidy_build/tidy-output && return
+  # A header's fault comes once for each source that includes it.
+  awk '/ (error|warning): / && !seen[$0]++' $tidy_build/tidy-output
+  return 1
 }
 
 # tidy_keys BUILD: "<key> <source>" for each compiled source of ours.

@@ -65,6 +65,6 @@ show_failure() {
   if grep -q '^FAILED: ' "$log"; then
     sed -n '/^FAILED: /,$p' "$log" | head -n 60
   else
-    tail -n 40 "$log"
+    tail -n 60 "$log"
   fi
 }

@@ -5,9 +5,10 @@
 set -euo pipefail
 build=$1 passed=$2
 read -r key source <<<"$3"
-if output=$(clang-tidy-19 -p "$build" --quiet "$source" 2>/dev/null) && [[ $output != *warning:* ]]; then
+if output=$(clang-tidy-19 -p "$build" --quiet "$source" 2>/dev/null) && [[ $output != *" warning: "* ]]; then
   : >"$passed/$key"
 else
   printf '%s\n' "$output"
+  [[ $output == *" error: "* ]] || echo "$source: error: clang-tidy failed without saying why"
   exit 1
 fi

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // The Internet checksum: whole (RFC 1071) and updated in place (RFC 1624).
 //
 // Tested by: the generator's own checksums; every rewriting program's output is checked packet by packet.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // Packet and byte counters.
 //
 // Why two ways to add: a per-CPU counter has one writer and needs no atomics; a shared one is only ever added to, which

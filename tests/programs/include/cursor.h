@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // A cursor walks a frame from its first byte to data_end, header by header.
 //
-// Why: each step makes its own bounds check, in the one form that verifiers recognise (position + size against data_end),
-// so that no program here can forget it. Invariant: every byte before `position` has been proved to lie in the frame.
-// Tested by: every program of tests/programs on captures/mixed.pcap, which cuts frames at each header boundary.
+// Why: each step makes its own bounds check, in the one form that verifiers recognise (position + size against
+// data_end), so that no program here can forget it. Invariant: every byte before `position` has been proved to lie in
+// the frame. Tested by: every program of tests/programs on captures/mixed.pcap, which cuts frames at each header
+// boundary.
 #pragma once
 
 #include <linux/bpf.h>
@@ -39,8 +41,8 @@ static __always_inline bool cursor_skip(struct cursor* cursor, __u32 size) {
 }
 
 // The header at the cursor, which moves past it; NULL where the frame ends inside it.
-#define cursor_take(cursor, type)                                        \
-  ({                                                                     \
-    type* taken_ = (cursor)->position;                                   \
-    cursor_skip((cursor), sizeof(type)) ? taken_ : (type*)NULL;          \
+#define cursor_take(cursor, type)                               \
+  ({                                                            \
+    type* taken_ = (cursor)->position;                          \
+    cursor_skip((cursor), sizeof(type)) ? taken_ : (type*)NULL; \
   })

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // Ethernet II with up to two VLAN tags (802.1Q, 802.1ad).
 //
 // Tested by: xdp1 and xdp2 on captures/mixed.pcap (no tag, one, two, three, and tags cut short).

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // A 32-bit hash of a few words: multiply, rotate and xor per word, then a finalizer in which every input bit reaches
 // every output bit. Not for use against an adversary who may choose the input: it has no key.
 //

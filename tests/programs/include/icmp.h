@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // The ICMP header (RFC 792). Ours, because <linux/icmp.h> draws in the C library's socket headers, which are not there
 // for BPF targets.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // IPv4 and IPv6 headers, the ports behind them, and one address type for both.
 //
 // Tested by: xdp_router_ipv4, xdp_simple_firewall, xdp_lb on captures/mixed.pcap (options, fragments, bad versions and
@@ -13,7 +14,7 @@
 
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV4_MORE_FRAGMENTS 0x2000
-#define IPV4_DEFAULT_TTL 64
+#define DEFAULT_TTL 64  // and hop limit
 
 // An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).
 struct address {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // What xdp1 and xdp2 share: find a frame's transport protocol, and the map `protocols` that counts frames by it.
 //
 // Tested by: xdp1 and xdp2 on every capture.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//
 // The map `verdicts`: packets and bytes by XDP action, per CPU. Included by programs that have no finer statistics.
 //
 // Tested by: the golden results, which must agree with the verdicts that the engine itself counted.

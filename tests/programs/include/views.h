@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// Words through which headers of any type may be read: checksums and hashes see memory, not fields. Without may_alias the
-// compiler could move such a read before the store of a field.
+//
+// Words through which headers of any type may be read: checksums and hashes see memory, not fields. Without may_alias
+// the compiler could move such a read before the store of a field.
 #pragma once
 
 #include <linux/types.h>

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "cli/btf_value.h"
+
+namespace forager::cli {
+namespace {
+
+// Input errors with this errno are about the command line itself.
+constexpr int kUsage = E2BIG + 10000;
+
+bool parse_number(std::string_view text, std::uint64_t& value) {
+  const int base = text.starts_with("0x") ? 16 : 10;
+  if (base == 16) text.remove_prefix(2);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+}  // namespace
+
+void Cli::print(const nlohmann::ordered_json& document) const { print(document.dump(pretty ? 4 : -1) + "\n"); }
+
+void Cli::print(const std::string& text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+const std::string& Words::peek() const {
+  static const std::string kNothing;
+  return empty() ? kNothing : words_[at_];
+}
+
+Result<std::string> Words::next(const std::string& what) {
+  if (empty()) return usage_error(what + " is missing");
+  return words_[at_++];
+}
+
+bool Words::take(const std::string& word) {
+  if (peek() != word || empty()) return false;
+  ++at_;
+  return true;
+}
+
+Result<std::uint64_t> Words::number(const std::string& what) {
+  auto word = next(what);
+  if (!word) return std::unexpected(word.error());
+  std::uint64_t value = 0;
+  if (!parse_number(*word, value)) return usage_error(fmt::format("{} '{}' is no number", what, *word));
+  return value;
+}
+
+Result<std::string> Words::bytes(const std::string& what, std::size_t count) {
+  const bool hex = take("hex");
+  std::string out;
+  while (out.size() < count && !empty()) {
+    std::uint64_t value = 0;
+    const bool good = hex ? parse_hex(peek(), out) : parse_number(peek(), value) && value <= 0xff;
+    if (!good) break;
+    if (!hex) out.push_back(static_cast<char>(value));
+    ++at_;
+  }
+  if (out.size() == count) return out;
+  const std::string stop = empty() ? "the end" : fmt::format("'{}'", peek());
+  return usage_error(fmt::format("{} has {} bytes before {}, {} wanted", what, out.size(), stop, count));
+}
+
+Result<> Words::end() const {
+  if (empty()) return {};
+  return usage_error(fmt::format("unexpected '{}'", peek()));
+}
+
+std::unexpected<Diagnostic> usage_error(std::string message) {
+  return fail(ErrorKind::input, kUsage, std::move(message));
+}
+
+bool is_usage_error(const Diagnostic& diagnostic) { return diagnostic.error == kUsage; }
+
+}  // namespace forager::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all subcommands share: global options, output, and how they hang themselves into the command line.
+//
+// Each subcommand is one file with one add_*() function: it declares its options and leaves an action, which main()
+// runs after parsing. Exit status: 0 done, 1 an error (one line on stderr, or {"error": ...} with --json), 2 usage.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/state.h"
+#include "forager/result.h"
+
+namespace forager::cli {
+
+struct Cli {
+  bool json = false;
+  bool pretty = false;
+  bool debug = false;
+  std::string state_directory = default_state_directory();
+  std::function<Result<>()> action;
+
+  // One document on standard output.
+  void print(const nlohmann::ordered_json& document) const;
+  void print(const std::string& text) const;
+  [[nodiscard]] bool wants_json() const { return json || pretty; }
+};
+
+void add_run(CLI::App& app, Cli& cli);
+void add_explain(CLI::App& app, Cli& cli);
+void add_prog(CLI::App& app, Cli& cli);
+void add_map(CLI::App& app, Cli& cli);
+void add_feature(CLI::App& app, Cli& cli);
+
+// Words of bpftool's grammar after the verb: "id 3", "name flows", "key hex 01 02", ...
+class Words {
+ public:
+  explicit Words(std::vector<std::string> words) : words_(std::move(words)) {}
+  [[nodiscard]] bool empty() const { return at_ == words_.size(); }
+  [[nodiscard]] const std::string& peek() const;
+  // The next word. Errors: input, "`what` is missing".
+  [[nodiscard]] Result<std::string> next(const std::string& what);
+  // Takes `word` if it is next.
+  bool take(const std::string& word);
+  [[nodiscard]] Result<std::uint64_t> number(const std::string& what);
+  // Exactly `count` bytes: decimal or 0x.., or plain hex after "hex". Errors: input, naming wanted and given.
+  [[nodiscard]] Result<std::string> bytes(const std::string& what, std::size_t count);
+  // Errors: input if words are left.
+  [[nodiscard]] Result<> end() const;
+
+ private:
+  std::vector<std::string> words_;
+  std::size_t at_ = 0;
+};
+
+// Errors of wrong words are usage errors: exit status 2.
+[[nodiscard]] std::unexpected<Diagnostic> usage_error(std::string message);
+[[nodiscard]] bool is_usage_error(const Diagnostic& diagnostic);
+
+}  // namespace forager::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Running a capture through one program on one backend: what `forager run`, the golden tests and the packet benches
+// share. No terminal, no files but those asked for.
+//
+// Tested by: tests/golden.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/object.h"
+#include "cli/run_result.h"
+#include "cli/setup.h"
+#include "exec/frame.h"
+#include "forager/result.h"
+#include "runtime/session.h"
+#include "sim/ports/pcap_reader.h"
+
+namespace forager::cli {
+
+struct RunOptions {
+  std::string program;  // empty: the only one
+  runtime::PlacementRequest placement;
+  bool checked = false;
+  std::uint64_t repeat = 1;
+  std::uint32_t ifindex = 1;  // ingress; the kernel's test run stands on loopback, which is 1
+  std::uint32_t queue = 0;
+  std::uint64_t seed = 1;
+};
+
+// Sees every frame after it ran, in the first of the passes; may be null.
+using FrameSink = std::function<void(const exec::Frame& frame)>;
+// Called after each batch with the number of frames; true stops the run. May be null.
+using StopCheck = std::function<bool(std::uint64_t frames)>;
+
+// A program of a loaded object, placed on a backend with its setup applied.
+class EngineRun {
+ public:
+  // Errors: of loading (input, rejected, ...), of the setup's entries, of placement.
+  [[nodiscard]] static Result<EngineRun> open(const std::string& object_path, const Setup& setup,
+                                              const RunOptions& options);
+
+  EngineRun(EngineRun&&) noexcept;
+  EngineRun& operator=(EngineRun&&) noexcept;
+  ~EngineRun();
+
+  // Errors: of the device.
+  [[nodiscard]] Result<> run(const std::vector<sim::CapturedPacket>& packets, const FrameSink& sink,
+                             const StopCheck& stop);
+  // Verdicts, maps, events, printk lines of all run() calls so far.
+  [[nodiscard]] Result<RunResult> result();
+
+  // Inside programs, all run() calls so far.
+  [[nodiscard]] std::uint64_t busy_ns() const { return result_.busy_ns; }
+  [[nodiscard]] runtime::Session& session() { return *session_; }
+  [[nodiscard]] const Object& object() const { return *object_; }
+
+ private:
+  EngineRun() = default;
+  [[nodiscard]] Result<> apply(const Setup& setup);
+  [[nodiscard]] Result<> pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
+                              const StopCheck& stop);
+  [[nodiscard]] Result<std::vector<exec::Frame>> make_batch(std::span<const sim::CapturedPacket> packets,
+                                                            std::uint64_t first_id) const;
+  void count(const exec::Frame& frame, std::uint64_t bytes);
+
+  RunOptions options_;
+  std::unique_ptr<Object> object_;
+  std::unique_ptr<runtime::Session> session_;
+  std::unique_ptr<class EventReaders> events_;
+  std::shared_ptr<struct TraceLog> trace_;
+  RunResult result_;
+};
+
+}  // namespace forager::cli

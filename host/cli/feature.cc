@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// forager feature: what each backend takes, from the tables and its Capabilities.
+#include <fmt/format.h>
+
+#include "cli/cli.h"
+#include "exec/backend.h"
+#include "isa/isa.h"
+#include "isa/tables.h"
+#include "jit-backends/backends.h"
+
+namespace forager::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json program_types(const exec::Capabilities& capabilities) {
+  Json out = Json::array();
+  for (const isa::ProgTypeRow& row : isa::prog_types()) {
+    const auto& types = capabilities.program_types;
+    if (std::find(types.begin(), types.end(), row.type) != types.end()) out.push_back(row.name);
+  }
+  return out;
+}
+
+Json map_types(const exec::Capabilities& capabilities) {
+  Json out = Json::array();
+  for (const isa::MapRow& row : isa::maps()) {
+    const auto number = static_cast<std::size_t>(row.type);
+    if (number < capabilities.map_types.size() && capabilities.map_types.test(number)) out.push_back(row.name);
+  }
+  return out;
+}
+
+Json helpers(const exec::Capabilities& capabilities) {
+  Json out = Json::array();
+  for (const isa::HelperRow& row : isa::helpers()) {
+    if (row.id < capabilities.helpers.size() && capabilities.helpers.test(row.id)) out.push_back(row.name);
+  }
+  return out;
+}
+
+// A conformance group is taken if every instruction of it is; those that Linux refuses too do not count.
+Json groups(const exec::Capabilities& capabilities) {
+  std::array<bool, isa::kGroupNames.size()> whole;
+  whole.fill(true);
+  for (const isa::Row& row : isa::rows()) {
+    const bool refused_by_linux = row.op == isa::Op::callx || row.op == isa::Op::call_kfunc;
+    if (refused_by_linux || capabilities.ops.test(static_cast<std::size_t>(row.op))) continue;
+    whole[static_cast<std::size_t>(row.group)] = false;
+  }
+  Json out = Json::array();
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i]) out.push_back(isa::kGroupNames[i]);
+  }
+  return out;
+}
+
+Json describe(const jit::BackendRow& row) {
+  const exec::Capabilities& capabilities = row.get().capabilities();
+  Json out = {{"name", row.name}, {"summary", row.summary}, {"available", capabilities.available}};
+  if (!capabilities.available) out["reason"] = capabilities.reason;
+  out["instruction_groups"] = groups(capabilities);
+  out["program_types"] = program_types(capabilities);
+  out["map_types"] = map_types(capabilities);
+  out["helpers"] = helpers(capabilities);
+  out["max_instructions"] = capabilities.max_slots;
+  out["packet_bytes"] = {capabilities.min_packet_bytes, capabilities.max_packet_bytes};
+  return out;
+}
+
+std::string wrapped(const std::string& label, const Json& names) {
+  constexpr std::size_t kWidth = 100, kIndent = 16;
+  std::string out = fmt::format("  {:<14}", label), line;
+  for (const Json& name : names) {
+    const std::string word = name.get<std::string>();
+    if (line.size() + word.size() + 1 > kWidth - kIndent) {
+      out += line + "\n" + std::string(kIndent, ' ');
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + line + "\n";
+}
+
+std::string to_text(const Json& backend) {
+  std::string out = fmt::format("{}: {}\n", backend["name"].get<std::string>(), backend["summary"].get<std::string>());
+  if (!backend["available"].get<bool>()) out += fmt::format("  not available: {}\n", backend["reason"].get<std::string>());
+  for (const char* list : {"instruction_groups", "program_types", "map_types", "helpers"}) {
+    std::string label = list;
+    std::replace(label.begin(), label.end(), '_', ' ');
+    out += wrapped(label.substr(0, 13), backend[list]);
+  }
+  return out + fmt::format("  limits        {} instructions, packets of {} to {} bytes\n",
+                           backend["max_instructions"].get<std::uint64_t>(), backend["packet_bytes"][0].get<std::uint64_t>(),
+                           backend["packet_bytes"][1].get<std::uint64_t>());
+}
+
+Result<> feature(const Cli& cli) {
+  Json document = {{"schema", "forager-feature"}, {"version", 1}, {"backends", Json::array()}};
+  for (const jit::BackendRow& row : jit::backends()) document["backends"].push_back(describe(row));
+  if (cli.wants_json()) {
+    cli.print(document);
+    return {};
+  }
+  std::string out;
+  for (const Json& backend : document["backends"]) out += (out.empty() ? "" : "\n") + to_text(backend);
+  cli.print(out);
+  return {};
+}
+
+}  // namespace
+
+void add_feature(CLI::App& app, Cli& cli) {
+  CLI::App* verb = app.add_subcommand("feature", "show what each backend takes");
+  verb->add_subcommand("probe", "the same: bpftool's spelling");
+  verb->callback([&cli] { cli.action = [&cli] { return feature(cli); }; });
+}
+
+}  // namespace forager::cli

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "isa/tables.h"
+
+namespace forager::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string verdict_name(const RunResult& result, std::uint32_t value) {
+  const isa::ProgTypeRow* type = isa::find_prog_type(std::string_view(result.program_type));
+  const std::string_view name = type != nullptr ? isa::return_name(type->type, value) : std::string_view{};
+  return name.empty() ? fmt::format("{}", value) : std::string(name);
+}
+
+// 1234567 -> "1,234,567".
+std::string grouped(std::uint64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  return digits;
+}
+
+std::uint64_t runs(const RunResult& result) { return result.packets * std::max<std::uint64_t>(result.repeat, 1); }
+
+double ns_per_packet(const RunResult& result) {
+  return runs(result) == 0 ? 0 : static_cast<double>(result.busy_ns) / static_cast<double>(runs(result));
+}
+
+std::string headline(const RunResult& result) {
+  std::string out = fmt::format("{} ({}) on {}: {} packets, {} bytes", result.program, result.program_type,
+                                result.backend, grouped(result.packets), grouped(result.bytes));
+  if (result.repeat > 1) out += fmt::format(", {} times", grouped(result.repeat));
+  if (result.packets > 0) out += fmt::format(", {:.0f} ns/packet", ns_per_packet(result));
+  return out + (result.interrupted ? " (interrupted)\n" : "\n");
+}
+
+std::string verdict_table(const RunResult& result) {
+  std::string out = fmt::format("\n  {:<14} {:>12} {:>14} {:>8}\n", "verdict", "packets", "bytes", "share");
+  const double total = std::max(1.0, static_cast<double>(runs(result)));
+  for (const auto& [value, count] : result.verdicts) {
+    out += fmt::format("  {:<14} {:>12} {:>14} {:>6.1f} %\n", verdict_name(result, value), grouped(count.packets),
+                       grouped(count.bytes), 100.0 * static_cast<double>(count.packets) / total);
+  }
+  return out;
+}
+
+std::string trap_text(const RunResult& result) {
+  if (result.trap_count == 0) return {};
+  std::string out = fmt::format("\n{} packets were stopped; the first:\n", grouped(result.trap_count));
+  for (const Diagnostic& trap : result.traps) out += fmt::format("  {}\n", trap.text());
+  return out;
+}
+
+std::string map_head(const MapView& map) {
+  if (map.records) {
+    return fmt::format("{} ({}): {} records, {} lost\n", map.name, map.type, grouped(*map.records), grouped(map.lost));
+  }
+  return fmt::format("{} ({}): {} of {} entries\n", map.name, map.type, grouped(map.count), grouped(map.max_entries));
+}
+
+std::string map_text(const MapView& map, std::size_t limit) {
+  std::string out = "\n" + map_head(map);
+  const std::size_t shown = std::min(limit, map.entries.size());
+  for (const MapEntryView& entry : std::span(map.entries).first(shown)) {
+    const std::string_view separator = entry.key_text.empty() ? "" : ": ";
+    out += fmt::format("  {}{}{}\n", entry.key_text, separator, entry.value_text);
+  }
+  if (shown < map.entries.size()) out += fmt::format("  ... {} more\n", grouped(map.entries.size() - shown));
+  return out;
+}
+
+std::string printk_text(const RunResult& result, std::size_t limit) {
+  if (result.printk.empty()) return {};
+  std::string out = "\nprintk\n";
+  const std::size_t shown = std::min(limit, result.printk.size());
+  for (const std::string& line : std::span(result.printk).first(shown)) out += fmt::format("  {}\n", line);
+  const std::uint64_t hidden = result.printk.size() - shown + result.printk_lost;
+  if (hidden > 0) out += fmt::format("  ... {} more\n", grouped(hidden));
+  return out;
+}
+
+Json verdicts_json(const RunResult& result) {
+  Json out = Json::array();
+  for (const auto& [value, count] : result.verdicts) {
+    out.push_back({{"verdict", verdict_name(result, value)},
+                   {"value", value},
+                   {"packets", count.packets},
+                   {"bytes", count.bytes}});
+  }
+  return out;
+}
+
+template <class Range>
+Json list_json(const Range& range) {
+  Json out = Json::array();
+  for (const auto& element : range) out.push_back(to_json(element));
+  return out;
+}
+
+}  // namespace
+
+std::string to_text(const RunResult& result, std::size_t limit) {
+  std::string out = headline(result) + verdict_table(result) + trap_text(result);
+  for (const MapView& map : result.maps) out += map_text(map, limit);
+  out += printk_text(result, limit);
+  if (!result.output.empty()) {
+    out += fmt::format("\nwrote {} packets to {}\n", grouped(result.output_packets), result.output);
+  }
+  return out;
+}
+
+Json to_json(const Diagnostic& diagnostic) {
+  Json out = {{"kind", to_string(diagnostic.kind)}, {"errno", diagnostic.error}, {"message", diagnostic.message}};
+  if (diagnostic.instruction) out["instruction"] = *diagnostic.instruction;
+  if (!diagnostic.source.empty()) out["source"] = diagnostic.source;
+  if (diagnostic.limit) out["limit"] = *diagnostic.limit;
+  if (diagnostic.asked) out["asked"] = *diagnostic.asked;
+  return out;
+}
+
+Json to_json(const MapView& map) {
+  Json out = {{"name", map.name}, {"type", map.type}, {"max_entries", map.max_entries}, {"count", map.count}};
+  if (map.records) {
+    out["records"] = *map.records;
+    out["lost"] = map.lost;
+  }
+  Json entries = Json::array();
+  for (const MapEntryView& entry : map.entries) {
+    Json row = entry.raw;
+    if (!entry.formatted.is_null()) row["formatted"] = entry.formatted;
+    entries.push_back(std::move(row));
+  }
+  out["entries"] = std::move(entries);
+  return out;
+}
+
+Json to_json(const RunResult& result) {
+  Json out = {
+      {"schema", "forager-run"},
+      {"version", 1},
+      {"program", {{"name", result.program}, {"type", result.program_type}, {"object", result.object}}},
+      {"capture", result.capture},
+      {"backend", result.backend},
+      {"device", result.device},
+      {"packets", result.packets},
+      {"bytes", result.bytes},
+      {"repeat", result.repeat},
+      {"ns_per_packet", ns_per_packet(result)},
+      {"interrupted", result.interrupted},
+      {"verdicts", verdicts_json(result)},
+      {"traps", {{"count", result.trap_count}, {"first", list_json(result.traps)}}},
+      {"maps", list_json(result.maps)},
+      {"printk", result.printk},
+      {"printk_lost", result.printk_lost},
+  };
+  if (!result.output.empty()) out["output"] = {{"path", result.output}, {"packets", result.output_packets}};
+  return out;
+}
+
+}  // namespace forager::cli

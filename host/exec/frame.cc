@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frame geometry and the three helpers that change it, step by step as bpf_xdp_adjust_* of net/core/filter.c do it for
+// frames in one piece.
+//
+// Tested by: tests/unit/exec_frame_test.cc, and against the kernel by tests/unit/helpers_kernel_test.cc.
+#include "exec/frame.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace forager::exec {
+namespace {
+
+constexpr std::int64_t kEthernetHeader = 14;  // ETH_HLEN: no packet is made shorter
+constexpr std::int64_t kMaxMetadata = 255;    // what skb_shared_info.meta_len holds
+
+std::unexpected<Diagnostic> too_large(std::string what, std::uint64_t limit, std::uint64_t asked) {
+  auto error = fail(ErrorKind::limit, E2BIG, std::move(what));
+  error.error().limit = limit;
+  error.error().asked = asked;
+  return error;
+}
+
+}  // namespace
+
+Result<Frame> Frame::make(std::span<const std::byte> packet) {
+  if (packet.size() > kMaxPacketBytes) return too_large("packet too large, in bytes", kMaxPacketBytes, packet.size());
+  const std::size_t needed = kHeadroom + packet.size() + kTailReserve;
+  Frame frame;
+  frame.buffer_.resize((needed + kFrameBytes - 1) / kFrameBytes * kFrameBytes);
+  frame.reserve_ = kTailReserve;
+  frame.head_limit_ = kFrameHeader;
+  frame.data_meta_ = frame.data_ = kHeadroom;
+  frame.data_end_ = kHeadroom + static_cast<std::uint32_t>(packet.size());
+  std::ranges::copy(packet, frame.buffer_.begin() + kHeadroom);
+  return frame;
+}
+
+Frame Frame::raw(std::span<const std::byte> memory) {
+  Frame frame;
+  frame.buffer_.assign(memory.begin(), memory.end());
+  frame.data_end_ = static_cast<std::uint32_t>(memory.size());
+  return frame;
+}
+
+int Frame::adjust_head(std::int32_t delta) {
+  const std::int64_t metadata = data_ - data_meta_;
+  const std::int64_t data = std::int64_t{data_} + delta;
+  if (data < head_limit_ + metadata || data > data_end_ - kEthernetHeader) return -EINVAL;
+  // The metadata goes with the head.
+  std::memmove(buffer_.data() + data_meta_ + delta, buffer_.data() + data_meta_, static_cast<std::size_t>(metadata));
+  data_ = static_cast<std::uint32_t>(data);
+  data_meta_ = static_cast<std::uint32_t>(data - metadata);
+  return 0;
+}
+
+int Frame::adjust_tail(std::int32_t delta) {
+  const std::int64_t end = std::int64_t{data_end_} + delta;
+  if (end > limit() || end < data_ + kEthernetHeader) return -EINVAL;
+  if (delta > 0) std::memset(buffer_.data() + data_end_, 0, static_cast<std::size_t>(delta));
+  data_end_ = static_cast<std::uint32_t>(end);
+  return 0;
+}
+
+int Frame::adjust_meta(std::int32_t delta) {
+  const std::int64_t meta = std::int64_t{data_meta_} + delta;
+  const std::int64_t length = data_ - meta;
+  if (meta < head_limit_ || length < 0) return -EINVAL;
+  if (length % 4 != 0 || length > kMaxMetadata) return -EACCES;
+  data_meta_ = static_cast<std::uint32_t>(meta);
+  return 0;
+}
+
+// At the usual place where that leaves room for the reserve, further to the front where it does not: an engine may
+// have grown the packet at its head.
+Result<> Frame::assign(std::span<const std::byte> packet) {
+  const std::size_t room = limit() - head_limit_;
+  if (packet.size() > room) return too_large("packet does not fit its frame, in bytes", room, packet.size());
+  const std::size_t usual = reserve_ != 0 ? kHeadroom : 0;
+  const std::size_t start = std::min(usual, limit() - packet.size());
+  std::ranges::copy(packet, buffer_.begin() + static_cast<std::ptrdiff_t>(start));
+  data_meta_ = data_ = static_cast<std::uint32_t>(start);
+  data_end_ = static_cast<std::uint32_t>(start + packet.size());
+  return {};
+}
+
+}  // namespace forager::exec

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which helpers the host implements (host_helpers.def), as data that engines and host/helpers share without knowing
+// each other.
+//
+// Tested by: tests/unit/helpers_registry_test.cc.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+
+namespace forager::exec {
+
+// Every helper's number, by name.
+enum class HelperId : std::uint32_t {
+#define FORAGER_HELPER(id, name, ...) name = id,
+#include "isa/helpers.def"
+};
+
+// By helper id.
+[[nodiscard]] const std::bitset<512>& host_helpers();
+
+}  // namespace forager::exec

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Helpers of XDP programs: the frame's edges, its bytes by offset, and where it goes (net/core/filter.c,
+// include/linux/filter.h __bpf_xdp_redirect_map).
+#include <linux/bpf.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "helpers/functions.h"
+
+namespace forager::helpers {
+namespace {
+
+exec::Frame& frame(u64 argument) { return *pointer<exec::Frame>(argument); }
+std::int32_t delta(u64 argument) { return static_cast<std::int32_t>(argument); }
+
+// Where packet bytes [offset, offset + size) stand; an errno where the packet does not have them (bpf_xdp_pointer).
+struct PacketBytes {
+  std::byte* data = nullptr;
+  std::size_t size = 0;
+  int error = 0;
+};
+PacketBytes packet_bytes(exec::Frame& packet, u64 offset, u64 size) {
+  constexpr std::uint32_t kMax = 0xffff;
+  const auto begin = static_cast<std::uint32_t>(offset);
+  const auto length = static_cast<std::uint32_t>(size);
+  if (begin > kMax || length > kMax) return {.error = -EFAULT};
+  const auto data = packet.packet();
+  if (begin + length > data.size()) return {.error = -EINVAL};
+  return {.data = data.data() + begin, .size = length};
+}
+
+// Where a device map's entry leads: struct bpf_devmap_val and plain 4-byte values both begin with the ifindex.
+std::uint32_t port_at(exec::Map& devices, std::uint32_t key, unsigned cpu) {
+  std::uint32_t ifindex = 0;
+  if (const void* value = devices.lookup(&key, cpu)) std::memcpy(&ifindex, value, sizeof(ifindex));
+  return ifindex;
+}
+
+constexpr u64 kActionMask = XDP_ABORTED | XDP_DROP | XDP_PASS | XDP_TX;
+constexpr u64 kDeviceFlags = BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS;
+
+}  // namespace
+
+u64 xdp_adjust_head(RunContext&, u64 ctx, u64 by, u64, u64, u64) { return result(frame(ctx).adjust_head(delta(by))); }
+u64 xdp_adjust_tail(RunContext&, u64 ctx, u64 by, u64, u64, u64) { return result(frame(ctx).adjust_tail(delta(by))); }
+u64 xdp_adjust_meta(RunContext&, u64 ctx, u64 by, u64, u64, u64) { return result(frame(ctx).adjust_meta(delta(by))); }
+
+u64 xdp_get_buff_len(RunContext&, u64 ctx, u64, u64, u64, u64) { return frame(ctx).packet().size(); }
+
+u64 xdp_load_bytes(RunContext&, u64 ctx, u64 offset, u64 to, u64 size, u64) {
+  const PacketBytes from = packet_bytes(frame(ctx), offset, size);
+  if (from.error == 0) std::memmove(pointer<std::byte>(to), from.data, from.size);
+  return result(from.error);
+}
+
+u64 xdp_store_bytes(RunContext&, u64 ctx, u64 offset, u64 from, u64 size, u64) {
+  const PacketBytes to = packet_bytes(frame(ctx), offset, size);
+  if (to.error == 0) std::memmove(to.data, pointer<std::byte>(from), to.size);
+  return result(to.error);
+}
+
+u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
+  if (flags != 0) return XDP_ABORTED;
+  run.frame->redirect = {.ifindex = static_cast<std::uint32_t>(ifindex)};
+  return XDP_REDIRECT;
+}
+
+// The lower bits of the flags are the verdict for a key that leads nowhere; such a call also undoes an earlier one.
+u64 redirect_map(RunContext& run, u64 a, u64 key, u64 flags, u64, u64) {
+  exec::Map& devices = map(a);
+  const bool is_devmap =
+      devices.spec().type == isa::MapType::devmap || devices.spec().type == isa::MapType::devmap_hash;
+  if ((flags & ~(kActionMask | (is_devmap ? kDeviceFlags : 0))) != 0) return XDP_ABORTED;
+  const std::uint32_t ifindex = port_at(devices, static_cast<std::uint32_t>(key), run.cpu);
+  if (ifindex == 0 && (flags & BPF_F_BROADCAST) == 0) {
+    run.frame->redirect = {};
+    return flags & kActionMask;
+  }
+  const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
+  run.frame->redirect = {.ifindex = broadcast ? 0 : ifindex,
+                         .map_type = static_cast<std::uint32_t>(devices.spec().type),
+                         .flags = broadcast ? flags : 0};
+  return XDP_REDIRECT;
+}
+
+}  // namespace forager::helpers

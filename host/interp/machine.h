@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Machine: registers, call frames and the instruction loop.
+//
+// The loop is a switch over isa::Op made from the rows of isa.def, with the rows' semantics; nothing here lists
+// instructions a second time. Every memory access is checked (memory.h), in every mode, whatever the verifier said: the
+// reference engine judges the verifier too. A bad access, a helper that is missing or the instruction budget stops
+// ("traps") the invocation; the frame then gets a diagnostic and its program type's safe verdict.
+//
+// Checked mode knows, besides, which registers and which bytes of stack and packet were written, and traps at the first
+// use of one that was not.
+//
+// Invariants: at_ is the index of the step being executed; every member function that executes one returns false where
+// the invocation ends, and trap_ says then whether it was stopped.
+//
+// Tested by: tests/unit/interp_*_test.cc, tests/golden, conformance vectors.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/backend.h"
+#include "interp/stacks.h"
+#include "interp/unit.h"
+
+namespace forager::interp {
+
+class Machine {
+ public:
+  Machine(const exec::DeviceOptions& options, bool checked);
+
+  [[nodiscard]] UnitTable& units() { return units_; }
+  // Runs the loaded program on one frame and leaves its results there.
+  void run(exec::Frame& frame);
+  [[nodiscard]] const exec::Counters& counters() const { return counters_; }
+
+ private:
+  // A call of the helper that `helper` describes, under translation. `host` is what the function gets.
+  struct Call {
+    const HelperCall& helper;
+    std::array<std::uint64_t, 5> host{};
+    exec::Map* map = nullptr;
+    GuestAddress record = 0;         // that it ends
+    std::uint64_t record_size = 0;   // that it begins
+  };
+  // A packet's, as offsets in its frame's buffer.
+  struct Edges {
+    std::uint32_t meta, data, end;
+  };
+  // What a subprogram returns to.
+  struct Caller {
+    const Unit* unit = nullptr;
+    std::uint32_t next = 0;
+    std::array<std::uint64_t, 4> saved{};  // r6-r9
+    RegisterSet defined = 0;
+  };
+
+  // machine.cc
+  void start(exec::Frame& frame);
+  void start_raw_memory();
+  void finish();
+  template <bool kChecked>
+  void execute();
+  [[nodiscard]] bool step(const Step& s);
+  void enter_stack();
+  [[nodiscard]] bool check_registers(const Step& s);
+  [[nodiscard]] bool stop(ErrorKind kind, int error, std::string message);
+  [[nodiscard]] bool stop(const Span& span, std::uint64_t size, Use use);
+  template <class T, bool kSign>
+  [[nodiscard]] bool load_memory(const Step& s);
+  template <class T>
+  [[nodiscard]] bool store_memory(const Step& s, std::uint64_t value);
+  template <class T, bool kFetch, class Update>
+  [[nodiscard]] bool update_memory(const Step& s, unsigned old_register, Update update);
+  [[nodiscard]] std::uint64_t store_imm(const Step& s) const { return s.imm; }
+  [[nodiscard]] std::uint64_t store_reg(const Step& s) const { return r_[s.src]; }
+  // One for each row of control flow.
+  [[nodiscard]] bool ja(const Step& s);
+  [[nodiscard]] bool ja32(const Step& s);
+  [[nodiscard]] bool call_helper(const Step& s);
+  [[nodiscard]] bool call_local(const Step& s);
+  [[nodiscard]] bool call_kfunc(const Step& s);
+  [[nodiscard]] bool callx(const Step& s);
+  [[nodiscard]] bool exit(const Step& s);
+
+  // context.cc
+  [[nodiscard]] bool load_context(const Step& s, const Span& span, std::uint32_t size, bool sign);
+  [[nodiscard]] bool store_context(const Step& s, const Span& span, std::uint32_t size, std::uint64_t value);
+  void start_packet();
+  void add_packet();
+  [[nodiscard]] bool move_packet(const Edges& old);
+  [[nodiscard]] Edges edges() const;
+
+  // calls.cc
+  [[nodiscard]] bool tail_call();
+  [[nodiscard]] bool jump_to(const exec::ProgramSlot& slot);
+  [[nodiscard]] bool pass(Call& call, unsigned index);
+  [[nodiscard]] bool pass_map(Call& call, unsigned index);
+  [[nodiscard]] bool pass_context(Call& call, unsigned index);
+  [[nodiscard]] bool pass_memory(Call& call, unsigned index, std::uint64_t size, Use use);
+  [[nodiscard]] bool pass_sized(Call& call, unsigned index, Use use);
+  [[nodiscard]] bool pass_record(Call& call, unsigned index);
+  [[nodiscard]] bool pass_string(Call& call, unsigned index);
+  [[nodiscard]] bool invoke(Call& call);
+  [[nodiscard]] bool give_result(const Call& call, std::uint64_t value);
+  [[nodiscard]] bool bad_argument(const Call& call, unsigned index, std::string_view expected);
+  void close_records();
+
+  exec::DeviceOptions options_;
+  exec::Environment no_environment_;
+  exec::RunContext run_;
+  exec::Counters counters_;
+  bool checked_;
+  Memory memory_;
+  std::uint32_t context_region_;
+  Stacks stacks_;
+  UnitTable units_;
+  std::vector<std::uint8_t> packet_written_;  // checked mode
+
+  // Of the invocation at hand.
+  std::array<std::uint64_t, isa::kRegisters> r_{};
+  RegisterSet defined_ = 0;  // registers, checked mode
+  const Unit* unit_ = nullptr;
+  std::uint32_t at_ = 0;
+  std::uint32_t next_ = 0;
+  unsigned depth_ = 0;
+  unsigned tail_calls_ = 0;
+  std::uint64_t executed_ = 0;
+  GuestAddress packet_ = 0;  // of the frame's buffer
+  std::array<Caller, isa::kMaxCallFrames> callers_{};
+  std::unique_ptr<Diagnostic> trap_;
+};
+
+}  // namespace forager::interp

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sets that the .def files speak of: groups of program types, attach types and map types.
+//
+// Bit n of a ProgTypeSet is row n of prog_types.def, bit n of an AttachSet is Linux's enum bpf_attach_type n, bit n of
+// a MapTypeSet is Linux's enum bpf_map_type n. Groups are named after what their members have in common; a set that
+// only one row needs is written in that row.
+//
+// Private to host/isa: others ask the functions of tables.h.
+#pragma once
+
+#include <limits>
+
+#include "isa/tables.h"
+
+namespace forager::isa::sets {
+
+// ---- program types -----------------------------------------------------------------------------------------------
+
+enum class ProgTypeIndex : unsigned {
+#define FORAGER_PROG_TYPE(id, name, ...) name,
+#include "isa/prog_types.def"
+  count,
+};
+static_assert(static_cast<unsigned>(ProgTypeIndex::count) <= std::numeric_limits<ProgTypeSet>::digits);
+
+template <class... Index>
+constexpr ProgTypeSet types(Index... index) {
+  return (ProgTypeSet{0} | ... | (ProgTypeSet{1} << static_cast<unsigned>(index)));
+}
+
+inline constexpr ProgTypeSet nobody = 0, all = types(ProgTypeIndex::count) - 1;
+
+// One set for each program type, under its name: `xdp | sched_cls` is a set.
+#define FORAGER_PROG_TYPE(id, name, ...) inline constexpr ProgTypeSet name = types(ProgTypeIndex::name);
+#include "isa/prog_types.def"
+
+inline constexpr ProgTypeSet
+    kTc = sched_cls | sched_act,
+    kLwt = lwt_in | lwt_out | lwt_xmit | lwt_seg6local,
+    kSkb = socket_filter | kTc | cgroup_skb | kLwt | sk_skb,  // a whole __sk_buff; flow_dissector sees a sliver of it
+    kInet = cgroup_skb | sk_skb,            // packets whose addresses stand in the context
+    kSkbShaping = kTc | cgroup_skb | kLwt,  // those that may set mark and priority
+    kSkbSocket = socket_filter | kTc | kInet,
+    kCgroup = cgroup_skb | cgroup_sock | cgroup_device | cgroup_sock_addr | cgroup_sysctl | cgroup_sockopt,
+    kTrampoline = tracing | lsm,
+    kTrace = kprobe | tracepoint | perf_event | raw_tracepoint | raw_tracepoint_writable | kTrampoline,
+    // Infrared decoders have a short list of their own; all others share what Linux calls the base helpers.
+    kBase = all & ~lirc_mode2,
+    kOutputs = kBase & ~(sk_reuseport | flow_dissector | netfilter | struct_ops | raw_memory),
+    kCoarseClock = kBase & ~(kTrace | cgroup_device | cgroup_sockopt | syscall | netfilter | raw_memory),
+    kSocketCasts = (kBase & ~(kTrace | cgroup_sock | cgroup_device | sk_reuseport | cgroup_sysctl | cgroup_sockopt |
+                              netfilter | struct_ops | raw_memory)) | kTrampoline,
+    kSocketLookup = kTc | xdp | cgroup_skb | sk_skb | cgroup_sock_addr,
+    kSocketStorage = kTc | cgroup_skb | sock_ops | sk_msg | cgroup_sock_addr | cgroup_sockopt | syscall |
+                     kTrampoline | struct_ops,
+    kProbes = kTrace | syscall,
+    kBtfObjects = kTrampoline | syscall,
+    kSocketOptions = sock_ops | cgroup_sock_addr | cgroup_sockopt | struct_ops | lsm,
+    kSocketCookie = kSkbSocket | cgroup_sock | sock_ops | cgroup_sock_addr | sk_reuseport | kBtfObjects,
+    kNetnsCookie = (kSkbSocket & ~sk_skb) | cgroup_sock | sock_ops | sk_msg | cgroup_sock_addr | cgroup_sockopt,
+    kReturnValue = cgroup_sock | cgroup_sock_addr | cgroup_sockopt | cgroup_sysctl | cgroup_device | lsm;
+
+// ---- attach types ------------------------------------------------------------------------------------------------
+
+#define FORAGER_ATTACH(id, name, ...) inline constexpr AttachSet at_##name = AttachSet{1} << (id);
+#include "isa/attach_types.def"
+
+inline constexpr AttachSet
+    kAnywhere = ~AttachSet{0},
+    kSocketLife = at_cgroup_inet_sock_create | at_cgroup_inet_sock_release,
+    kPostBind = at_cgroup_inet4_post_bind | at_cgroup_inet6_post_bind,
+    kIpv4Address = at_cgroup_inet4_bind | at_cgroup_inet4_connect | at_cgroup_udp4_sendmsg | at_cgroup_udp4_recvmsg |
+                   at_cgroup_inet4_getpeername | at_cgroup_inet4_getsockname,
+    kIpv6Address = at_cgroup_inet6_bind | at_cgroup_inet6_connect | at_cgroup_udp6_sendmsg | at_cgroup_udp6_recvmsg |
+                   at_cgroup_inet6_getpeername | at_cgroup_inet6_getsockname;
+
+// ---- map types ---------------------------------------------------------------------------------------------------
+
+namespace maps {
+
+#define FORAGER_MAP(id, name, ...) inline constexpr MapTypeSet name = MapTypeSet{1} << (id);
+#include "isa/maps.def"
+
+inline constexpr MapTypeSet
+    kPerCpu = percpu_hash | percpu_array | lru_percpu_hash,
+    kKeyed = hash | array | lru_hash | lpm_trie | kPerCpu,
+    kSockets = sockmap | sockhash,
+    kDevices = devmap | devmap_hash,
+    kCgroupStorage = cgroup_storage | percpu_cgroup_storage;
+
+}  // namespace maps
+}  // namespace forager::isa::sets

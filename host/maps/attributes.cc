@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maps/attributes.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "maps/memory.h"
+
+namespace forager::maps {
+
+void Checks::refuse(ErrorKind kind, int error, std::string_view rule) {
+  const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(spec_.type));
+  result_ = fail(kind, error, fmt::format("{} map: {}", row == nullptr ? "unknown" : row->name, rule));
+}
+
+void Checks::refuse(ErrorKind kind, int error, std::string_view rule, std::uint64_t limit, std::uint64_t asked) {
+  refuse(kind, error, rule);
+  result_.error().limit = limit;
+  result_.error().asked = asked;
+}
+
+Checks& Checks::equal(std::string_view what, std::uint64_t asked, std::uint64_t wanted) {
+  if (result_ && asked != wanted) {
+    refuse(ErrorKind::input, EINVAL, fmt::format("{} must be {}", what, wanted), wanted, asked);
+  }
+  return *this;
+}
+
+Checks& Checks::at_least(std::string_view what, std::uint64_t asked, std::uint64_t limit) {
+  if (result_ && asked < limit) {
+    refuse(ErrorKind::input, EINVAL, fmt::format("{} is too small", what), limit, asked);
+  }
+  return *this;
+}
+
+Checks& Checks::at_most(std::string_view what, std::uint64_t asked, std::uint64_t limit, int error) {
+  if (result_ && asked > limit) refuse(ErrorKind::limit, error, fmt::format("{} is too large", what), limit, asked);
+  return *this;
+}
+
+Checks& Checks::require(bool holds, std::string_view rule) {
+  if (result_ && !holds) refuse(ErrorKind::input, EINVAL, rule);
+  return *this;
+}
+
+Checks& Checks::allocates(std::uint64_t bytes) {
+  if (!result_) return *this;
+  if (const Result<> fits = check_memory(bytes); !fits) {
+    refuse(ErrorKind::limit, ENOMEM, fits.error().message, *fits.error().limit, *fits.error().asked);
+  }
+  return *this;
+}
+
+}  // namespace forager::maps

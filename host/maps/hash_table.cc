@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maps/hash_table.h"
+
+#include <linux/bpf.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <new>
+
+namespace forager::maps {
+namespace {
+
+constexpr std::uint32_t kMaxStripes = 256;
+
+HashSeed random_seed() {
+  HashSeed seed;
+  // Short reads do not happen for 16 bytes; before the pool is ready (early boot) the address space's layout must do.
+  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
+    seed.a = hashing::fold(reinterpret_cast<std::uintptr_t>(&seed), hashing::kFirst);
+    seed.b = hashing::fold(seed.a, hashing::kSecond);
+  }
+  return seed;
+}
+
+}  // namespace
+
+int check_presence(std::uint64_t flags, bool present) {
+  if (flags > BPF_EXIST) return -EINVAL;
+  if (present && flags == BPF_NOEXIST) return -EEXIST;
+  if (!present && flags == BPF_EXIST) return -ENOENT;
+  return 0;
+}
+
+// ---- making one --------------------------------------------------------------------------------------------------
+
+Result<> HashTable::open(const HashShape& shape) {
+  shape_ = shape;
+  seed_ = shape.zero_seed ? HashSeed{} : random_seed();
+  key_words_ = (shape.key_size + kWordBytes - 1) / kWordBytes;
+  key_offset_ = shape.marked ? 16 : 8;
+  value_offset_ = key_offset_ + key_words_ * kWordBytes;
+  const std::uint32_t buckets = std::bit_ceil(shape.max_entries);
+  const std::uint32_t stripes = std::min(buckets, kMaxStripes);
+  mask_ = buckets - 1;
+  stripe_mask_ = stripes - 1;
+
+  auto heads = Region::reserve(std::uint64_t{buckets} * 4);
+  if (!heads) return std::unexpected(heads.error());
+  buckets_ = std::move(*heads);
+  auto locks = Region::reserve(std::uint64_t{stripes} * sizeof(Stripe));
+  if (!locks) return std::unexpected(locks.error());
+  stripes_ = std::move(*locks);
+  const NodeShape node = {.bytes = value_offset_ + round_up_words(shape.value_size), .capacity = shape.max_entries,
+                          .reserved = stripes, .link_offset = key_offset_};
+  if (auto opened = nodes_.open(node); !opened) return opened;
+
+  for (std::uint32_t i = 0; i < stripes; ++i) (new (&this->stripes()[i]) Stripe)->spare = shape.max_entries + 1 + i;
+  return {};
+}
+
+std::uint64_t HashTable::bytes() const {
+  return buckets_.size() + stripes_.size() + nodes_.bytes() + sizeof *this;
+}
+
+// ---- readers -----------------------------------------------------------------------------------------------------
+
+std::uint64_t HashTable::hash_of(const void* key) const {
+  return hash_words([&](std::size_t i) { return word_of(key, shape_.key_size, i); }, shape_.key_size, seed_);
+}
+std::uint64_t HashTable::hash_of(NodeId node) const {
+  return hash_words([&](std::size_t i) { return key_word(node, i); }, shape_.key_size, seed_);
+}
+
+template <class Matches>
+HashTable::Hit HashTable::walk(std::uint32_t bucket, Proof proof, Matches matches) const {
+  NodeId node = head(bucket).load(std::memory_order_acquire);
+  while (node != 0) {
+    const Hit hit = {.node = node, .version = version(node).load(std::memory_order_acquire)};
+    if (matches(node) && (proof == Proof::departures || ((hit.version & 1) != 0 && unchanged(hit)))) return hit;
+    node = next(node).load(std::memory_order_acquire);
+  }
+  return {};
+}
+
+bool HashTable::holds(NodeId node, const void* key) const {
+  for (std::size_t i = 0; i < key_words_; ++i) {
+    if (key_word(node, i) != word_of(key, shape_.key_size, i)) return false;
+  }
+  return true;
+}
+
+// The usual key sizes get loops without a loop inside.
+HashTable::Hit HashTable::search(std::uint32_t bucket, Proof proof, const void* key) const {
+  if (key_words_ == 1) {
+    const Word word = word_of(key, shape_.key_size, 0);
+    return walk(bucket, proof, [&](NodeId node) { return key_word(node, 0) == word; });
+  }
+  if (key_words_ == 2) {
+    const Word first = word_of(key, shape_.key_size, 0), second = word_of(key, shape_.key_size, 1);
+    return walk(bucket, proof, [&](NodeId node) { return key_word(node, 0) == first && key_word(node, 1) == second; });
+  }
+  return walk(bucket, proof, [&](NodeId node) { return holds(node, key); });
+}
+
+HashTable::Hit HashTable::find(const void* key) const {
+  const std::uint32_t bucket = bucket_of(hash_of(key));
+  if (const Hit hit = search(bucket, Proof::version, key)) return hit;
+  const std::atomic<std::uint32_t>& departures = stripe_of(bucket).departures;
+  while (head(bucket).load(std::memory_order_acquire) != 0) {
+    const std::uint32_t seen = departures.load(std::memory_order_acquire);
+    const Hit hit = search(bucket, Proof::departures, key);
+    if (departures.load(std::memory_order_relaxed) == seen) return hit;
+  }
+  return {};
+}
+
+bool HashTable::read(const void* key, void* value) const {
+  while (const Hit hit = find(key)) {
+    copy_out(value, this->value(hit.node), shape_.value_size);
+    if (unchanged(hit)) return true;
+  }
+  return false;
+}
+
+// ---- writers: all under the stripe's lock ------------------------------------------------------------------------
+
+// What points to a node of the bucket's chain.
+std::atomic_ref<std::uint32_t> HashTable::link_to(std::uint32_t bucket, NodeId node) const {
+  NodeId previous = head(bucket).load(std::memory_order_relaxed);
+  if (previous == node) return head(bucket);
+  while (next(previous).load(std::memory_order_relaxed) != node) previous = next(previous).load(std::memory_order_relaxed);
+  return next(previous);
+}
+
+void HashTable::unlink(std::uint32_t bucket, NodeId node) {
+  link_to(bucket, node).store(next(node).load(std::memory_order_relaxed), std::memory_order_release);
+  depart(stripe_of(bucket), node);
+}
+
+// After the node left the chain, before anything in it changes. It keeps its next: readers may be on it.
+void HashTable::depart(Stripe& stripe, NodeId node) {
+  stripe.departures.store(stripe.departures.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  version(node).store(version(node).load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+bool HashTable::evict(NodeId node) {
+  const Hit seen = {.node = node, .version = version(node).load(std::memory_order_acquire)};
+  const std::uint32_t bucket = bucket_of(hash_of(node));
+  if ((seen.version & 1) == 0 || !unchanged(seen)) return false;
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  if (!unchanged(seen)) return false;
+  unlink(bucket, node);
+  return true;
+}
+
+HashTable::Entry HashTable::lock(const void* key) { return {*this, key, hash_of(key)}; }
+
+HashTable::Entry::Entry(HashTable& table, const void* key, std::uint64_t hash)
+    : table_(table), key_(key), bucket_(table.bucket_of(hash)), stripe_(table.stripe_of(bucket_)),
+      guard_(stripe_.lock), node_(table.search(bucket_, Proof::version, key).node) {}
+
+// The node is in no chain, its version even.
+void HashTable::Entry::fill(NodeId node, const void* value) {
+  copy_in(table_.key_at(node), key_, table_.shape_.key_size);
+  if (value != nullptr) copy_in(table_.value(node), value, table_.shape_.value_size);
+}
+
+void HashTable::Entry::join(NodeId node, NodeId next, std::atomic_ref<std::uint32_t> link) {
+  table_.next(node).store(next, std::memory_order_release);
+  link.store(node, std::memory_order_release);
+  const auto version = table_.version(node);
+  version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+void HashTable::Entry::insert(NodeId node, const void* value) {
+  fill(node, value);
+  const auto head = table_.head(bucket_);
+  join(node, head.load(std::memory_order_relaxed), head);
+  node_ = node;
+}
+
+NodeId HashTable::Entry::replace(const void* value) {
+  const NodeId fresh = stripe_.spare;
+  fill(fresh, value);
+  join(fresh, table_.next(node_).load(std::memory_order_relaxed), table_.link_to(bucket_, node_));
+  table_.depart(stripe_, node_);
+  stripe_.spare = node_;
+  return node_ = fresh;
+}
+
+void HashTable::Entry::remove() {
+  table_.unlink(bucket_, node_);
+  table_.give(node_, near());
+  node_ = 0;
+}
+
+// ---- iteration ---------------------------------------------------------------------------------------------------
+
+bool HashTable::before(NodeId a, NodeId b) const {
+  for (std::size_t i = 0; i < key_words_; ++i) {
+    const Word left = key_word(a, i), right = key_word(b, i);
+    if (left != right) return left < right;
+  }
+  return false;
+}
+
+bool HashTable::after(NodeId a, const void* key) const {
+  for (std::size_t i = 0; i < key_words_; ++i) {
+    const Word left = key_word(a, i), right = word_of(key, shape_.key_size, i);
+    if (left != right) return left > right;
+  }
+  return false;
+}
+
+// Copies the bucket's least key after `after_key` (null: the least of all) to `next`; false if there is none.
+bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next) {
+  if (head(bucket).load(std::memory_order_acquire) == 0) return false;
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  NodeId least = 0;
+  for (NodeId node = head(bucket).load(std::memory_order_relaxed); node != 0;
+       node = this->next(node).load(std::memory_order_relaxed)) {
+    if (after_key != nullptr && !after(node, after_key)) continue;
+    if (least == 0 || before(node, least)) least = node;
+  }
+  if (least == 0) return false;
+  copy_out(next, key_at(least), shape_.key_size);
+  return true;
+}
+
+int HashTable::next_key(const void* key, void* next) {
+  std::uint32_t bucket = 0;
+  if (key != nullptr) {
+    const std::uint64_t hash = hash_of(key);
+    const bool remembered = cursors_.use(hash);
+    if (!remembered && !find(key)) key = nullptr;
+    if (key != nullptr) bucket = bucket_of(hash);
+  }
+  for (; bucket <= mask_; ++bucket, key = nullptr) {
+    if (!least_in(bucket, key, next)) continue;
+    cursors_.remember(hash_of(static_cast<const void*>(next)));
+    return 0;
+  }
+  return -ENOENT;
+}
+
+}  // namespace forager::maps

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "maps/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#include "maps/attributes.h"
+#include "maps/types.h"
+
+namespace forager::maps {
+namespace {
+
+using isa::MapType;
+
+struct Row {
+  MapType type;
+  MapResult (*make)(exec::MapSpec, unsigned);
+};
+constexpr Row kRows[] = {
+#define FORAGER_MAP_TYPE(name) {MapType::name, make_##name},
+#include "maps/types.def"
+};
+
+constexpr unsigned kMaxCpus = 8192;  // NR_CPUS of the largest kernels
+
+// What bpf(2) checks before it asks the type.
+Result<> check_common(const exec::MapSpec& spec, const isa::MapRow& row, unsigned cpus) {
+  const std::uint32_t flags = spec.flags;
+  const auto not_both = [flags](std::uint32_t a, std::uint32_t b) { return (flags & a) == 0 || (flags & b) == 0; };
+  return Checks(spec)
+      .require((flags & ~row.flags) == 0, fmt::format("map_flags {:#x} are not for this type", flags & ~row.flags))
+      .require((flags & row.needed_flags) == row.needed_flags,
+               fmt::format("map_flags need {:#x}", row.needed_flags & ~flags))
+      .require(not_both(kReadOnly, kWriteOnly), "BPF_F_RDONLY and BPF_F_WRONLY exclude each other")
+      .require(not_both(kReadOnlyProg, kWriteOnlyProg), "BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other")
+      .equal("map_extra", spec.extra, 0)
+      .at_least("max_entries", spec.max_entries, 1)
+      .at_least("the number of CPUs", cpus, 1)
+      .at_most("the number of CPUs", cpus, kMaxCpus, EINVAL)
+      .done();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<exec::Map>> create(exec::MapSpec spec, unsigned cpus) {
+  const auto id = static_cast<std::uint32_t>(spec.type);
+  const isa::MapRow* row = isa::find_map(id);
+  if (row == nullptr) return fail(ErrorKind::unsupported, EINVAL, fmt::format("no map type has number {}", id));
+  const auto* built = std::ranges::find(kRows, spec.type, &Row::type);
+  if (built == std::end(kRows)) {
+    return fail(ErrorKind::unsupported, EINVAL, fmt::format("{} map: {}", row->name, row->status));
+  }
+  if (auto checked = check_common(spec, *row, cpus); !checked) return std::unexpected(checked.error());
+  try {
+    return built->make(std::move(spec), cpus);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::system, ENOMEM, fmt::format("{} map: out of memory", row->name));
+  }
+}
+
+}  // namespace forager::maps

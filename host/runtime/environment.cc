@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/environment.h"
+
+#include <time.h>
+
+#include <charconv>
+#include <fstream>
+#include <string>
+
+#include "helpers/registry.h"
+
+namespace forager::runtime {
+namespace {
+
+constexpr unsigned kMaxCpus = 1U << 16;  // no machine has more; a list that says so is damaged
+
+std::uint64_t read_clock(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// The number at the front of `text`, which is taken off.
+std::optional<unsigned> take_number(std::string_view& text) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || value >= kMaxCpus) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+bool take(std::string_view& text, char wanted) {
+  if (!text.starts_with(wanted)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+}  // namespace
+
+std::optional<unsigned> count_cpus(std::string_view list) {
+  unsigned count = 0;
+  do {
+    const auto first = take_number(list);
+    const auto last = first && take(list, '-') ? take_number(list) : first;
+    if (!last || *last < *first) return std::nullopt;
+    count += *last - *first + 1;
+  } while (take(list, ','));
+  return list.empty() || list == "\n" ? std::optional(count) : std::nullopt;
+}
+
+unsigned possible_cpus() {
+  std::ifstream file("/sys/devices/system/cpu/possible");
+  std::string list;
+  std::getline(file, list);
+  return count_cpus(list).value_or(1);
+}
+
+exec::Environment host_environment() {
+  exec::Environment environment;
+  environment.cpus = possible_cpus();
+  environment.monotonic_ns = [] { return read_clock(CLOCK_MONOTONIC); };
+  environment.boot_ns = [] { return read_clock(CLOCK_BOOTTIME); };
+  environment.tai_ns = [] { return read_clock(CLOCK_TAI); };
+  environment.helpers = helpers::table();
+  return environment;
+}
+
+}  // namespace forager::runtime

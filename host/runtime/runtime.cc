@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/runtime.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "maps/registry.h"
+
+namespace forager::runtime {
+
+Result<std::shared_ptr<MapObject>> Runtime::create_map(const program::MapSpec& spec, MapBtf btf) {
+  auto map = maps::create(spec, environment.cpus);
+  if (!map) return std::unexpected(std::move(map.error()));
+  return maps_.make(std::move(*map), std::move(btf));
+}
+
+Result<std::shared_ptr<ProgramObject>> Runtime::load_program(ProgramRequest request, verifier::Report* report) {
+  verifier::Report own;
+  request.source.maps.clear();
+  for (const auto& map : request.maps) request.source.maps.push_back(map->spec());
+  const auto loaded = verify_and_add(request, report == nullptr ? own : *report);
+  if (settings.on_load) {
+    settings.on_load({.source = loaded ? (*loaded)->source() : request.source,
+                      .program = loaded ? loaded->get() : nullptr,
+                      .error = loaded ? nullptr : &loaded.error()});
+  }
+  return loaded;
+}
+
+Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& request, verifier::Report& report) {
+  auto decoded = program::Program::decode(request.source);
+  if (!decoded) return std::unexpected(std::move(decoded.error()));
+  auto verified = verifier::verify(std::move(*decoded), request.verify, &report);
+  if (!verified) return std::unexpected(std::move(verified.error()));
+
+  auto object = programs_.make(std::move(*verified), std::move(request.maps), std::move(request.debug));
+  object->load_time_ns = environment.boot_ns ? environment.boot_ns() : 0;
+  object->verified_instructions = report.processed_instructions;
+  object->created_by = getuid();
+  for (const auto& map : object->maps) {
+    if (map->spec().type == isa::MapType::prog_array && !map->own_programs(*object)) {
+      return fail(ErrorKind::rejected, EINVAL, "tail calls through map " + map->spec().name + " reach programs of another kind");
+    }
+  }
+  return object;
+}
+
+std::shared_ptr<BtfObject> Runtime::add_btf(std::vector<std::byte> bytes, std::shared_ptr<const ::btf> parsed) {
+  return btfs_.make(std::move(bytes), std::move(parsed));
+}
+
+std::shared_ptr<LinkObject> Runtime::attach(std::uint32_t attach_type, std::uint32_t port,
+                                            std::shared_ptr<ProgramObject> program) {
+  return points_.attach(links_, attach_type, port, std::move(program));
+}
+
+bool Runtime::port_exists(std::uint32_t port) const {
+  if (settings.ports.empty()) return port != 0;
+  return std::ranges::find(settings.ports, port) != settings.ports.end();
+}
+
+}  // namespace forager::runtime

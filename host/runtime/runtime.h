@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runtime: the objects of one instance of forager, and the environment its programs run in. The public library and
+// bpf(2) are two views of it.
+//
+// Functions are safe from any thread; `environment` and `settings` are set up before programs run. Everything returned
+// is shared, and must be gone before the runtime is.
+//
+// Tested by: tests/unit/runtime_objects_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/attach.h"
+#include "runtime/environment.h"
+#include "runtime/id_table.h"
+#include "runtime/objects.h"
+#include "runtime/placement.h"
+#include "verifier/verify.h"
+
+namespace forager::runtime {
+
+struct ProgramRequest {
+  program::Source source;                        // its map specs are filled in from `maps`
+  std::vector<std::shared_ptr<MapObject>> maps;  // what the instructions' indices name
+  DebugInfo debug;
+  verifier::Options verify;
+};
+
+// One call of load_program(): of the last two, one is null.
+struct LoadAttempt {
+  const program::Source& source;
+  const ProgramObject* program;
+  const Diagnostic* error;
+};
+
+struct Settings {
+  PlacementRequest placement{.backend = "interp", .fallback = {}};  // of BPF_PROG_TEST_RUN
+  std::vector<std::uint32_t> ports;  // virtual ports that exist; empty = every number from 1
+  std::function<void(const LoadAttempt&)> on_load;  // sees what libbpf loads, refusals included (`explain`)
+};
+
+class Runtime {
+ public:
+  explicit Runtime(exec::Environment host = host_environment()) : environment(std::move(host)) {}
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Errors: those of maps::create.
+  [[nodiscard]] Result<std::shared_ptr<MapObject>> create_map(const program::MapSpec& spec, MapBtf btf = {});
+  // Decodes and verifies. Errors: those of both; EINVAL for a PROG_ARRAY that holds programs of another kind. The
+  // report is filled for refused programs too.
+  [[nodiscard]] Result<std::shared_ptr<ProgramObject>> load_program(ProgramRequest request,
+                                                                    verifier::Report* report = nullptr);
+  [[nodiscard]] std::shared_ptr<BtfObject> add_btf(std::vector<std::byte> bytes, std::shared_ptr<const ::btf> parsed);
+  // Null if another link holds the port.
+  [[nodiscard]] std::shared_ptr<LinkObject> attach(std::uint32_t attach_type, std::uint32_t port,
+                                                   std::shared_ptr<ProgramObject> program);
+  [[nodiscard]] bool port_exists(std::uint32_t port) const;
+  // What packets that arrive at the port meet, or null.
+  [[nodiscard]] std::shared_ptr<ProgramObject> program_at(std::uint32_t port) const { return points_.program_at(port); }
+
+  [[nodiscard]] const IdTable<MapObject>& maps() const { return maps_; }
+  [[nodiscard]] const IdTable<ProgramObject>& programs() const { return programs_; }
+  [[nodiscard]] const IdTable<BtfObject>& btfs() const { return btfs_; }
+  [[nodiscard]] const IdTable<LinkObject>& links() const { return links_; }
+
+  exec::Environment environment;
+  Settings settings;
+
+ private:
+  [[nodiscard]] Result<std::shared_ptr<ProgramObject>> verify_and_add(ProgramRequest& request,
+                                                                      verifier::Report& report);
+
+  IdTable<MapObject> maps_;
+  IdTable<ProgramObject> programs_;
+  IdTable<BtfObject> btfs_;
+  IdTable<LinkObject> links_;
+  AttachPoints points_;
+};
+
+}  // namespace forager::runtime

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/tag.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "runtime/map_reference.h"
+#include "runtime/sha1.h"
+
+namespace forager::runtime {
+
+Tag tag_of(std::span<const isa::Slot> slots) {
+  std::vector<isa::Slot> code(slots.begin(), slots.end());
+  for (std::size_t i = 0; i + 1 < code.size(); ++i) {
+    if (!is_map_reference(code[i])) continue;
+    code[i].src = names_value(code[i]) ? kSrcMapValue : kSrcMapFd;
+    code[i].imm = 0;
+    code[++i].imm = 0;
+  }
+  const auto digest = sha1(std::as_bytes(std::span(code)));
+  Tag tag{};
+  std::copy_n(digest.begin(), tag.size(), tag.begin());
+  return tag;
+}
+
+}  // namespace forager::runtime

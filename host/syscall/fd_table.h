@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FdTable: BPF objects behind real file descriptors.
+//
+// Each descriptor is a memfd, and its inode says which object it stands for. So descriptors may be duplicated, closed
+// and their numbers reused behind our back, and still never name the wrong object: every use asks fstat(2). The access
+// mode of the descriptor is the object's, as in the kernel (BPF_F_RDONLY, BPF_F_WRONLY). An array that may be mapped
+// uses the inode of its own memory, so that mmap(2) on the descriptor maps the values, with or without our help.
+//
+// A descriptor's object is let go with the last descriptor of its inode in this process: close() looks for others in
+// /proc/self/fd. Descriptors that vanish without close() (dup2, close_range, a library of its own) are found by
+// sweep(), which whoever lists objects calls first. A mapping alone does not keep an object (the kernel's does); its
+// memory stays.
+//
+// Invariant: safe from any thread; no object is destroyed under the lock, because destroying one may close
+// descriptors.
+//
+// Tested by: tests/unit/syscall_fd_table_test.cc.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/types.h>
+
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runtime/attach.h"
+#include "runtime/objects.h"
+#include "syscall/user_memory.h"
+
+namespace forager::syscall {
+
+class PerfEvent;
+
+using Object = std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
+                            std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>,
+                            std::shared_ptr<PerfEvent>>;
+
+class FdTable {
+ public:
+  // A new descriptor (O_CLOEXEC) for the object, or a negative errno. access: O_RDWR, O_RDONLY or O_WRONLY. backing: the
+  // memfd of a map's memory, which stays the map's, or -1.
+  [[nodiscard]] long install(Object object, int access = O_RDWR, int backing = -1);
+
+  // The object a descriptor stands for: -EBADF if it is not open, -EINVAL if it is something else.
+  [[nodiscard]] Errno<Object> find(int fd) const;
+  // The same, for an object that must be a T.
+  template <class T>
+  [[nodiscard]] Errno<std::shared_ptr<T>> find(int fd) const {
+    auto object = find(fd);
+    if (!object) return std::unexpected(object.error());
+    auto* held = std::get_if<std::shared_ptr<T>>(&*object);
+    if (held == nullptr) return std::unexpected(-EINVAL);
+    return std::move(*held);
+  }
+
+  // close(2), for descriptors of all kinds.
+  [[nodiscard]] long close(int fd);
+  // Lets go of objects whose descriptors are all gone.
+  void sweep();
+
+  // Remembers that `notify` stands for fd's object in an epoll instance, to take it out again when the object goes.
+  void watch(int fd, int epoll, int notify);
+  // Every object that some epoll instance watches.
+  [[nodiscard]] std::vector<Object> watched() const;
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+  struct Handle {
+    Object object;
+    int backing = -1;
+    std::vector<std::pair<int, int>> watches;  // epoll instance, notification descriptor
+  };
+
+  [[nodiscard]] static Errno<Identity> identity_of(int fd);
+  // Descriptors open in this process for each of our inodes, the maps' own not counted; false if /proc is not there.
+  [[nodiscard]] bool count_open(std::map<Identity, unsigned>& counts) const;
+  static void unwatch(const Handle& handle);
+
+  mutable std::mutex mutex_;
+  std::map<Identity, Handle> handles_;
+};
+
+// The access mode of a descriptor.
+[[nodiscard]] inline bool may_read(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY; }
+[[nodiscard]] inline bool may_write(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY; }
+
+}  // namespace forager::syscall

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a bad address is told without touching it: the kernel is asked, by a system call that fails with EFAULT before
+// it does anything. Once for each page of a range, since pages are what protection is about. On the machine this was
+// written on (medians): prlimit(2) of a resource that does not exist reads 16 bytes and costs 105 ns; getrandom(2)
+// writes one byte and costs 280 ns; process_vm_readv(2) on oneself costs 1,100 ns, writing to a pipe and reading back
+// 750 ns. A signal handler would be cheaper, and is not a library's to install.
+//
+// A page that another thread unmaps between question and copy still faults: a caller can only hurt itself.
+#include "syscall/user_memory.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace forager::syscall {
+namespace {
+
+constexpr unsigned kInsecure = 4;  // GRND_INSECURE: never waits for entropy
+
+std::size_t page_bytes() {
+  static const auto kPage = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return kPage;
+}
+
+// Aligned, so that the 16 bytes the kernel reads stay within the byte's page.
+bool may_read(UserAddress address) {
+  constexpr auto kNoResource = static_cast<__rlimit_resource>(~0U);
+  return prlimit(0, kNoResource, reinterpret_cast<const rlimit*>(address & ~UserAddress{15}), nullptr) == 0 ||
+         errno != EFAULT;
+}
+
+// Writes the byte at `address`, which is about to be overwritten anyway.
+bool may_write(UserAddress address) {
+  return ::syscall(SYS_getrandom, address, 1, kInsecure) >= 0 || errno != EFAULT;
+}
+
+// Asks once for every page that the range touches.
+template <class Probe>
+bool all_pages(UserAddress address, std::size_t bytes, Probe probe) {
+  const UserAddress end = address + bytes;
+  if (end < address) return false;
+  for (UserAddress at = address; at < end; at = (at | (page_bytes() - 1)) + 1) {
+    if (!probe(at)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+long copy_from_user(void* to, UserAddress from, std::size_t bytes) {
+  const int saved = errno;
+  const bool allowed = all_pages(from, bytes, may_read);
+  errno = saved;
+  if (!allowed) return -EFAULT;
+  if (bytes > 0) std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+  return 0;
+}
+
+long copy_to_user(UserAddress to, const void* from, std::size_t bytes) {
+  const int saved = errno;
+  const bool allowed = all_pages(to, bytes, may_write);
+  errno = saved;
+  if (!allowed) return -EFAULT;
+  if (bytes > 0) std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  return 0;
+}
+
+Errno<std::vector<std::byte>> read_user(UserAddress from, std::size_t bytes) {
+  const int saved = errno;
+  const bool allowed = all_pages(from, bytes, may_read);
+  errno = saved;
+  if (!allowed) return std::unexpected(-EFAULT);  // before memory is taken for a size that may be absurd
+  std::vector<std::byte> data(bytes);
+  if (bytes > 0) std::memcpy(data.data(), reinterpret_cast<const void*>(from), bytes);
+  return data;
+}
+
+Errno<std::string> read_user_string(UserAddress from, std::size_t limit) {
+  std::string text;
+  while (text.size() + 1 < limit) {
+    const std::size_t chunk = std::min(page_bytes() - (from + text.size()) % page_bytes(), limit - 1 - text.size());
+    const auto data = read_user(from + text.size(), chunk);
+    if (!data) return std::unexpected(data.error());
+    const auto* bytes = reinterpret_cast<const char*>(data->data());
+    const std::size_t length = strnlen(bytes, chunk);
+    text.append(bytes, length);
+    if (length < chunk) break;
+  }
+  return text;
+}
+
+long check_tail_zero(UserAddress structure, std::size_t known, std::size_t given) {
+  if (given > page_bytes()) return -E2BIG;
+  if (given <= known) return 0;
+  const auto tail = read_user(structure + known, given - known);
+  if (!tail) return tail.error();
+  return std::ranges::all_of(*tail, [](std::byte byte) { return byte == std::byte{0}; }) ? 0 : -E2BIG;
+}
+
+}  // namespace forager::syscall
