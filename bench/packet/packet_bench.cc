@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "cli/engine_run.h"
-#include "cli/object.h"
+#include "cli/messages.h"
 #include "cli/setup.h"
 #include "jit-backends/backends.h"
 #include "sim/ports/pcap_reader.h"
@@ -181,7 +181,7 @@ void register_all() {
 }  // namespace forager::bench
 
 int main(int argc, char** argv) {
-  forager::cli::capture_libbpf_messages(false);
+  forager::cli::show_libbpf_messages(false);
   forager::bench::register_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -51,7 +51,7 @@ void set_field(exec::Frame& frame, std::size_t offset, std::uint32_t value) {
   std::memcpy(frame.context.data() + offset, &value, sizeof value);
 }
 
-Result<std::vector<MapHandle>> handles_of(const Object& object) {
+Result<std::vector<MapHandle>> handles_of(const api::ElfObject& object) {
   std::vector<MapHandle> out;
   for (bpf_map* map : object.maps()) {
     auto handle = handle_of(map, object.types());
@@ -88,7 +88,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   environment.trace = [log = out.trace_](unsigned, std::string_view line) { log->add(line); };
   environment.fib = setup.fib;
 
-  auto object = Object::open(object_path);
+  auto object = api::ElfObject::open(object_path);
   if (!object) return std::unexpected(object.error());
   auto program = object->program(options.program);
   if (!program) return std::unexpected(program.error());
@@ -98,7 +98,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
                             ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
   }
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
-  out.object_ = std::make_unique<Object>(std::move(*object));
+  out.object_ = std::make_unique<api::ElfObject>(std::move(*object));
   if (auto applied = out.apply(setup); !applied) return std::unexpected(applied.error());
 
   auto handles = handles_of(*out.object_);

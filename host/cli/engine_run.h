@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/object.h"
+#include "api/elf_object.h"
 #include "cli/run_result.h"
 #include "cli/setup.h"
 #include "exec/frame.h"
@@ -57,7 +57,7 @@ class EngineRun {
   // Inside programs, all run() calls so far.
   [[nodiscard]] std::uint64_t busy_ns() const { return result_.busy_ns; }
   [[nodiscard]] runtime::Session& session() { return *session_; }
-  [[nodiscard]] const Object& object() const { return *object_; }
+  [[nodiscard]] const api::ElfObject& object() const { return *object_; }
 
  private:
   EngineRun() = default;
@@ -69,7 +69,7 @@ class EngineRun {
   void count(const exec::Frame& frame, std::uint64_t bytes);
 
   RunOptions options_;
-  std::unique_ptr<Object> object_;
+  std::unique_ptr<api::ElfObject> object_;
   std::unique_ptr<runtime::Session> session_;
   std::unique_ptr<class EventReaders> events_;
   std::shared_ptr<struct TraceLog> trace_;

@@ -12,13 +12,13 @@
 #include <memory>
 #include <optional>
 
+#include "api/elf_object.h"
 #include "cli/cli.h"
-#include "cli/object.h"
 #include "cli/run_result.h"
 #include "isa/tables.h"
 #include "jit-backends/backends.h"
 #include "runtime/explain.h"
-#include "syscall/process.h"
+#include "runtime/runtime.h"
 
 namespace forager::cli {
 namespace {
@@ -58,19 +58,16 @@ Judgement judge(const runtime::LoadAttempt& attempt) {
 // Loads one program alone, so that a refused one does not hide those after it. Filling a PROG_ARRAY with programs
 // that were left out fails afterwards, which is of no interest here.
 Result<Judgement> judge_alone(const std::string& path, const std::string& name) {
-  auto object = Object::open(path);
+  auto object = api::ElfObject::open(path);
   if (!object) return std::unexpected(object.error());
   for (bpf_program* program : object->programs()) {
     ::bpf_program__set_autoload(program, name == ::bpf_program__name(program));
   }
   std::optional<Judgement> found;
-  auto& on_load = syscall::process().runtime.settings.on_load;
-  on_load = [&](const runtime::LoadAttempt& attempt) {
+  auto loaded = object->load([&](const runtime::LoadAttempt& attempt) {
     // Kernel names are cut at 15 characters; libbpf's feature probes have names of their own.
     if (attempt.source.name == name.substr(0, 15)) found = judge(attempt);
-  };
-  auto loaded = object->load();
-  on_load = nullptr;
+  });
   if (!found && !loaded) return std::unexpected(loaded.error());
   if (!found) return fail(ErrorKind::bug, ENOENT, fmt::format("{}: program {} was not loaded", path, name));
   found->program = name;
@@ -78,7 +75,7 @@ Result<Judgement> judge_alone(const std::string& path, const std::string& name) 
 }
 
 Result<Findings> find_out(const Arguments& arguments) {
-  auto object = Object::open(arguments.object);
+  auto object = api::ElfObject::open(arguments.object);
   if (!object) return std::unexpected(object.error());
   if (!arguments.program.empty()) {
     if (auto named = object->program(arguments.program); !named) return std::unexpected(named.error());

@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/interrupt.h"
-#include "cli/object.h"
+#include "cli/messages.h"
 #include "cli/run_result.h"
 
 #ifndef FORAGER_VERSION
@@ -57,7 +57,7 @@ int run_command(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kUsageStatus;
   }
   catch_interrupts();
-  capture_libbpf_messages(cli.debug);
+  show_libbpf_messages(cli.debug);
   if (auto done = cli.action(); !done) return report(cli, done.error());
   return std::fflush(stdout) == 0 ? kDone : kError;
 }

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct LoadedMap {
   State state;
   Saved saved;
-  Object object;
+  api::ElfObject object;
   MapHandle handle;
 
   static Result<LoadedMap> open(const Cli& cli, const Selector& selector) {

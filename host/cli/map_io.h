@@ -2,7 +2,7 @@
 //
 // Reading and writing maps through libbpf's user-side calls, and rendering their entries as bpftool does.
 //
-// Tested by: tests/e2e/cli_test.sh, tests/golden.
+// Tested by: tests/cli/cli_test.sh, tests/golden.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,7 @@ using Json = nlohmann::ordered_json;
 struct LoadedProgram {
   std::optional<State> state;  // absent for a program straight from a file
   Saved saved;
-  std::unique_ptr<Object> object;
+  std::unique_ptr<api::ElfObject> object;
   bpf_program* program = nullptr;
   std::uint32_t id = 0;
 };
@@ -50,7 +50,7 @@ Result<LoadedProgram> open_kept(const Cli& cli, const Selector& selector) {
   auto program = object->program(kept->program.name);
   if (!program) return std::unexpected(program.error());
   out.program = *program;
-  out.object = std::make_unique<Object>(std::move(*object));
+  out.object = std::make_unique<api::ElfObject>(std::move(*object));
   out.state.emplace(std::move(*state));
   return out;
 }
@@ -58,7 +58,7 @@ Result<LoadedProgram> open_kept(const Cli& cli, const Selector& selector) {
 Result<LoadedProgram> open_file(Words& words) {
   auto path = words.next("the object file");
   if (!path) return std::unexpected(path.error());
-  auto object = Object::open(*path);
+  auto object = api::ElfObject::open(*path);
   if (!object) return std::unexpected(object.error());
   const bool named = !words.empty() && words.peek() != "opcodes";
   auto program = object->program(named ? *words.next("the program") : "");
@@ -66,7 +66,7 @@ Result<LoadedProgram> open_file(Words& words) {
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   LoadedProgram out;
   out.program = *program;
-  out.object = std::make_unique<Object>(std::move(*object));
+  out.object = std::make_unique<api::ElfObject>(std::move(*object));
   return out;
 }
 
@@ -167,7 +167,7 @@ Result<> load(const Cli& cli, Words words) {
   auto name = words.next("the name to keep it under");
   if (!name) return std::unexpected(name.error());
   if (auto end = words.end(); !end) return end;
-  auto object = Object::open(*path);
+  auto object = api::ElfObject::open(*path);
   if (!object) return std::unexpected(object.error());
   if (auto loaded = object->load(); !loaded) return loaded;
   auto state = State::open(cli.state_directory);

@@ -103,7 +103,7 @@ bool kept(const MapHandle& map) {
          (map.flags & BPF_F_RDONLY_PROG) == 0;
 }
 
-Result<> restore(const Object& object, const SavedMap& saved) {
+Result<> restore(const api::ElfObject& object, const SavedMap& saved) {
   auto map = object.map(saved.name);
   if (!map) return std::unexpected(map.error());
   auto handle = handle_of(*map, object.types());
@@ -168,7 +168,7 @@ Result<> State::take_ids(Saved& saved) const {
   return write_file(path, Json{{"program", program_id}, {"map", map_id}}.dump());
 }
 
-Result<Saved> State::add(const std::string& name, const Object& object) {
+Result<Saved> State::add(const std::string& name, const api::ElfObject& object) {
   if (!good_name(name)) return bad(fmt::format("'{}' is no name (letters, digits, '.', '_', '-'; at most 64)", name));
   if (fs::exists(folder(name) + "/state.json")) return bad(fmt::format("an object '{}' is loaded already", name), EEXIST);
   Saved saved;
@@ -193,8 +193,8 @@ Result<> State::remove(const std::string& name) {
   return {};
 }
 
-Result<Object> State::load(const Saved& saved) const {
-  auto object = Object::open(folder(saved.name) + "/object.o");
+Result<api::ElfObject> State::load(const Saved& saved) const {
+  auto object = api::ElfObject::open(folder(saved.name) + "/object.o");
   if (!object) return object;
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   for (const SavedMap& map : saved.maps) {
@@ -203,7 +203,7 @@ Result<Object> State::load(const Saved& saved) const {
   return object;
 }
 
-Result<> State::save(Saved& saved, const Object& object) const {
+Result<> State::save(Saved& saved, const api::ElfObject& object) const {
   for (SavedMap& map : saved.maps) {
     auto found = object.map(map.name);
     if (!found) return std::unexpected(found.error());

@@ -9,7 +9,7 @@
 //
 //   DIR/lock, DIR/ids.json, DIR/objects/NAME/object.o, DIR/objects/NAME/state.json
 //
-// Tested by: tests/e2e/cli_test.sh.
+// Tested by: tests/cli/cli_test.sh.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "api/elf_object.h"
 #include "cli/map_io.h"
-#include "cli/object.h"
 #include "forager/result.h"
 
 namespace forager::cli {
@@ -50,12 +50,12 @@ class State {
   // Errors: input (a damaged state.json names itself).
   [[nodiscard]] Result<std::vector<Saved>> list() const;
   // Keeps `object`, which is loaded, under a name. Errors: input if the name is taken or no file name.
-  [[nodiscard]] Result<Saved> add(const std::string& name, const Object& object);
+  [[nodiscard]] Result<Saved> add(const std::string& name, const api::ElfObject& object);
   [[nodiscard]] Result<> remove(const std::string& name);
   // Loads a kept object again and restores its maps.
-  [[nodiscard]] Result<Object> load(const Saved& saved) const;
+  [[nodiscard]] Result<api::ElfObject> load(const Saved& saved) const;
   // Takes a snapshot of the object's maps into the kept state.
-  [[nodiscard]] Result<> save(Saved& saved, const Object& object) const;
+  [[nodiscard]] Result<> save(Saved& saved, const api::ElfObject& object) const;
 
  private:
   State(std::string directory, int lock) : directory_(std::move(directory)), lock_(lock) {}

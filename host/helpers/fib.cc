@@ -5,7 +5,6 @@
 // answered by NO_SRC_ADDR because interfaces here have no addresses of their own.
 #include <linux/bpf.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -85,8 +84,8 @@ class Lookup {
     if ((flags_ & BPF_FIB_LOOKUP_SKIP_NEIGH) != 0) return 0;
     const exec::FibNeighbour* hop = tables_.neighbour(ipv6_, destination(), output_->ifindex);
     if (hop == nullptr) return BPF_FIB_LKUP_RET_NO_NEIGH;
-    std::ranges::copy(hop->mac, query_.dmac);
-    std::ranges::copy(output_->mac, query_.smac);
+    std::memcpy(query_.dmac, hop->mac.data(), sizeof(query_.dmac));
+    std::memcpy(query_.smac, output_->mac.data(), sizeof(query_.smac));
     return 0;
   }
 

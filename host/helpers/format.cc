@@ -56,7 +56,7 @@ class Formatter {
   bool conversion() {
     if (used_ >= arguments_.size()) return false;
     argument_ = arguments_[used_++];
-    flags_ = "%";
+    flags_.assign(1, '%');
     while (peek() != '\0' && std::string_view("0+- ").contains(peek())) flags_ += text_[at_++];
     width_ = 0;
     while (is_digit(peek())) width_ = std::min(width_ * 10 + (text_[at_++] - '0'), kMaxWidth);

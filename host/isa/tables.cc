@@ -121,7 +121,8 @@ constexpr auto kMaps = [] {
                           no_user_conv = 1U << 18;
   constexpr std::uint32_t user_access = 1U << 3 | 1U << 4, all_access = user_access | 1U << 7 | 1U << 8;
   return std::array{
-#define FORAGER_MAP(id, name, slots, needed, optional, status) map(MapType::name, #name, slots, needed, optional, status),
+#define FORAGER_MAP(id, name, slots, needed, optional, status) \
+  map(MapType::name, #name, slots, needed, optional, status),
 #include "isa/maps.def"
   };
 }();

@@ -95,7 +95,7 @@ class ValueLocks {
   [[nodiscard]] ValueLock& of(std::uint64_t number) { return slots_[number % kSlots].lock; }
 
  private:
-  static constexpr std::size_t kSlots = 64;
+  static constexpr std::size_t kSlots = 16;
   struct alignas(64) Slot {
     ValueLock lock;
   };

@@ -106,9 +106,9 @@ class Assembler {
     if (first_exit_ != kNever) labels_.emplace("exit", first_exit_);
     for (const Reference& reference : references_) {
       const auto found = labels_.find(reference.label);
-      if (found == labels_.end()) return error(reference.line, fmt::format("label '{}' is not defined", reference.label));
-      const auto distance =
-          static_cast<std::int64_t>(found->second) - static_cast<std::int64_t>(reference.slot) - 1;
+      if (found == labels_.end())
+        return error(reference.line, fmt::format("label '{}' is not defined", reference.label));
+      const auto distance = static_cast<std::int64_t>(found->second) - static_cast<std::int64_t>(reference.slot) - 1;
       if (!set_distance(slots_[reference.slot], distance)) {
         return error(reference.line, fmt::format("label '{}' is too far away: {} slots", reference.label, distance));
       }

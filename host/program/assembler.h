@@ -92,9 +92,9 @@ template <class Predicate>
 
 // Operands that both styles share (operands.cc).
 enum class Field : std::uint8_t { offset, imm };
-void parse_target(Cursor& cursor, Statement& out, Field field);                   // "pc+3", "+3", "label"
-[[nodiscard]] Statement parse_wide(Cursor& cursor, Register dst);                 // what a 64-bit immediate loads
-[[nodiscard]] std::optional<Statement> parse_control(Cursor& cursor);             // calls and exit, or nullopt
+void parse_target(Cursor& cursor, Statement& out, Field field);        // "pc+3", "+3", "label"
+[[nodiscard]] Statement parse_wide(Cursor& cursor, Register dst);      // what a 64-bit immediate loads
+[[nodiscard]] std::optional<Statement> parse_control(Cursor& cursor);  // calls and exit, or nullopt
 
 // The two styles. A line that begins as kernel style does is in kernel style.
 [[nodiscard]] bool looks_like_kernel_style(const Cursor& cursor);

@@ -27,7 +27,7 @@ class Decoder {
   explicit Decoder(Source source) { program_.source_ = std::move(source); }
 
   Result<Program> run() {
-    constexpr Result<> (Decoder::*kPasses[])() = {
+    constexpr Result<> (Decoder::* kPasses[])() = {
         &Decoder::check_size,       &Decoder::decode_slots, &Decoder::resolve_targets,
         &Decoder::find_subprograms, &Decoder::check_jumps,  &Decoder::check_ends,
     };
@@ -90,8 +90,8 @@ class Decoder {
     insn.slot = at;
     insn.imm = static_cast<std::uint64_t>(std::int64_t{slot.imm});
     if (encoding.row->form == Form::wide) {
-      insn.imm = std::uint64_t{static_cast<std::uint32_t>(encoding.second->imm)} << 32 |
-                 static_cast<std::uint32_t>(slot.imm);
+      insn.imm =
+          std::uint64_t{static_cast<std::uint32_t>(encoding.second->imm)} << 32 | static_cast<std::uint32_t>(slot.imm);
     }
     return insn;
   }

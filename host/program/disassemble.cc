@@ -34,9 +34,7 @@ std::string memory(const View& v, unsigned base) {
   return fmt::format("({}{} *)(r{} {:+})", v.row.sign_extends ? 's' : 'u', v.row.width, base, v.slot.offset);
 }
 
-std::string alu_imm(const View& v) {
-  return fmt::format("{}{} {} {}", v.letter(), v.dst(), v.row.symbol, v.slot.imm);
-}
+std::string alu_imm(const View& v) { return fmt::format("{}{} {} {}", v.letter(), v.dst(), v.row.symbol, v.slot.imm); }
 
 std::string alu_reg(const View& v) {
   const bool extends = v.row.symbol == "=" && v.row.match.offset.value_or(0) != 0;
@@ -90,13 +88,20 @@ std::string wide_operand(const View& v) {
   const auto low = static_cast<std::uint32_t>(v.wide);
   const auto high = static_cast<std::uint32_t>(v.wide >> 32);
   switch (v.row.op) {
-    case Op::lddw_map_fd: return fmt::format("map_fd[{}]", low);
-    case Op::lddw_map_value: return fmt::format("map_fd[{}][0]+{}", low, high);
-    case Op::lddw_btf_id: return fmt::format("btf_id[{}]+{}", low, high);
-    case Op::lddw_func: return fmt::format("subprog[{:+}]", v.slot.imm);
-    case Op::lddw_map_idx: return map_reference(v);
-    case Op::lddw_map_idx_value: return fmt::format("{}[0]+{}", map_reference(v), high);
-    default: return fmt::format("{:#x}", v.wide);
+    case Op::lddw_map_fd:
+      return fmt::format("map_fd[{}]", low);
+    case Op::lddw_map_value:
+      return fmt::format("map_fd[{}][0]+{}", low, high);
+    case Op::lddw_btf_id:
+      return fmt::format("btf_id[{}]+{}", low, high);
+    case Op::lddw_func:
+      return fmt::format("subprog[{:+}]", v.slot.imm);
+    case Op::lddw_map_idx:
+      return map_reference(v);
+    case Op::lddw_map_idx_value:
+      return fmt::format("{}[0]+{}", map_reference(v), high);
+    default:
+      return fmt::format("{:#x}", v.wide);
   }
 }
 
@@ -126,8 +131,8 @@ std::string atomic(const View& v) {
 
 // By isa::Form.
 constexpr std::array<std::string (*)(const View&), 17> kWriters = {
-    alu_imm,       alu_reg, unary, jump_imm, jump_reg,  jump,      jump_long,  call,   call_register,
-    exit,          wide,    load,  store_imm, store_reg, packet_abs, packet_ind, atomic,
+    alu_imm, alu_reg, unary, jump_imm,  jump_reg,  jump,       jump_long,  call,   call_register,
+    exit,    wide,    load,  store_imm, store_reg, packet_abs, packet_ind, atomic,
 };
 static_assert(static_cast<std::size_t>(Form::atomic) + 1 == kWriters.size());
 

@@ -19,9 +19,7 @@ Fault rejected(std::string message, int error = EINVAL) {
   return EncodingFault{ErrorKind::rejected, error, std::move(message)};
 }
 
-Fault unsupported(std::string message) {
-  return EncodingFault{ErrorKind::unsupported, ENOTSUP, std::move(message)};
-}
+Fault unsupported(std::string message) { return EncodingFault{ErrorKind::unsupported, ENOTSUP, std::move(message)}; }
 
 // The values of the fields by which rows of this opcode are told apart: " with offset 3 imm 7".
 std::string selectors(const isa::Slot& slot) {
@@ -81,11 +79,13 @@ std::optional<unsigned> written_register(const Encoding& e) {
     case Form::alu_reg:
     case Form::unary:
     case Form::wide:
-    case Form::load: return e.slot.dst;
+    case Form::load:
+      return e.slot.dst;
     case Form::atomic:
       if (e.row->fetches && e.row->op != Op::atomic_cmpxchg64 && e.row->op != Op::atomic_cmpxchg32) return e.slot.src;
       return {};
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -103,8 +103,10 @@ bool is_division(Op op) {
     case Op::mod64_imm:
     case Op::mod32_imm:
     case Op::smod64_imm:
-    case Op::smod32_imm: return true;
-    default: return false;
+    case Op::smod32_imm:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -115,8 +117,10 @@ bool is_shift(Op op) {
     case Op::rsh64_imm:
     case Op::rsh32_imm:
     case Op::arsh64_imm:
-    case Op::arsh32_imm: return true;
-    default: return false;
+    case Op::arsh32_imm:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -151,7 +155,8 @@ Fault unresolved_reference(const Encoding& e) {
       return rejected(fmt::format("map file descriptor {} was not resolved to a map by the loader", e.slot.imm), EBADF);
     case Op::lddw_btf_id:
       return unsupported(fmt::format("address of kernel variable with BTF id {}: there is no kernel here", e.slot.imm));
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -164,9 +169,9 @@ Fault unknown_map(const Encoding& e) {
 
 // A rule may rely on those before it: all after the first have a row.
 constexpr Fault (*kRules[])(const Encoding&) = {
-    unknown_opcode,      indirect_call,    kernel_function_call, reserved_field, invalid_register,
-    frame_pointer_write, division_by_zero, shift_out_of_range,   second_slot,    unresolved_reference,
-    unknown_map,
+    unknown_opcode,   indirect_call,        kernel_function_call, reserved_field,
+    invalid_register, frame_pointer_write,  division_by_zero,     shift_out_of_range,
+    second_slot,      unresolved_reference, unknown_map,
 };
 
 }  // namespace

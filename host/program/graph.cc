@@ -38,7 +38,7 @@ std::vector<bool> GraphBuilder::find_leaders() const {
 void GraphBuilder::make_blocks() {
   const std::vector<bool> leader = find_leaders();
   program_.block_of_.resize(program_.instructions_.size());
-  for (std::uint32_t number = 0; Subprogram& sub : program_.subprograms_) {
+  for (std::uint32_t number = 0; Subprogram & sub : program_.subprograms_) {
     sub.entry_block = static_cast<std::uint32_t>(program_.blocks_.size());
     for (std::uint32_t at = sub.begin; at < sub.end; ++at) {
       if (leader[at]) program_.blocks_.push_back({.begin = at, .end = at, .subprogram = number});

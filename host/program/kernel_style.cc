@@ -153,7 +153,8 @@ Statement parse_lock(Cursor& cursor) {
   return atomic_statement(row, memory, src);
 }
 
-// "r2 = atomic64_fetch_add((u64 *)(r1 +0), r2)", "r0 = atomic_cmpxchg((u32 *)(r1 +0), r0, r2)"; the width is the type's.
+// "r2 = atomic64_fetch_add((u64 *)(r1 +0), r2)", "r0 = atomic_cmpxchg((u32 *)(r1 +0), r0, r2)"; the width is the
+// type's.
 Statement parse_fetch(Cursor& cursor, Register dst, std::string_view name) {
   name.remove_prefix(name.starts_with("atomic64_") ? 9 : 7);
   cursor.expect("(");
@@ -227,8 +228,8 @@ Statement parse_named_assignment(Cursor& cursor, Register dst) {
   if (name.starts_with("atomic_") || name.starts_with("atomic64_")) {
     return parse_fetch(cursor, dst, cursor.word("an atomic operation"));
   }
-  const isa::Row* row =
-      find_row_where([&](const isa::Row& candidate) { return candidate.form == Form::unary && candidate.mnemonic == name; });
+  const isa::Row* row = find_row_where(
+      [&](const isa::Row& candidate) { return candidate.form == Form::unary && candidate.mnemonic == name; });
   if (row != nullptr && !dst.half) {
     cursor.accept(name);
     return one_register(cursor, dst, row);

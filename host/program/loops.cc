@@ -38,8 +38,13 @@ Intervals intervals_of(std::span<const std::uint32_t> parent) {
 class LoopFinder {
  public:
   LoopFinder(std::span<Block> blocks, const DepthFirst& tree, std::span<const std::uint32_t> number)
-      : blocks_(blocks), tree_(tree), number_(number), count_(static_cast<std::uint32_t>(tree.order.size())),
-        outermost_(count_), around_(count_, kNone), header_(count_, false) {
+      : blocks_(blocks),
+        tree_(tree),
+        number_(number),
+        count_(static_cast<std::uint32_t>(tree.order.size())),
+        outermost_(count_),
+        around_(count_, kNone),
+        header_(count_, false) {
     std::iota(outermost_.begin(), outermost_.end(), 0U);
   }
 

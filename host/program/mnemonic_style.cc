@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The style of ubpf and the conformance suite: "ldxw %r1, [%r6+4]", "jne32 %r0, 15, label", "lock fetch add [%r1], %r2".
+// The style of ubpf and the conformance suite: "ldxw %r1, [%r6+4]", "jne32 %r0, 15, label", "lock fetch add [%r1],
+// %r2".
 #include <array>
 #include <utility>
 
@@ -16,7 +17,7 @@ using isa::Op;
 
 // Spellings of the conformance suite that differ from isa.def's.
 constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
-    {"swap16", "bswap16"},   {"swap32", "bswap32"},   {"swap64", "bswap64"},     {"movsx864", "movsx8"},
+    {"swap16", "bswap16"},    {"swap32", "bswap32"},    {"swap64", "bswap64"},   {"movsx864", "movsx8"},
     {"movsx1664", "movsx16"}, {"movsx3264", "movsx32"}, {"movsx832", "movsx8w"}, {"movsx1632", "movsx16w"},
 };
 
@@ -51,23 +52,36 @@ using Operand = void (*)(Cursor&, Statement&);
 // What each form's operands are, separated by commas; null-filled. Calls, exit and wide are read elsewhere.
 std::array<Operand, 3> operands_of(Form form) {
   switch (form) {
-    case Form::alu_imm: return {dst_operand, imm_operand};
-    case Form::alu_reg: return {dst_operand, src_operand};
-    case Form::unary: return {dst_operand};
-    case Form::jump_imm: return {dst_operand, imm_operand, near_target};
-    case Form::jump_reg: return {dst_operand, src_operand, near_target};
-    case Form::jump: return {near_target};
-    case Form::jump_long: return {far_target};
-    case Form::load: return {dst_operand, src_address};
-    case Form::store_imm: return {dst_address, imm_operand};
+    case Form::alu_imm:
+      return {dst_operand, imm_operand};
+    case Form::alu_reg:
+      return {dst_operand, src_operand};
+    case Form::unary:
+      return {dst_operand};
+    case Form::jump_imm:
+      return {dst_operand, imm_operand, near_target};
+    case Form::jump_reg:
+      return {dst_operand, src_operand, near_target};
+    case Form::jump:
+      return {near_target};
+    case Form::jump_long:
+      return {far_target};
+    case Form::load:
+      return {dst_operand, src_address};
+    case Form::store_imm:
+      return {dst_address, imm_operand};
     case Form::store_reg:
-    case Form::atomic: return {dst_address, src_operand};
-    case Form::packet_abs: return {imm_operand};
-    case Form::packet_ind: return {src_operand, imm_operand};
+    case Form::atomic:
+      return {dst_address, src_operand};
+    case Form::packet_abs:
+      return {imm_operand};
+    case Form::packet_ind:
+      return {src_operand, imm_operand};
     case Form::call:
     case Form::call_register:
     case Form::exit:
-    case Form::wide: return {};
+    case Form::wide:
+      return {};
   }
   return {};
 }

@@ -74,13 +74,15 @@ struct Instruction {
   std::uint8_t dst = 0;
   std::uint8_t src = 0;
   std::int16_t offset = 0;
-  std::uint64_t imm = 0;          // sign-extended 32-bit immediate, or all 64 bits of a wide one
-  std::uint32_t slot = 0;         // its first slot
-  std::uint32_t target = kNone;   // jump target, or first instruction of a local callee (call_local, lddw_func)
+  std::uint64_t imm = 0;         // sign-extended 32-bit immediate, or all 64 bits of a wide one
+  std::uint32_t slot = 0;        // its first slot
+  std::uint32_t target = kNone;  // jump target, or first instruction of a local callee (call_local, lddw_func)
 };
 
 // lddw_map_idx*: the map's index and, for the value form, the byte offset into its first value.
-[[nodiscard]] constexpr std::uint32_t map_index(const Instruction& insn) { return static_cast<std::uint32_t>(insn.imm); }
+[[nodiscard]] constexpr std::uint32_t map_index(const Instruction& insn) {
+  return static_cast<std::uint32_t>(insn.imm);
+}
 [[nodiscard]] constexpr std::uint32_t map_offset(const Instruction& insn) {
   return static_cast<std::uint32_t>(insn.imm >> 32);
 }

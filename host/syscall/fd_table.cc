@@ -127,6 +127,13 @@ void FdTable::watch(int fd, int epoll, int notify) {
   if (at != handles_.end()) at->second.watches.emplace_back(epoll, notify);
 }
 
+void FdTable::forget(int fd, int epoll) {
+  const auto identity = identity_of(fd);
+  const std::lock_guard guard(mutex_);
+  const auto at = identity ? handles_.find(*identity) : handles_.end();
+  if (at != handles_.end()) std::erase_if(at->second.watches, [&](const auto& watch) { return watch.first == epoll; });
+}
+
 std::vector<Object> FdTable::watched() const {
   std::vector<Object> objects;
   const std::lock_guard guard(mutex_);

@@ -66,6 +66,7 @@ class FdTable {
 
   // Remembers that `notify` stands for fd's object in an epoll instance, to take it out again when the object goes.
   void watch(int fd, int epoll, int notify);
+  void forget(int fd, int epoll);
   // Every object that some epoll instance watches.
   [[nodiscard]] std::vector<Object> watched() const;
 

@@ -24,9 +24,7 @@ struct Value {
 
 Value constant(std::uint64_t number) { return {.kind = Value::Kind::constant, .number = number}; }
 
-bool is_address(const Value& value) {
-  return value.kind == Value::Kind::map_value || value.kind == Value::Kind::stack;
-}
+bool is_address(const Value& value) { return value.kind == Value::Kind::map_value || value.kind == Value::Kind::stack; }
 
 // Condition of a jump row on constants, from the rows' semantics.
 template <isa::semantics::Word T>
@@ -37,9 +35,11 @@ bool holds(Op op, T dst, T src) {
   case Op::name##64_imm:        \
   case Op::name##64_reg:        \
   case Op::name##32_imm:        \
-  case Op::name##32_reg: return row::name<T>(dst, src);
+  case Op::name##32_reg:        \
+    return row::name<T>(dst, src);
 #include "isa/isa.def"
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -63,14 +63,25 @@ class Scan {
   void state_facts(const Instruction& insn, Facts& facts) const {
     const isa::Row& row = isa::row(insn.op);
     switch (row.form) {
-      case Form::load: facts.access = access(insn, values_[insn.src], row.width / 8); break;
+      case Form::load:
+        facts.access = access(insn, values_[insn.src], row.width / 8);
+        break;
       case Form::store_imm:
       case Form::store_reg:
-      case Form::atomic: facts.access = access(insn, values_[insn.dst], row.width / 8); break;
-      case Form::call: facts.call = call(insn); break;
-      case Form::jump_imm: facts.branch = branch(insn, row.width, constant(insn.imm)); break;
-      case Form::jump_reg: facts.branch = branch(insn, row.width, values_[insn.src]); break;
-      default: break;
+      case Form::atomic:
+        facts.access = access(insn, values_[insn.dst], row.width / 8);
+        break;
+      case Form::call:
+        facts.call = call(insn);
+        break;
+      case Form::jump_imm:
+        facts.branch = branch(insn, row.width, constant(insn.imm));
+        break;
+      case Form::jump_reg:
+        facts.branch = branch(insn, row.width, values_[insn.src]);
+        break;
+      default:
+        break;
     }
   }
 
@@ -125,8 +136,11 @@ class Scan {
       case Form::alu_reg:
       case Form::unary:
       case Form::load:
-      case Form::wide: values_[insn.dst] = result(insn); break;
-      default: break;
+      case Form::wide:
+        values_[insn.dst] = result(insn);
+        break;
+      default:
+        break;
     }
   }
 
@@ -137,18 +151,23 @@ class Scan {
     const Value& src = values_[insn.src];
     switch (insn.op) {
       case Op::mov64_imm:
-      case Op::lddw: return constant(insn.imm);
-      case Op::mov32_imm: return constant(static_cast<std::uint32_t>(insn.imm));
-      case Op::mov64_reg: return src;
+      case Op::lddw:
+        return constant(insn.imm);
+      case Op::mov32_imm:
+        return constant(static_cast<std::uint32_t>(insn.imm));
+      case Op::mov64_reg:
+        return src;
       case Op::mov32_reg:
         return src.kind == Value::Kind::constant ? constant(static_cast<std::uint32_t>(src.number)) : Value{};
       case Op::add64_imm:
         if (dst.kind != Value::Kind::constant && !is_address(dst)) return {};
         return {.kind = dst.kind, .map = dst.map, .number = dst.number + insn.imm};
-      case Op::lddw_map_idx: return {.kind = Value::Kind::map, .map = program::map_index(insn)};
+      case Op::lddw_map_idx:
+        return {.kind = Value::Kind::map, .map = program::map_index(insn)};
       case Op::lddw_map_idx_value:
         return {.kind = Value::Kind::map_value, .map = program::map_index(insn), .number = program::map_offset(insn)};
-      default: return {};
+      default:
+        return {};
     }
   }
 

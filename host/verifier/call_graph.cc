@@ -33,7 +33,9 @@ std::vector<std::vector<Call>> calls_by_subprogram(const Program& program, std::
 class Walk {
  public:
   Walk(const Program& program, std::span<const Facts> facts)
-      : program_(program), calls_(calls_by_subprogram(program, facts)), frames_(calls_.size(), 0),
+      : program_(program),
+        calls_(calls_by_subprogram(program, facts)),
+        frames_(calls_.size(), 0),
         open_(calls_.size(), false) {}
 
   Result<> run() {
@@ -72,7 +74,8 @@ class Walk {
 
   // Names the call in the first subprogram on the deepest chain.
   Result<> too_deep() const {
-    const auto deepest = std::ranges::max_element(calls_[0], {}, [&](const Call& call) { return frames_[call.callee]; });
+    const auto deepest =
+        std::ranges::max_element(calls_[0], {}, [&](const Call& call) { return frames_[call.callee]; });
     auto error = refuse(program_, deepest->instruction, ErrorKind::limit, E2BIG, "the call stack is too deep");
     error.error().limit = isa::kMaxCallFrames;
     error.error().asked = frames_[0];

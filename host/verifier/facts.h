@@ -18,7 +18,16 @@ namespace forager::verifier {
 enum class Branch : std::uint8_t { both, always, never };
 
 enum class Region : std::uint8_t {
-  unknown, stack, context, packet, packet_meta, map_value, ring_record, memory, socket, other,
+  unknown,
+  stack,
+  context,
+  packet,
+  packet_meta,
+  map_value,
+  ring_record,
+  memory,
+  socket,
+  other,
 };
 
 // A load, store or atomic: offsets are bytes from the region's start, inclusive.
@@ -32,8 +41,8 @@ struct AccessFact {
 };
 
 struct CallFact {
-  std::uint32_t helper = 0;             // Linux's helper id, 0 if the instruction is no helper call
-  std::uint32_t map = program::kNone;   // index into Program::maps() if its map argument is one constant map
+  std::uint32_t helper = 0;            // Linux's helper id, 0 if the instruction is no helper call
+  std::uint32_t map = program::kNone;  // index into Program::maps() if its map argument is one constant map
 };
 
 struct Facts {

@@ -48,12 +48,14 @@ std::optional<Fault> helper_rule(const Site& site) {
   const isa::HelperRow* helper = isa::find_helper(id);
   if (helper == nullptr) return Fault{ErrorKind::rejected, EINVAL, fmt::format("invalid func unknown#{}", id)};
   if ((helper->program_types & isa::set_of(site.program.type())) == 0) {
-    return Fault{ErrorKind::rejected, EINVAL,
-                 fmt::format("program of type {} cannot use helper bpf_{}#{}", type_name(site.program), helper->name, id)};
+    return Fault{
+        ErrorKind::rejected, EINVAL,
+        fmt::format("program of type {} cannot use helper bpf_{}#{}", type_name(site.program), helper->name, id)};
   }
   if (helper->gpl_only && !site.program.source().gpl_compatible) {
-    return Fault{ErrorKind::rejected, EINVAL,
-                 fmt::format("cannot call GPL-restricted function bpf_{} from non-GPL compatible program", helper->name)};
+    return Fault{
+        ErrorKind::rejected, EINVAL,
+        fmt::format("cannot call GPL-restricted function bpf_{} from non-GPL compatible program", helper->name)};
   }
   return {};
 }
@@ -103,17 +105,18 @@ std::optional<Fault> packet_load_rule(const Site& site) {
   for (const ProgType type : kTypes) {
     if (site.program.type() == type) return {};
   }
-  return Fault{ErrorKind::rejected, EINVAL,
-               fmt::format("BPF_LD_[ABS|IND] instructions not allowed for programs of type {}", type_name(site.program))};
+  return Fault{
+      ErrorKind::rejected, EINVAL,
+      fmt::format("BPF_LD_[ABS|IND] instructions not allowed for programs of type {}", type_name(site.program))};
 }
 
 std::optional<Fault> frame_rule(const Site& site) {
   const AccessFact& access = site.facts.access;
   if (access.region != Region::stack || (access.in_bounds && access.aligned)) return {};
-  return Fault{ErrorKind::rejected, EACCES,
-               fmt::format("{} stack access off={} size={}", access.in_bounds ? "misaligned" : "invalid",
-                           access.offset_min - static_cast<std::int64_t>(isa::kStackBytes),
-                           isa::row(site.insn.op).width / 8)};
+  return Fault{
+      ErrorKind::rejected, EACCES,
+      fmt::format("{} stack access off={} size={}", access.in_bounds ? "misaligned" : "invalid",
+                  access.offset_min - static_cast<std::int64_t>(isa::kStackBytes), isa::row(site.insn.op).width / 8)};
 }
 
 constexpr std::optional<Fault> (*kRules[])(const Site&) = {

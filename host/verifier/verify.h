@@ -4,9 +4,9 @@
 //
 // What a VerifiedProgram has proved today is structure: every instruction is reachable in the control-flow graph; every
 // helper exists, is allowed in the program's type and its licence, and takes the map it is given where the block shows
-// which; maps named are of types that run, direct map values lie inside their map; packet loads stand in types that have
-// them; accesses to the frame that a block shows are inside it and aligned; calls do not recurse, at most 8 frames.
-// Instructions that constant branches leave out are not judged, as in Linux, and have no `reachable` fact.
+// which; maps named are of types that run, direct map values lie inside their map; packet loads stand in types that
+// have them; accesses to the frame that a block shows are inside it and aligned; calls do not recurse, at most 8
+// frames. Instructions that constant branches leave out are not judged, as in Linux, and have no `reachable` fact.
 //
 // What engines must still check at run time, until values and pointers are tracked through the whole program: bounds of
 // every access without an in_bounds fact, null and uninitialised registers and stack bytes, pointer kinds of stores and

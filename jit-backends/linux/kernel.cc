@@ -98,6 +98,20 @@ int map_update(const Fd& map, const void* key, const void* value) {
 int map_erase(const Fd& map, const void* key) { return map_command(BPF_MAP_DELETE_ELEM, map, key, nullptr); }
 int map_freeze(const Fd& map) { return map_command(BPF_MAP_FREEZE, map, nullptr, nullptr); }
 
+int map_lookup_batch(const Fd& map, const void* token, void* next_token, void* keys, void* values,
+                     std::uint32_t& count) {
+  bpf_attr attr = empty_attr();
+  attr.batch.map_fd = static_cast<__u32>(map.get());
+  attr.batch.in_batch = pointer_field(token);
+  attr.batch.out_batch = pointer_field(next_token);
+  attr.batch.keys = pointer_field(keys);
+  attr.batch.values = pointer_field(values);
+  attr.batch.count = count;
+  const auto result = static_cast<int>(bpf(BPF_MAP_LOOKUP_BATCH, attr));
+  count = result == 0 || result == -ENOENT ? attr.batch.count : 0;
+  return result;
+}
+
 // The log costs time, so it is asked for only once the answer is no. The errno of the first answer counts: with a log,
 // the kernel says ENOSPC where the buffer is too small.
 long load_program(const LoadRequest& request, std::string& log, SystemCall call) {

@@ -31,6 +31,11 @@ namespace forager::jit::linux_kernel {
 [[nodiscard]] int map_update(const Fd& map, const void* key, const void* value);
 [[nodiscard]] int map_erase(const Fd& map, const void* key);
 [[nodiscard]] int map_freeze(const Fd& map);
+// Up to `count` keys and values from where `token` says (null: from the start); `count` becomes how many there were and
+// `next_token` where to go on. -ENOENT at the end, -ENOSPC where `count` is too small to get further; other errors mean
+// that the kernel has no such operation for this map type. Tokens have max(key size, 8) bytes.
+[[nodiscard]] int map_lookup_batch(const Fd& map, const void* token, void* next_token, void* keys, void* values,
+                                   std::uint32_t& count);
 
 struct LoadRequest {
   std::string name;

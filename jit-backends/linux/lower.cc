@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 #include "jit-backends/linux/kernel.h"
@@ -68,32 +69,42 @@ Slots frame_of(const RawMemoryMaps& maps) {
   return slots;
 }
 
-bool is_summary(std::string_view line) {
-  constexpr std::array<std::string_view, 4> kSummaries = {"processed ", "verification time", "stack depth", "mark_precise"};
-  return line.empty() || std::any_of(kSummaries.begin(), kSummaries.end(), [&](auto s) { return line.starts_with(s); });
+// Lines that are statistics, or the state of registers around an instruction, and no reason.
+bool is_chatter(std::string_view line) {
+  constexpr std::array<std::string_view, 10> kStarts = {"processed ", "verification time", "stack depth", "mark_precise",
+                                                        "from ", "caller:", "callee:", " ", "; ", "func#"};
+  return line.empty() || std::any_of(kStarts.begin(), kStarts.end(), [&](auto s) { return line.starts_with(s); });
 }
 
-// The slot of a line such as "12: (71) r1 = *(u8 *)(r6 +4)".
+// The slot of a line such as "12: (71) r1 = *(u8 *)(r6 +4)" or, with registers only, "12: R1=ctx()".
 std::optional<std::uint32_t> slot_of_line(std::string_view line) {
   std::uint32_t slot = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), slot);
-  if (error != std::errc() || !std::string_view(end, line.data() + line.size()).starts_with(": (")) return std::nullopt;
+  const std::string_view rest(end, line.data() + line.size());
+  if (error != std::errc() || !(rest.starts_with(": (") || rest.starts_with(": R"))) return std::nullopt;
   return slot;
 }
 
 struct LogSummary {
-  std::string_view reason;
+  std::string reason;
   std::optional<std::uint32_t> slot;
 };
 
+// The verifier ends with the instruction that it refused and one or two lines that say why, the more general one last.
 LogSummary summary_of(std::string_view log) {
   LogSummary summary;
+  std::string_view last;
   while (!log.empty()) {
     const std::size_t end = std::min(log.find('\n'), log.size());
     const std::string_view line = log.substr(0, end);
     log.remove_prefix(std::min(end + 1, log.size()));
-    if (const auto slot = slot_of_line(line)) summary.slot = slot;
-    if (!is_summary(line)) summary.reason = line;
+    if (const auto slot = slot_of_line(line)) {
+      summary.slot = slot;
+      last = {};
+    } else if (!is_chatter(line)) {
+      summary.reason = last.empty() ? std::string(line) : fmt::format("{}; {}", last, line);
+      last = line;
+    }
   }
   return summary;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -59,22 +60,29 @@ class KernelSide final : public Side {
   int erase(const std::byte* key) override { return map_erase(fd_, key); }
   int read(const std::byte* key, std::byte* value) override {
     const int error = map_lookup(fd_, key, value_.data());
-    if (error == 0) for_each_slot([&](std::byte* ours, std::size_t at) { std::memcpy(value + at, ours, slot_); });
+    if (error == 0) to_shared(value_.data(), value);
     return error;
   }
   int write(const std::byte* key, const std::byte* value) override {
-    for_each_slot([&](std::byte* ours, std::size_t at) { std::memcpy(ours, value + at, slot_); });
+    for_each_slot([&](std::size_t theirs, std::size_t ours) {
+      std::memcpy(value_.data() + theirs, value + ours, slot_);
+    });
     return map_update(fd_, key, value_.data());
   }
+  int read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows) override;
 
  private:
-  // Calls copy(slot in value_, offset in the shared value).
+  static constexpr std::size_t kBatchBytes = std::size_t{1} << 18;
+  static constexpr std::size_t kMaxRoom = std::size_t{1} << 24;  // rows of one batch
+
+  // Calls copy(offset in the kernel's value, offset in the shared value).
   template <class Copy>
-  void for_each_slot(Copy copy) {
-    if (!per_cpu_) return copy(value_.data(), 0);
-    for (unsigned lane = 0; lane < lanes_.shared(); ++lane) {
-      copy(value_.data() + slot_ * lanes_.cpu(lane), slot_ * lane);
-    }
+  void for_each_slot(Copy copy) const {
+    if (!per_cpu_) return copy(0, 0);
+    for (unsigned lane = 0; lane < lanes_.shared(); ++lane) copy(slot_ * lanes_.cpu(lane), slot_ * lane);
+  }
+  void to_shared(const std::byte* kernel, std::byte* shared) const {
+    for_each_slot([&](std::size_t theirs, std::size_t ours) { std::memcpy(shared + ours, kernel + theirs, slot_); });
   }
 
   const Fd& fd_;
@@ -83,6 +91,35 @@ class KernelSide final : public Side {
   std::size_t slot_;
   std::vector<std::byte> value_;
 };
+
+// A system call for each key takes a tenth of a second for a table of 65,536, so the kernel's batches are used; where
+// a map type has none, the first call says so. A batch that is smaller than one bucket of a hash is tried again, larger.
+int KernelSide::read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows) {
+  std::vector<std::byte> token(std::max(key_bytes, sizeof(std::uint64_t)));
+  std::vector<std::byte> next(token.size());
+  std::vector<std::byte> keys;
+  std::vector<std::byte> values;
+  std::size_t room = std::max<std::size_t>(kBatchBytes / (key_bytes + value_.size()), 1);
+  bool started = false;
+  int result = 0;
+  while (result == 0 || (result == -ENOSPC && room < kMaxRoom)) {
+    if (result == -ENOSPC) room *= 2;
+    keys.resize(room * key_bytes);
+    values.resize(room * value_.size());
+    auto count = static_cast<std::uint32_t>(room);
+    result = map_lookup_batch(fd_, started ? token.data() : nullptr, next.data(), keys.data(), values.data(), count);
+    const bool understood = result == 0 || result == -ENOENT || result == -ENOSPC;
+    if (!started && !understood) return Side::read_all(key_bytes, value_bytes, rows);
+    for (std::size_t i = 0; i < count; ++i) {
+      rows.insert(rows.end(), keys.begin() + i * key_bytes, keys.begin() + (i + 1) * key_bytes);
+      rows.resize(rows.size() + value_bytes);
+      to_shared(values.data() + i * value_.size(), rows.data() + rows.size() - value_bytes);
+    }
+    started = started || result == 0;
+    if (result == 0) token.swap(next);
+  }
+  return result == -ENOENT ? 0 : result;
+}
 
 std::unexpected<Diagnostic> sync_failed(const exec::Map& map, const char* what, int error) {
   return fail(ErrorKind::system, -error, fmt::format("map '{}': cannot {}: {}", map.spec().name, what, errno_text(error)));

@@ -79,7 +79,18 @@ Result<> Network::enter() {
   if (unshare(CLONE_NEWNET) != 0) return refused("make a private network (CAP_SYS_ADMIN)", "unshare", -errno);
   if (const int error = netlink_.open(); error != 0) return refused("open a netlink socket", "socket", error);
   (void)set_sysctl("ipv6/conf/default/addr_gen_mode", "1");  // no addresses that the table does not have; or no IPv6
+  if (const int error = raise_loopback(); error != 0) return refused("raise the loopback interface", "netlink", error);
   return {};
+}
+
+// A namespace has no table of local addresses before it has one, and calls every gateway invalid till then.
+int Network::raise_loopback() {
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(kLoopbackIfindex);
+  header.ifi_flags = IFF_UP;
+  header.ifi_change = IFF_UP;
+  NetlinkRequest request(RTM_NEWLINK, 0, header);
+  return netlink_.send(request);
 }
 
 Result<> Network::install(const exec::FibTable& table) {

@@ -41,6 +41,7 @@ class Network {
 
  private:
   [[nodiscard]] Result<> add_interface(const exec::FibInterface& interface);
+  [[nodiscard]] int raise_loopback();
   [[nodiscard]] int create_link(const exec::FibInterface& interface);
   [[nodiscard]] Result<> add_route(const exec::FibRoute& route);
   [[nodiscard]] Result<> add_neighbour(const exec::FibNeighbour& neighbour);

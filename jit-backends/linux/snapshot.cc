@@ -8,22 +8,27 @@
 
 namespace forager::jit::linux_kernel {
 
+int Side::read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows) {
+  std::vector<std::byte> key(key_bytes);
+  std::vector<std::byte> next(key_bytes);
+  int error = next_key(nullptr, next.data());
+  for (; error == 0; error = next_key(key.data(), next.data())) {
+    key = next;
+    const std::size_t end = rows.size();
+    rows.resize(end + key_bytes + value_bytes);
+    std::memcpy(rows.data() + end, key.data(), key_bytes);
+    const int missing = read(key.data(), rows.data() + end + key_bytes);
+    if (missing != 0) rows.resize(end);
+    if (missing != 0 && missing != -ENOENT) return missing;
+  }
+  return error == -ENOENT ? 0 : error;
+}
+
 int Snapshot::take(Side& side) {
   rows_.clear();
-  std::vector<std::byte> key(key_bytes_);
-  std::vector<std::byte> next(key_bytes_);
-  int error = side.next_key(nullptr, next.data());
-  for (; error == 0; error = side.next_key(key.data(), next.data())) {
-    key = next;
-    const std::size_t end = rows_.size();
-    rows_.resize(end + row_bytes());
-    std::memcpy(rows_.data() + end, key.data(), key_bytes_);
-    const int read = side.read(key.data(), rows_.data() + end + key_bytes_);
-    if (read != 0) rows_.resize(end);
-    if (read != 0 && read != -ENOENT) return read;
-  }
+  const int error = side.read_all(key_bytes_, value_bytes_, rows_);
   sort();
-  return error == -ENOENT ? 0 : error;
+  return error;
 }
 
 // Last byte first: little-endian indices then stand in numeric order, in which arrays are read anyway.

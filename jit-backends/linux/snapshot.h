@@ -26,6 +26,9 @@ class Side {
   [[nodiscard]] virtual int read(const std::byte* key, std::byte* value) = 0;
   [[nodiscard]] virtual int write(const std::byte* key, const std::byte* value) = 0;
   [[nodiscard]] virtual int erase(const std::byte* key) = 0;
+  // Appends every key and its value to `rows`; a key that vanishes meanwhile is left out. One by one, unless a side
+  // knows better.
+  [[nodiscard]] virtual int read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows);
 };
 
 class Snapshot {
@@ -33,7 +36,7 @@ class Snapshot {
   Snapshot() = default;
   Snapshot(std::size_t key_bytes, std::size_t value_bytes) : key_bytes_(key_bytes), value_bytes_(value_bytes) {}
 
-  // Reads a whole side; a key that vanishes meanwhile is left out. 0 or a negative errno.
+  // Reads a whole side. 0 or a negative errno.
   [[nodiscard]] int take(Side& side);
   // Makes `side`, which holds *this, hold `target`: deletions first, so that a full map has room. 0, or the first
   // negative errno that is not a deleted key's -ENOENT.

@@ -6,7 +6,8 @@
 
 #include <cstdlib>
 
-#include "cli/object.h"
+#include "api/elf_object.h"
+#include "cli/messages.h"
 #include "tests/fuzz/target.h"
 
 namespace {
@@ -26,12 +27,12 @@ void check(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using forager::cli::Object;
-  forager::cli::capture_libbpf_messages(false);
+  using forager::api::ElfObject;
+  forager::cli::show_libbpf_messages(false);
   const forager::fuzz::MemoryFile file(data, size);
   const int before = open_descriptors();
   {
-    auto object = Object::open(file.path());
+    auto object = ElfObject::open(file.path());
     auto loaded = object ? object->load() : forager::Result<>(std::unexpected(object.error()));
     if (!loaded) {
       const std::string text = loaded.error().text();

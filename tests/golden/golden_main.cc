@@ -14,7 +14,7 @@
 #include <iterator>
 #include <string>
 
-#include "cli/object.h"
+#include "cli/messages.h"
 #include "jit-backends/backends.h"
 #include "tests/golden/outcome.h"
 
@@ -78,7 +78,7 @@ int check_linux(Request request, const exec::Capabilities& kernel) {
 }
 
 int check(const Request& request) {
-  cli::capture_libbpf_messages(false);
+  cli::show_libbpf_messages(false);
   auto reference = run(request.subject, options_for("interp", false));
   if (!reference) return failed(fmt::format("interp: {}", reference.error().text()));
   int status = check_golden(request, *reference);

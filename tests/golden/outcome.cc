@@ -40,6 +40,7 @@ Json entries_of(const cli::MapView& map) {
   std::vector<Json> entries;
   for (const cli::MapEntryView& view : map.entries) {
     Json entry = view.raw;
+    if (map.type == "prog_array") entry.erase("value");  // program ids
     if (entry.contains("values")) entry["values"] = without_cpus(entry["values"]);
     entries.push_back(std::move(entry));
   }

@@ -4,7 +4,7 @@
 // the verdict, the packet and (where the engine tells) the redirect port; at the end the maps, events and printk lines.
 //
 // What may differ without being wrong is normalised away here, and nowhere else: the order of map entries (hash maps
-// have none), and which CPU's slot of a per-CPU map a value stands in.
+// have none), which CPU's slot of a per-CPU map a value stands in, and the program ids in a PROG_ARRAY.
 #pragma once
 
 #include <cstdint>

@@ -76,6 +76,7 @@ keys_of_header() {
   : >.clang-tidy
   tool clang-tidy-19 'version 19'
   ninja() { printf 'a.o: #deps 3, deps mtime 1 (VALID)\n    %s\n' "$work/host/a.cc" /usr/include/stdio.h "$work/host/a.h"; }
+  printf '"command": "c++ %s",\n"file": "%s"\n' "${2:-}" "$work/host/a.cc" >build/compile_commands.json
   mkdir -p tools/dev && : >tools/dev/tidy_one.sh
   tidy_keys build
 }
@@ -85,6 +86,8 @@ expect 0 "$one" with lint keys_of_header 'int one();'
 two=$(with lint keys_of_header 'int two();')
 expect 0 "$two" with lint keys_of_header 'int two();'
 expect 1 '' test "$one" == "$two"
+three=$(with lint keys_of_header 'int two();' -O2)
+expect 1 '' test "$two" == "$three"
 
 # Joined benchmark results are one well-formed file, whichever executables had no row to give.
 results() { printf '{\n  "context": {\n    "date": "%s"\n  },\n  "benchmarks": [\n%s\n  ]\n}\n' "$1" "$2"; }

@@ -57,7 +57,9 @@ bool kernel_allows(const ContextAccess& access) {
 std::vector<std::uint32_t> offsets_of(const ContextRow& context) {
   std::vector<std::uint32_t> out;
   for (std::uint32_t at = 0; at < 256 && at < context.size + 8U; ++at) out.push_back(at);
-  for (std::uint32_t at = context.size - 16U; context.size > 256 && at <= context.size && at < 32760; ++at) out.push_back(at);
+  if (context.size <= 256) return out;
+  constexpr std::uint32_t kReach = 32760;  // of a 16-bit offset
+  for (std::uint32_t at = context.size - 16U; at <= context.size && at < kReach; ++at) out.push_back(at);
   return out;
 }
 

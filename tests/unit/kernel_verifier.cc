@@ -23,6 +23,11 @@ long bpf(int command, bpf_attr& attr) { return syscall(SYS_bpf, command, &attr, 
 constexpr std::array<std::uint8_t, 4> kSize = {0x10, 0x08, 0x00, 0x18};
 std::uint8_t size_code(unsigned bytes) { return kSize.at(static_cast<std::size_t>(std::countr_zero(bytes))); }
 
+Slot slot(unsigned opcode, unsigned dst, unsigned src, int offset, std::int32_t imm) {
+  return {.opcode = static_cast<std::uint8_t>(opcode), .dst = static_cast<std::uint8_t>(dst & 0xf),
+          .src = static_cast<std::uint8_t>(src & 0xf), .offset = static_cast<std::int16_t>(offset), .imm = imm};
+}
+
 // BTF of two integers of 4 and 8 bytes: local-storage maps need a key and a value type.
 int load_btf() {
   struct {
@@ -73,13 +78,16 @@ bool holds_maps(MapType type) { return type == MapType::array_of_maps || type ==
 
 }  // namespace
 
+Slot mov(unsigned dst, std::int32_t imm) { return slot(0xb7, dst, 0, 0, imm); }
+Slot copy(unsigned dst, unsigned src) { return slot(0xbf, dst, src, 0, 0); }
+Slot add(unsigned dst, std::int32_t imm) { return slot(0x07, dst, 0, 0, imm); }
+Slot call(std::uint32_t helper) { return slot(0x85, 0, 0, 0, static_cast<std::int32_t>(helper)); }
+Slot leave() { return slot(0x95, 0, 0, 0, 0); }
 Slot load(unsigned bytes, unsigned dst, unsigned src, int offset) {
-  return {.opcode = static_cast<std::uint8_t>(0x61 | size_code(bytes)), .dst = static_cast<std::uint8_t>(dst & 0xf),
-          .src = static_cast<std::uint8_t>(src & 0xf), .offset = static_cast<std::int16_t>(offset)};
+  return slot(0x61U | size_code(bytes), dst, src, offset, 0);
 }
 Slot store(unsigned bytes, unsigned dst, int offset, unsigned src) {
-  return {.opcode = static_cast<std::uint8_t>(0x63 | size_code(bytes)), .dst = static_cast<std::uint8_t>(dst & 0xf),
-          .src = static_cast<std::uint8_t>(src & 0xf), .offset = static_cast<std::int16_t>(offset)};
+  return slot(0x63U | size_code(bytes), dst, src, offset, 0);
 }
 
 Answer ask(const Attempt& attempt) {

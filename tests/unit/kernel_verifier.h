@@ -19,11 +19,11 @@ namespace forager::isa::test {
 using Code = std::vector<Slot>;
 
 // The few instructions that tests are written in.
-inline Slot mov(unsigned dst, std::int32_t imm) { return {.opcode = 0xb7, .dst = static_cast<std::uint8_t>(dst & 0xf), .imm = imm}; }
-inline Slot copy(unsigned dst, unsigned src) { return {.opcode = 0xbf, .dst = static_cast<std::uint8_t>(dst & 0xf), .src = static_cast<std::uint8_t>(src & 0xf)}; }
-inline Slot add(unsigned dst, std::int32_t imm) { return {.opcode = 0x07, .dst = static_cast<std::uint8_t>(dst & 0xf), .imm = imm}; }
-inline Slot call(std::uint32_t helper) { return {.opcode = 0x85, .imm = static_cast<std::int32_t>(helper)}; }
-inline Slot leave() { return {.opcode = 0x95}; }
+Slot mov(unsigned dst, std::int32_t imm);
+Slot copy(unsigned dst, unsigned src);
+Slot add(unsigned dst, std::int32_t imm);
+Slot call(std::uint32_t helper);
+Slot leave();
 Slot load(unsigned bytes, unsigned dst, unsigned src, int offset);
 Slot store(unsigned bytes, unsigned dst, int offset, unsigned src);
 

@@ -53,7 +53,7 @@ class TestRing final : public exec::RingProducer {
   explicit TestRing(std::uint64_t size) : size_(size) {}
   void* reserve(std::uint64_t size) override {
     const std::uint64_t needed = (size + 8 + 7) / 8 * 8;
-    if (unread_ + needed > size_) {
+    if (unread_ + needed >= size_) {
       ++lost_;
       return nullptr;
     }

@@ -48,8 +48,8 @@ TEST(Decode, LongJumpsReadTheImmediate) {
 }
 
 TEST(Decode, SubprogramsBeginAtLocalCallsAndFunctionReferences) {
-  auto source = testing::source_of(
-      "call first\nr2 = subprog[second] ll\nexit\nfirst: r0 = 1\nexit\nsecond: r0 = 2\nexit");
+  auto source =
+      testing::source_of("call first\nr2 = subprog[second] ll\nexit\nfirst: r0 = 1\nexit\nsecond: r0 = 2\nexit");
   source.name = "entry";
   source.functions = {{.slot = 6, .name = "second_in_c"}};
   const auto program = Program::decode(std::move(source));
@@ -113,9 +113,7 @@ struct BadSlot {
 
 class DecodeSlot : public ::testing::TestWithParam<BadSlot> {};
 
-TEST_P(DecodeSlot, IsRefusedWithItsReason) {
-  EXPECT_EQ(verdict(decode_slots({GetParam().slot})), GetParam().verdict);
-}
+TEST_P(DecodeSlot, IsRefusedWithItsReason) { EXPECT_EQ(verdict(decode_slots({GetParam().slot})), GetParam().verdict); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, DecodeSlot,
@@ -132,7 +130,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadSlot{"ldx_imm", slot(0x61, 1, 2, 0, 1), "rejected @0: ldxw uses reserved field imm: it must be zero"},
         BadSlot{"st_src", slot(0x62, 10, 2, -4, 1), "rejected @0: stw uses reserved field src: it must be zero"},
         BadSlot{"exit_imm", slot(0x95, 0, 0, 0, 1), "rejected @0: exit uses reserved field imm: it must be zero"},
-        BadSlot{"call_dst", slot(0x85, 1, 0, 0, 1), "rejected @0: call_helper uses reserved field dst: it must be zero"},
+        BadSlot{"call_dst", slot(0x85, 1, 0, 0, 1),
+                "rejected @0: call_helper uses reserved field dst: it must be zero"},
         BadSlot{"dst", slot(0xb7, 11, 0, 0, 1), "rejected @0: R11 is invalid"},
         BadSlot{"src", slot(0xbf, 1, 15, 0, 0), "rejected @0: R15 is invalid"},
         BadSlot{"alu_r10", slot(0x07, 10, 0, 0, 8), "rejected @0: frame pointer is read only"},
@@ -183,8 +182,7 @@ TEST(Decode, WideImmediates) {
   EXPECT_EQ(verdict(decode_slots(wide(1, 7, 1))), "rejected @0: lddw_map_fd uses reserved upper immediate");
   EXPECT_EQ(verdict(decode_slots(wide(3, 5, 0))),
             "unsupported @0: address of kernel variable with BTF id 5: there is no kernel here");
-  EXPECT_EQ(verdict(decode_slots(wide(5, 0, 0))),
-            "rejected @0: map index 0 is out of range: the program has 0 maps");
+  EXPECT_EQ(verdict(decode_slots(wide(5, 0, 0))), "rejected @0: map index 0 is out of range: the program has 0 maps");
   EXPECT_EQ(verdict(decode_slots(wide(7, 0, 0))), "rejected @0: opcode 0x18 has no variant with src 7");
 }
 

@@ -139,7 +139,8 @@ bool acyclic_without_back_edges(const Program& program, const Naive& naive) {
 
 Naive by_definition(const Program& program) {
   const std::size_t count = program.blocks().size();
-  Naive naive{.reachable = reached(program, kNone), .dominators = std::vector<Set>(count), .loops = std::vector<Set>(count)};
+  Naive naive{
+      .reachable = reached(program, kNone), .dominators = std::vector<Set>(count), .loops = std::vector<Set>(count)};
   for (const std::uint32_t d : naive.reachable) {
     const Set rest = reached(program, d);
     for (const std::uint32_t b : naive.reachable) {
@@ -192,10 +193,18 @@ std::vector<isa::Slot> random_program(std::mt19937& random) {
     const int to = std::clamp(at + std::uniform_int_distribution(-backward, reach)(random), 0, count);
     const auto offset = static_cast<std::int16_t>(to - at - 1);
     switch (std::uniform_int_distribution(0, 5)(random)) {
-      case 0: slots.push_back(slot(0x05, 0, 0, offset, 0)); break;
-      case 1: slots.push_back(slot(0xb7, 0, 0, 0, at)); break;
-      case 2: slots.push_back(slot(0x95, 0, 0, 0, 0)); break;
-      default: slots.push_back(slot(0x15, 1, 0, offset, at)); break;
+      case 0:
+        slots.push_back(slot(0x05, 0, 0, offset, 0));
+        break;
+      case 1:
+        slots.push_back(slot(0xb7, 0, 0, 0, at));
+        break;
+      case 2:
+        slots.push_back(slot(0x95, 0, 0, 0, 0));
+        break;
+      default:
+        slots.push_back(slot(0x15, 1, 0, offset, at));
+        break;
     }
   }
   slots.push_back(slot(0x95, 0, 0, 0, 0));
@@ -215,14 +224,16 @@ TEST(Graph, RandomProgramsAgreeWithTheDefinitions) {
   EXPECT_GT(looping, 100);
 }
 
-// ---- sizes that break quadratic and recursive algorithms ---------------------------------------------------------------
+// ---- sizes that break quadratic and recursive algorithms
+// ---------------------------------------------------------------
 
 TEST(Graph, HalfAMillionEarlyExits) {
   constexpr int kReach = 32000;
   std::vector<isa::Slot> slots;
   for (int at = 0; at < 15 * kReach; ++at) {
-    slots.push_back(at % kReach == kReach - 1 ? slot(0x95, 0, 0, 0, 0)
-                                              : slot(0x15, 1, 0, static_cast<std::int16_t>(kReach - 2 - at % kReach), 0));
+    slots.push_back(at % kReach == kReach - 1
+                        ? slot(0x95, 0, 0, 0, 0)
+                        : slot(0x15, 1, 0, static_cast<std::int16_t>(kReach - 2 - at % kReach), 0));
   }
   const Program program = must_decode(std::move(slots));
   EXPECT_EQ(program.blocks()[0].successors.size(), 2U);

@@ -160,27 +160,42 @@ std::string mnemonic_text(const isa::Row& row, const Slot& s) {
   const auto reg = [](unsigned value) { return "%r" + std::to_string(value); };
   const auto address = [&](unsigned base) { return "[" + reg(base) + target(s.offset) + "]"; };
   switch (row.form) {
-    case Form::alu_imm: return name + " " + reg(s.dst) + ", " + number(s.imm);
-    case Form::alu_reg: return name + " " + reg(s.dst) + ", " + reg(s.src);
-    case Form::unary: return name + " " + reg(s.dst);
-    case Form::jump_imm: return name + " " + reg(s.dst) + ", " + number(s.imm) + ", " + target(s.offset);
-    case Form::jump_reg: return name + " " + reg(s.dst) + ", " + reg(s.src) + ", " + target(s.offset);
-    case Form::jump: return name + " " + target(s.offset);
-    case Form::jump_long: return name + " " + target(s.imm);
+    case Form::alu_imm:
+      return name + " " + reg(s.dst) + ", " + number(s.imm);
+    case Form::alu_reg:
+      return name + " " + reg(s.dst) + ", " + reg(s.src);
+    case Form::unary:
+      return name + " " + reg(s.dst);
+    case Form::jump_imm:
+      return name + " " + reg(s.dst) + ", " + number(s.imm) + ", " + target(s.offset);
+    case Form::jump_reg:
+      return name + " " + reg(s.dst) + ", " + reg(s.src) + ", " + target(s.offset);
+    case Form::jump:
+      return name + " " + target(s.offset);
+    case Form::jump_long:
+      return name + " " + target(s.imm);
     case Form::call:
       if (row.op == isa::Op::call_local) return "call local " + target(s.imm);
       return (row.op == isa::Op::call_kfunc ? "call runtime " : "call ") + number(s.imm);
-    case Form::call_register: return "call " + reg(s.dst);
-    case Form::exit: return name;
-    case Form::wide: return "lddw " + reg(s.dst) + ", " + number(s.imm);
-    case Form::load: return name + " " + reg(s.dst) + ", " + address(s.src);
-    case Form::store_imm: return name + " " + address(s.dst) + ", " + number(s.imm);
-    case Form::store_reg: return name + " " + address(s.dst) + ", " + reg(s.src);
-    case Form::packet_abs: return name + " " + number(s.imm);
-    case Form::packet_ind: return name + " " + reg(s.src) + ", " + number(s.imm);
+    case Form::call_register:
+      return "call " + reg(s.dst);
+    case Form::exit:
+      return name;
+    case Form::wide:
+      return "lddw " + reg(s.dst) + ", " + number(s.imm);
+    case Form::load:
+      return name + " " + reg(s.dst) + ", " + address(s.src);
+    case Form::store_imm:
+      return name + " " + address(s.dst) + ", " + number(s.imm);
+    case Form::store_reg:
+      return name + " " + address(s.dst) + ", " + reg(s.src);
+    case Form::packet_abs:
+      return name + " " + number(s.imm);
+    case Form::packet_ind:
+      return name + " " + reg(s.src) + ", " + number(s.imm);
     case Form::atomic:
-      return (name.starts_with("fetch_") ? "lock fetch " + name.substr(6) : "lock " + name) + " " + address(s.dst) + ", " +
-             reg(s.src);
+      return (name.starts_with("fetch_") ? "lock fetch " + name.substr(6) : "lock " + name) + " " + address(s.dst) +
+             ", " + reg(s.src);
   }
   return {};
 }
@@ -202,7 +217,8 @@ TEST_P(TextOfRow, MnemonicStyleIsRead) {
 INSTANTIATE_TEST_SUITE_P(Rows, TextOfRow, ::testing::ValuesIn(isa::rows().begin(), isa::rows().end()),
                          [](const auto& test) { return std::string(test.param.name); });
 
-// ---- the assembler alone ---------------------------------------------------------------------------------------------
+// ---- the assembler alone
+// ---------------------------------------------------------------------------------------------
 
 TEST(Assemble, SpellingsOfTheConformanceSuite) {
   EXPECT_EQ(slots_of("movsx832 %r1, %r2"), slots_of("w1 = (s8)w2"));
@@ -260,34 +276,34 @@ TEST_P(BadAssembly, NamesTheLineAndWhatWasExpected) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadAssembly,
-    ::testing::Values(
-        BadText{"exit\nfrobnicate %r1", "line 2: 'frobnicate' is no instruction"},
-        BadText{"mov %r11, 0", "line 1: expected a register (r0-r10), found 'r11'"},
-        BadText{"mov %r1", "line 1: expected ',', found the end of the line"},
-        BadText{"mov %r1, 0x100000000", "line 1: immediate 4294967296 does not fit 32 bits"},
-        BadText{"mov %r1, 99999999999999999999", "line 1: unexpected character or number at '9'"},
-        BadText{"mov %r1, 12ab", "line 1: unexpected character or number at '1'"},
-        BadText{"mov %r1, \x01", "line 1: unexpected character or number at byte 0x01"},
-        BadText{"ldxw %r1, [%r2+70000]", "line 1: offset 70000 does not fit 16 bits"},
-        BadText{"ldxw %r1, [%r2 4]", "line 1: expected ']', found '4'"},
-        BadText{"exit exit", "line 1: expected the end of the line, found 'exit'"},
-        BadText{"ja nowhere\nexit", "line 1: label 'nowhere' is not defined"},
-        BadText{"a: exit\na: exit", "line 2: label 'a' is defined twice"},
-        BadText{"r1 += w2", "line 1: both registers must be r or both w"},
-        BadText{"r1 = *(u24 *)(r2 +0)", "line 1: 'u24' is no type: u8, u16, u32, u64, s8, s16, s32 are"},
-        BadText{"*(s32 *)(r2 +0) = r1", "line 1: no instruction accesses memory of this type so"},
-        BadText{"r1 = -r2", "line 1: this operation has one register, on both sides"},
-        BadText{"r1 = (u8)r2", "line 1: no move extends so"},
-        BadText{"if r1 += r2 goto +1", "line 1: '+=' is no comparison"},
-        BadText{"r1 == r2", "line 1: '==' is no arithmetic operator"},
-        BadText{"w1 = 5 ll", "line 1: a 64-bit immediate needs a 64-bit register"},
-        BadText{"lock *(u8 *)(r1 +0) += r2", "line 1: no such atomic operation"},
-        BadText{"lock nand [%r1], %r2", "line 1: 'nand' is no atomic operation"},
-        BadText{"r1 = atomic_fetch_add((u32 *)(r1 +0), r2)",
-                "line 1: the old value goes to the register that held the operand"},
-        BadText{"call bpf_redirect#1", "line 1: helper bpf_redirect has number 23, not 1"},
-        BadText{"r1 = ", "line 1: expected a 64-bit number, map[...], map_fd[...], btf_id[...] or subprog[...], "
-                         "found the end of the line"}));
+    ::testing::Values(BadText{"exit\nfrobnicate %r1", "line 2: 'frobnicate' is no instruction"},
+                      BadText{"mov %r11, 0", "line 1: expected a register (r0-r10), found 'r11'"},
+                      BadText{"mov %r1", "line 1: expected ',', found the end of the line"},
+                      BadText{"mov %r1, 0x100000000", "line 1: immediate 4294967296 does not fit 32 bits"},
+                      BadText{"mov %r1, 99999999999999999999", "line 1: unexpected character or number at '9'"},
+                      BadText{"mov %r1, 12ab", "line 1: unexpected character or number at '1'"},
+                      BadText{"mov %r1, \x01", "line 1: unexpected character or number at byte 0x01"},
+                      BadText{"ldxw %r1, [%r2+70000]", "line 1: offset 70000 does not fit 16 bits"},
+                      BadText{"ldxw %r1, [%r2 4]", "line 1: expected ']', found '4'"},
+                      BadText{"exit exit", "line 1: expected the end of the line, found 'exit'"},
+                      BadText{"ja nowhere\nexit", "line 1: label 'nowhere' is not defined"},
+                      BadText{"a: exit\na: exit", "line 2: label 'a' is defined twice"},
+                      BadText{"r1 += w2", "line 1: both registers must be r or both w"},
+                      BadText{"r1 = *(u24 *)(r2 +0)", "line 1: 'u24' is no type: u8, u16, u32, u64, s8, s16, s32 are"},
+                      BadText{"*(s32 *)(r2 +0) = r1", "line 1: no instruction accesses memory of this type so"},
+                      BadText{"r1 = -r2", "line 1: this operation has one register, on both sides"},
+                      BadText{"r1 = (u8)r2", "line 1: no move extends so"},
+                      BadText{"if r1 += r2 goto +1", "line 1: '+=' is no comparison"},
+                      BadText{"r1 == r2", "line 1: '==' is no arithmetic operator"},
+                      BadText{"w1 = 5 ll", "line 1: a 64-bit immediate needs a 64-bit register"},
+                      BadText{"lock *(u8 *)(r1 +0) += r2", "line 1: no such atomic operation"},
+                      BadText{"lock nand [%r1], %r2", "line 1: 'nand' is no atomic operation"},
+                      BadText{"r1 = atomic_fetch_add((u32 *)(r1 +0), r2)",
+                              "line 1: the old value goes to the register that held the operand"},
+                      BadText{"call bpf_redirect#1", "line 1: helper bpf_redirect has number 23, not 1"},
+                      BadText{"r1 = ",
+                              "line 1: expected a 64-bit number, map[...], map_fd[...], btf_id[...] or subprog[...], "
+                              "found the end of the line"}));
 
 TEST(Assemble, DistancesThatDoNotFit) {
   std::string text = "ja end\n";
@@ -297,9 +313,10 @@ TEST(Assemble, DistancesThatDoNotFit) {
 }
 
 TEST(Assemble, AnyTextGivesSlotsOrALine) {
-  constexpr std::string_view kPieces[] = {"r1",  "%r2", "w3", " ",    ",",    "[",    "]",   "(",  ")",       "*",    "u32",
-                                          "lock", "if",  "goto", "call", "+",  "-",    "0x7", "99", "= ",      "+=",   "s>",
-                                          ":",   "\n",  "#",  "mov", "lddw", "exit", "map", "ll", "atomic_x", "atomic_", "skb"};
+  constexpr std::string_view kPieces[] = {"r1",   "%r2", "w3",   " ",        ",",       "[",    "]", "(",   ")",
+                                          "*",    "u32", "lock", "if",       "goto",    "call", "+", "-",   "0x7",
+                                          "99",   "= ",  "+=",   "s>",       ":",       "\n",   "#", "mov", "lddw",
+                                          "exit", "map", "ll",   "atomic_x", "atomic_", "skb"};
   std::mt19937 random(7);
   for (int round = 0; round < 20000; ++round) {
     std::string text;

@@ -190,7 +190,8 @@ TEST(Verify, WritesForgetWhatARegisterHeld) {
     EXPECT_EQ((*verified)->facts()[3].call.map, kNone) << write;
   }
   const auto exchanged = verify_text(
-      "r0 = map[flows] ll\nr6 = r0\nr0 = atomic64_cmpxchg((u64 *)(r10 -8), r0, r6)\nr1 = r0\ncall 1\nr1 = r6\ncall 1\nexit");
+      "r0 = map[flows] ll\nr6 = r0\nr0 = atomic64_cmpxchg((u64 *)(r10 -8), r0, r6)\nr1 = r0\ncall 1\nr1 = r6\ncall "
+      "1\nexit");
   ASSERT_TRUE(exchanged) << exchanged.error().text();
   EXPECT_EQ((*exchanged)->facts()[4].call.map, kNone);
   EXPECT_EQ((*exchanged)->facts()[6].call.map, 0U);

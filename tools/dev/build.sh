@@ -63,23 +63,3 @@ run_tests() {
     grep -vE --line-buffered '^ +Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed +[0-9.]+ sec$'
 }
 
-# run_fuzzers SECONDS [NAME]: each has a corpus of its own under build/fuzz, grown from the seeds in the tree.
-run_fuzzers() {
-  local seconds=$1 only=$2 fuzzer name ran=0
-  for fuzzer in build/fuzz/bin/fuzz_*; do
-    name=$(basename "$fuzzer")
-    [[ -x $fuzzer && (-z $only || $only == "$name") ]] || continue
-    fuzz_one "$fuzzer" "$name" "$seconds"
-    ran=$((ran + 1))
-  done
-  ((ran)) || die 2 "no fuzzer ${only:-} in build/fuzz/bin"
-}
-
-fuzz_one() {
-  local fuzzer=$1 name=$2 seconds=$3 corpus=build/fuzz/corpus/$2 seeds=()
-  mkdir -p "$corpus"
-  [[ -d tests/fuzz/corpus/$name ]] && seeds=("tests/fuzz/corpus/$name")
-  step "$name for $seconds s" "build/fuzz/dev-$name.log" \
-    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$name-" \
-    "$corpus" "${seeds[@]}"
-}

@@ -34,35 +34,50 @@ lint_scripts() { scripts | xargs -0 shellcheck -x; }
 lint_tree() { bash tests/tools/check_layers.sh . && bash tests/tools/check_files.sh .; }
 
 # clang-tidy is slow, so a file that passed is not read again until something it sees changes: its key is a hash of its
-# command, the configuration and every header of ours that Ninja knows it includes. A passed key is an empty file.
+# command, the configuration and every file of ours that Ninja knows it includes. A passed key is an empty file.
 lint_tidy() {
-  local passed=$tidy_build/tidy
+  local passed=$tidy_build/tidy keys=$tidy_build/tidy-keys output=$tidy_build/tidy-output
   mkdir -p "$passed"
-  tidy_keys "$tidy_build" >$tidy_build/tidy-keys || return
-  [[ -s $tidy_build/tidy-keys ]] || { echo "Ninja knows no source that was built"; return 1; }
+  tidy_keys "$tidy_build" >"$keys" || return
+  [[ -s $keys ]] || { echo "Ninja knows no source that was built"; return 1; }
   while read -r key source; do
     [[ -e $passed/$key ]] || printf '%s %s\0' "$key" "$source"
-  done <$tidy_build/tidy-keys |
-    xargs -0 -r -n 1 -P "$(nproc)" bash tools/dev/tidy_one.sh "$tidy_build" "$passed" >$tidy_build/tidy-output && return
+  done <"$keys" |
+    xargs -0 -r -n 1 -P "$(nproc)" bash tools/dev/tidy_one.sh "$tidy_build" "$passed" >"$output" && return
   # A header's fault comes once for each source that includes it.
-  awk '/ (error|warning): / && !seen[$0]++' $tidy_build/tidy-output
+  awk '/ (error|warning): / && !seen[$0]++' "$output"
   return 1
 }
 
 # tidy_keys BUILD: "<key> <source>" for each compiled source of ours.
 tidy_keys() {
   local build=$1 salt
-  salt=$({ clang-tidy-19 --version; cat .clang-tidy tools/dev/tidy_one.sh; } | sha256sum | cut -c 1-64)
+  salt=$(tidy_settings | sha256sum | cut -c 1-64)
   ninja -C "$build" -t deps | own_dependencies "$build" | sort -u >"$build/tidy-deps"
   cut -d ' ' -f 2 "$build/tidy-deps" | sort -u | xargs -r sha256sum >"$build/tidy-sums"
+  compile_commands "$build" >"$build/tidy-commands"
   awk -v salt="$salt" '
-    FNR == NR { sum[$2] = $1; next }
-    $1 != last { if (last) print text; last = $1; text = $1 " " salt }
+    FNR == 1 { input++ }
+    input == 1 { sum[$2] = $1; next }
+    input == 2 { command[$1] = $0; next }
+    $1 != last { if (last) print text; last = $1; text = $1 " " salt " " command[$1] }
     { text = text " " sum[$2] }
-    END { if (last) print text }' "$build/tidy-sums" "$build/tidy-deps" |
+    END { if (last) print text }' "$build/tidy-sums" "$build/tidy-commands" "$build/tidy-deps" |
     while read -r source text; do
       printf '%s %s\n' "$(printf '%s' "$source $text" | sha256sum | cut -c 1-64)" "$source"
     done
+}
+
+tidy_settings() {
+  clang-tidy-19 --version
+  find . -name .clang-tidy -not -path './build*' -print0 | sort -z | xargs -0 cat tools/dev/tidy_one.sh
+}
+
+# compile_commands BUILD: "<source> <command>", from what CMake wrote for tools; each is on a line of its own there.
+compile_commands() {
+  awk -v root="$PWD/" '
+    /^ *"command": / { command = $0 }
+    /^ *"file": / { split($0, part, "\""); sub(root, "", part[4]); print part[4], command }' "$1/compile_commands.json"
 }
 
 # own_dependencies BUILD: from Ninja's dependency log, "<source> <file it reads>" for files of this tree.

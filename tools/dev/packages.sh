@@ -38,7 +38,7 @@ levels_of() {
     bench) printf '%s\n' base bench ;;
     build | test) printf '%s\n' base test bench ;;
     asan | tsan) printf '%s\n' base test ;;
-    fuzz) printf '%s\n' base fuzz ;;
+    fuzz) printf '%s\n' base test fuzz ;;
     arm64) printf '%s\n' base test arm64 ;;
     lint) printf '%s\n' base test bench lint ;;
     fmt) printf '%s\n' lint ;;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Object: a BPF ELF opened and loaded by libbpf, whose bpf(2) calls come to our own runtime (host/syscall/wrap.cc).
+// ElfObject: a BPF ELF opened and loaded by libbpf, whose bpf(2) calls come to our own runtime (host/syscall/wrap.cc).
 //
 // libbpf explains itself through a print callback and an errno; this file turns both into one Diagnostic that names
 // the file and the cause. Warnings of successful loads are kept and may be shown.
 //
-// Tested by: tests/e2e/cli_test.sh, tests/fuzz/elf_fuzz.cc.
+// Tested by: tests/cli/cli_test.sh, tests/fuzz/elf_fuzz.cc.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,14 +21,21 @@ struct bpf_object;
 struct bpf_program;
 struct btf;
 
-namespace forager::cli {
+namespace forager::runtime {
+struct LoadAttempt;
+}
 
-class Object {
+namespace forager::api {
+
+// Sees each program that a load gives to the runtime, refused ones and libbpf's feature probes included.
+using LoadWatcher = std::function<void(const runtime::LoadAttempt&)>;
+
+class ElfObject {
  public:
   // Parses and relocates; creates nothing yet. Errors: input.
-  [[nodiscard]] static Result<Object> open(const std::string& path);
+  [[nodiscard]] static Result<ElfObject> open(const std::string& path);
   // Creates maps and loads every program. Errors: rejected, unsupported, limit (the runtime's diagnostic), input.
-  [[nodiscard]] Result<> load();
+  [[nodiscard]] Result<> load(const LoadWatcher& watcher = {});
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bpf_object* get() const { return object_.get(); }
@@ -47,14 +55,13 @@ class Object {
   struct Close {
     void operator()(bpf_object* object) const;
   };
-  Object(std::string path, std::unique_ptr<bpf_object, Close> object)
+  ElfObject(std::string path, std::unique_ptr<bpf_object, Close> object)
       : path_(std::move(path)), object_(std::move(object)) {}
+  // The whole name of what the runtime knows by its first 15 characters; empty for what is not of this object.
+  [[nodiscard]] std::string_view whole_name(std::string_view cut) const;
 
   std::string path_;
   std::unique_ptr<bpf_object, Close> object_;
 };
 
-// From now on libbpf's messages are kept for diagnostics instead of printed; `verbose` also prints them to stderr.
-void capture_libbpf_messages(bool verbose);
-
-}  // namespace forager::cli
+}  // namespace forager::api

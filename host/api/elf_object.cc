@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/object.h"
+#include "api/elf_object.h"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "cli/elf_check.h"
+#include "api/elf_check.h"
+#include "api/messages.h"
 #include "program/program.h"
 #include "syscall/process.h"
 
-namespace forager::cli {
+namespace forager::api {
 namespace {
 
-// libbpf's callback has no user pointer; one command line process loads one object at a time.
-thread_local std::string t_messages;
-bool g_verbose = false;
-
-int keep_message(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_DEBUG && !g_verbose) return 0;
-  std::array<char, 4096> line{};
-  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-  if (g_verbose) std::fputs(line.data(), stderr);
-  if (level != LIBBPF_DEBUG) t_messages += line.data();
-  return length;
-}
-
-// The first line that libbpf said is the cause; what follows are its consequences.
-std::string first_message() {
-  std::string line = t_messages.substr(0, t_messages.find('\n'));
-  if (line.starts_with("libbpf: ")) line.erase(0, std::strlen("libbpf: "));
-  return line;
-}
-
-std::unexpected<Diagnostic> libbpf_failed(const std::string& path, int error) {
-  std::string cause = first_message();
+std::unexpected<Diagnostic> libbpf_failed(const std::string& path, const MessageCapture& said, int error) {
+  std::string cause = said.first();
   if (cause.empty()) cause = std::strerror(error);
   return fail(ErrorKind::input, error, fmt::format("{}: {}", path, cause));
+}
+
+thread_local const LoadWatcher* t_watcher = nullptr;
+
+// The runtime has one observer for all threads; ours asks the thread that loads.
+void watch_loads() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    syscall::process().runtime.settings.on_load = [](const runtime::LoadAttempt& attempt) {
+      if (t_watcher != nullptr) (*t_watcher)(attempt);
+    };
+  });
+}
+
+int load_watched(bpf_object* object, const LoadWatcher& watcher) {
+  watch_loads();
+  const LoadWatcher* outer = std::exchange(t_watcher, &watcher);
+  const int status = ::bpf_object__load(object);
+  t_watcher = outer;
+  return status;
 }
 
 Diagnostic with_name(Diagnostic diagnostic, std::string_view name) {
@@ -55,19 +55,14 @@ std::string names_of(const std::vector<std::string>& names) { return fmt::format
 
 }  // namespace
 
-void capture_libbpf_messages(bool verbose) {
-  g_verbose = verbose;
-  ::libbpf_set_print(keep_message);
-}
+void ElfObject::Close::operator()(bpf_object* object) const { ::bpf_object__close(object); }
 
-void Object::Close::operator()(bpf_object* object) const { ::bpf_object__close(object); }
-
-Result<Object> Object::open(const std::string& path) {
+Result<ElfObject> ElfObject::open(const std::string& path) {
   if (auto fine = check_elf(path); !fine) return std::unexpected(fine.error());
-  t_messages.clear();
+  const MessageCapture said;
   std::unique_ptr<bpf_object, Close> object(::bpf_object__open_file(path.c_str(), nullptr));
-  if (!object) return libbpf_failed(path, errno);
-  Object result(path, std::move(object));
+  if (!object) return libbpf_failed(path, said, errno);
+  ElfObject result(path, std::move(object));
   if (result.programs().empty()) return fail(ErrorKind::input, ENOENT, path + ": holds no BPF program");
   for (bpf_program* program : result.programs()) {
     if (::bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
@@ -78,26 +73,31 @@ Result<Object> Object::open(const std::string& path) {
   return result;
 }
 
-Result<> Object::load() {
-  t_messages.clear();
+Result<> ElfObject::load(const LoadWatcher& watcher) {
+  const MessageCapture said;
   std::optional<Diagnostic> refused;
-  auto& on_load = syscall::process().runtime.settings.on_load;
-  const auto watcher = on_load;
-  on_load = [&](const runtime::LoadAttempt& attempt) {
-    if (attempt.error != nullptr) refused = with_name(*attempt.error, attempt.source.name);
+  const int status = load_watched(object_.get(), [&](const runtime::LoadAttempt& attempt) {
+    const std::string_view name = whole_name(attempt.source.name);
+    if (attempt.error != nullptr && !name.empty()) refused = with_name(*attempt.error, name);
     if (watcher) watcher(attempt);
-  };
-  const int status = ::bpf_object__load(object_.get());
-  on_load = watcher;
+  });
   if (status == 0) return {};
   auto faults = map_faults();
   if (!faults.empty()) refused = std::move(faults.front());
-  if (!refused) return libbpf_failed(path_, -status);
+  if (!refused) return libbpf_failed(path_, said, -status);
   refused->message = fmt::format("{}: {}", path_, refused->message);
   return std::unexpected(std::move(*refused));
 }
 
-std::vector<Diagnostic> Object::map_faults() const {
+std::string_view ElfObject::whole_name(std::string_view cut) const {
+  for (const bpf_program* program : programs()) {
+    const std::string_view name = ::bpf_program__name(program);
+    if (name.substr(0, BPF_OBJ_NAME_LEN - 1) == cut) return name;
+  }
+  return {};
+}
+
+std::vector<Diagnostic> ElfObject::map_faults() const {
   std::vector<Diagnostic> out;
   runtime::Runtime& runtime = syscall::process().runtime;
   for (const bpf_map* map : maps()) {
@@ -116,23 +116,23 @@ std::vector<Diagnostic> Object::map_faults() const {
   return out;
 }
 
-const btf* Object::types() const { return ::bpf_object__btf(object_.get()); }
+const btf* ElfObject::types() const { return ::bpf_object__btf(object_.get()); }
 
-std::vector<bpf_program*> Object::programs() const {
+std::vector<bpf_program*> ElfObject::programs() const {
   std::vector<bpf_program*> out;
   bpf_program* program = nullptr;
   while ((program = ::bpf_object__next_program(object_.get(), program)) != nullptr) out.push_back(program);
   return out;
 }
 
-std::vector<bpf_map*> Object::maps() const {
+std::vector<bpf_map*> ElfObject::maps() const {
   std::vector<bpf_map*> out;
   bpf_map* map = nullptr;
   while ((map = ::bpf_object__next_map(object_.get(), map)) != nullptr) out.push_back(map);
   return out;
 }
 
-Result<bpf_program*> Object::program(std::string_view name) const {
+Result<bpf_program*> ElfObject::program(std::string_view name) const {
   std::vector<std::string> names;
   std::vector<bpf_program*> plain;
   for (bpf_program* program : programs()) {
@@ -142,12 +142,12 @@ Result<bpf_program*> Object::program(std::string_view name) const {
   }
   if (name.empty() && names.size() == 1) return programs().front();
   if (name.empty() && plain.size() == 1) return plain.front();
-  const std::string there = fmt::format("{}; choose with --prog from: {}", path_, names_of(names));
+  const std::string there = fmt::format("{}; it has: {}", path_, names_of(names));
   if (name.empty()) return fail(ErrorKind::input, EINVAL, fmt::format("several programs in {}", there));
   return fail(ErrorKind::input, ENOENT, fmt::format("no program '{}' in {}", name, there));
 }
 
-Result<bpf_map*> Object::map(std::string_view name) const {
+Result<bpf_map*> ElfObject::map(std::string_view name) const {
   // libbpf also knows the sections of global data by their own names: ".data", ".rodata.config".
   if (bpf_map* map = ::bpf_object__find_map_by_name(object_.get(), std::string(name).c_str())) return map;
   std::vector<std::string> names;
@@ -155,4 +155,4 @@ Result<bpf_map*> Object::map(std::string_view name) const {
   return fail(ErrorKind::input, ENOENT, fmt::format("no map '{}' in {}; it has: {}", name, path_, names_of(names)));
 }
 
-}  // namespace forager::cli
+}  // namespace forager::api

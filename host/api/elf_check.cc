@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/elf_check.h"
+#include "api/elf_check.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace forager::cli {
+namespace forager::api {
 namespace {
 
 constexpr const char* kWanted = "a BPF object file (clang -target bpf -c) is wanted";
@@ -88,4 +88,4 @@ Result<> check_elf(const std::string& path) {
   return {};
 }
 
-}  // namespace forager::cli
+}  // namespace forager::api

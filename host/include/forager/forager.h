@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// forager's C++ library: load a BPF object, choose a backend, run packets, read maps.
+//
+//   auto object = forager::Object::load("firewall.bpf.o");
+//   auto program = object->program("xdp_firewall");
+//   auto device = forager::Device::open(*program, {.backend = "interp"});
+//   std::vector<forager::Packet> packets = {{.bytes = frame}};
+//   auto report = device->run(packets);              // packets[0].verdict, packets[0].bytes
+//   auto value = object->map("stats")->lookup(key);
+//
+// Objects are the same that bpf(2) in user space (and so libbpf, in a program linked for it) works on: one runtime a
+// process. Handles are cheap, copyable and keep what they name alive. Object, Program and Map may be used from any thread;
+// a Device belongs to one thread at a time. Nothing throws, prints or reads the environment; every failure is a Diagnostic.
+//
+// Tested by: tests/unit/api_test.cc, tests/e2e/api_example.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "forager/result.h"
+
+namespace forager {
+
+using Bytes = std::vector<std::byte>;
+
+// ---- maps ----------------------------------------------------------------------------------------------------
+
+// A map of a loaded object. Keys and values are key_size and value_size bytes; values of per-CPU maps are one slot per
+// possible CPU, each rounded up to 8 bytes, as in Linux. Errors: input (a size is wrong), system with Linux's errno.
+class Map {
+ public:
+  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] std::string_view type() const;  // "hash", bpftool's spelling
+  [[nodiscard]] std::uint32_t id() const;
+  [[nodiscard]] std::uint32_t key_size() const;
+  [[nodiscard]] std::uint32_t value_size() const;  // of one slot
+  [[nodiscard]] std::uint32_t max_entries() const;
+
+  [[nodiscard]] Result<Bytes> lookup(std::span<const std::byte> key) const;  // ENOENT if there is none
+  [[nodiscard]] Result<> update(std::span<const std::byte> key, std::span<const std::byte> value,
+                                std::uint64_t flags = 0) const;  // BPF_ANY, BPF_NOEXIST, BPF_EXIST
+  [[nodiscard]] Result<> erase(std::span<const std::byte> key) const;
+  // All keys; keys that stay in the map throughout are never missed.
+  [[nodiscard]] Result<std::vector<Bytes>> keys() const;
+
+ private:
+  friend class Object;
+  struct State;
+  explicit Map(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+// ---- programs ------------------------------------------------------------------------------------------------
+
+// A verified program.
+class Program {
+ public:
+  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] std::string_view type() const;  // "xdp"
+  [[nodiscard]] std::uint32_t id() const;
+  // As the verifier saw it, with C lines where BTF has them.
+  [[nodiscard]] std::string disassembly() const;
+
+ private:
+  friend class Object;
+  friend class Device;
+  struct State;
+  explicit Program(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+// A BPF ELF whose maps are created and whose programs are verified.
+class Object {
+ public:
+  // Errors: input (no BPF object: says what it is), rejected, unsupported, limit: with instruction and C line.
+  [[nodiscard]] static Result<Object> load(const std::string& path);
+
+  [[nodiscard]] std::vector<Program> programs() const;
+  [[nodiscard]] std::vector<Map> maps() const;
+  // With an empty name the only program. Errors: input, listing the names there are.
+  [[nodiscard]] Result<Program> program(std::string_view name = {}) const;
+  [[nodiscard]] Result<Map> map(std::string_view name) const;
+
+ private:
+  struct State;
+  explicit Object(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+// ---- backends and devices ------------------------------------------------------------------------------------
+
+struct Backend {
+  std::string_view name;     // "interp"
+  std::string_view summary;  // one line for people
+  bool available = false;    // on this machine, now
+  std::string reason;        // why not
+};
+[[nodiscard]] std::vector<Backend> backends();
+
+struct Packet {
+  Bytes bytes;                         // in: the packet; out: as the program left it
+  std::uint32_t ingress_ifindex = 1;
+  std::uint32_t rx_queue = 0;
+
+  std::uint32_t verdict = 0;           // out: XDP action
+  std::uint32_t redirect_ifindex = 0;  // out: 0 = none, or the backend cannot tell (linux)
+  std::unique_ptr<Diagnostic> stopped; // out: why the program was stopped; the verdict is then XDP_ABORTED
+};
+
+struct DeviceOptions {
+  std::string backend;                // empty: the first that takes the program
+  std::vector<std::string> fallback;  // tried in order where `backend` refuses; never anything else
+  bool checked = false;               // interp: stop at the first uninitialised read too
+  std::uint64_t seed = 1;             // of bpf_get_prandom_u32
+  std::vector<std::uint32_t> ports;   // interface indices that exist besides those in DEVMAPs
+};
+
+struct RunReport {
+  std::uint64_t packets = 0;
+  std::uint64_t stopped = 0;
+  std::uint64_t busy_ns = 0;  // inside programs, by the engine's own measure
+};
+
+// A program placed on a backend, its maps bound: the same maps that Object::map() names.
+class Device {
+ public:
+  // Errors: input (no such backend), unsupported (it cannot take the program: names the blocker), system.
+  [[nodiscard]] static Result<Device> open(const Program& program, const DeviceOptions& options = {});
+  Device(Device&&) noexcept;
+  Device& operator=(Device&&) noexcept;
+  ~Device();
+
+  [[nodiscard]] std::string_view backend() const;
+  // Runs the packets in order. Errors: limit (a packet is too long), system (the device failed).
+  [[nodiscard]] Result<RunReport> run(std::span<Packet> packets);
+
+ private:
+  struct State;
+  explicit Device(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forager

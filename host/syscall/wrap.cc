@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The C library's functions as libbpf and an application that is linked against forager_libbpf see them: BPF goes to
+// our bpf(2), everything else to where it always went. This is the file that the linker options of forager_libbpf
+// (-Wl,--wrap=NAME: calls of NAME come to __wrap_NAME, __real_NAME is the original) are about, and it decides nothing
+// but whose a call is.
+//
+// Tested by: tests/e2e.
+#include <linux/perf_event.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstddef>
+
+#include "syscall/bpf.h"
+#include "syscall/mapping.h"
+#include "syscall/perf_event.h"
+#include "syscall/polling.h"
+
+namespace {
+
+using namespace forager::syscall;  // NOLINT(google-build-using-namespace): this file is a seam, not a component
+
+// As the C library returns a system call's result.
+long as_libc(long result) {
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+constexpr int kArguments = 6;
+
+}  // namespace
+
+extern "C" {
+
+long __real_syscall(long number, ...);
+void* __real_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset);
+int __real_close(int fd);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event);
+int __real_epoll_wait(int epoll, struct epoll_event* events, int count, int timeout);
+int __real_epoll_pwait(int epoll, struct epoll_event* events, int count, int timeout, const sigset_t* signals);
+
+// How many arguments there are depends on the number; like the C library's own, this reads six registers.
+long __wrap_syscall(long number, ...) {
+  long a[kArguments];
+  va_list list;
+  va_start(list, number);
+  for (long& argument : a) argument = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_bpf) {
+    return as_libc(bpf(static_cast<int>(a[0]), reinterpret_cast<union bpf_attr*>(a[1]), static_cast<unsigned>(a[2])));
+  }
+  if (number == SYS_perf_event_open) {
+    const auto event = open_perf_event(process(), static_cast<UserAddress>(a[0]), static_cast<int>(a[1]), static_cast<int>(a[2]));
+    if (event) return as_libc(*event);
+  }
+  return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+void* __wrap_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+  if (fd >= 0 && (flags & MAP_ANONYMOUS) == 0) {
+    const auto mapped = map_object(process().fds, {address, length, protection, flags, fd, offset});
+    if (mapped) return reinterpret_cast<void*>(as_libc(*mapped));
+  }
+  return __real_mmap(address, length, protection, flags, fd, offset);
+}
+
+// off_t has 64 bits on every machine that this is built for: the two are one function.
+void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+  return __wrap_mmap(address, length, protection, flags, fd, offset);
+}
+
+int __wrap_close(int fd) { return static_cast<int>(as_libc(process().fds.close(fd))); }
+
+int __wrap_ioctl(int fd, unsigned long request, ...) {
+  va_list list;
+  va_start(list, request);
+  void* argument = va_arg(list, void*);
+  va_end(list);
+  const auto result = control_perf_event(process().fds, fd, request);
+  return result ? static_cast<int>(as_libc(*result)) : __real_ioctl(fd, request, argument);
+}
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
+  const auto result = poll_control(process().fds, epoll, operation, fd, event);
+  return result ? static_cast<int>(as_libc(*result)) : __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event* events, int count, int timeout) {
+  before_wait(process().fds);
+  return __real_epoll_wait(epoll, events, count, timeout);
+}
+
+int __wrap_epoll_pwait(int epoll, struct epoll_event* events, int count, int timeout, const sigset_t* signals) {
+  before_wait(process().fds);
+  return __real_epoll_pwait(epoll, events, count, timeout, signals);
+}
+
+}  // extern "C"
