@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -142,6 +143,11 @@ Result<bpf_program*> ElfObject::program(std::string_view name) const {
   }
   if (name.empty() && names.size() == 1) return programs().front();
   if (name.empty() && plain.size() == 1) return plain.front();
+  // Several: the one the file is named after ("xdp_lb" in xdp_lb.bpf.o).
+  const std::string stem = std::filesystem::path(path_).filename().string();
+  for (bpf_program* program : programs()) {
+    if (name.empty() && stem.starts_with(std::string(::bpf_program__name(program)) + ".")) return program;
+  }
   const std::string there = fmt::format("{}; it has: {}", path_, names_of(names));
   if (name.empty()) return fail(ErrorKind::input, EINVAL, fmt::format("several programs in {}", there));
   return fail(ErrorKind::input, ENOENT, fmt::format("no program '{}' in {}", name, there));

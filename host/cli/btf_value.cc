@@ -157,6 +157,8 @@ class Walker {
         if (auto address = as_address(info->type, bytes.first(count))) return *address;
       }
     }
+    // Four network-order words are an IPv6 address, as in struct in6_addr.
+    if (for_people_ && count == 4 && resolve(types_, info->type).alias == "__be32") return ipv6(bytes);
     Json out = Json::array();
     for (std::size_t i = 0; i < count; ++i) {
       out.push_back(value(info->type, bytes.subspan(i * element, element), depth + 1));
@@ -183,10 +185,14 @@ class Walker {
     if (resolved.type == nullptr || !btf_is_int(resolved.type)) return std::nullopt;
     if (bytes.size() == 4) return dotted(bytes);
     if (bytes.size() == 6) return mac(bytes);
-    if (bytes.size() != 16) return std::nullopt;
+    if (bytes.size() == 16) return ipv6(bytes);
+    return std::nullopt;
+  }
+
+  static std::string ipv6(Bytes bytes) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     ::inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
-    return std::string(text.data());
+    return text.data();
   }
 
   static std::string mac(Bytes bytes) {
@@ -211,6 +217,8 @@ class Walker {
         out[name] = std::move(field);
       }
     }
+    // A wrapper of one member reads as the member.
+    if (for_people_ && out.size() == 1 && depth > 0) return out.begin().value();
     return out;
   }
 

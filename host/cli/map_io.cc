@@ -56,6 +56,13 @@ std::string value_text(const MapHandle& map, std::string_view value) {
   return map.value_type != 0 ? btf_to_text(map.types, map.value_type, bytes_of(value)) : hex_text(bytes_of(value));
 }
 
+// The one entry of a global data section needs no key.
+std::string key_text(const MapHandle& map, std::string_view key) {
+  if (map.global_data) return {};
+  const bool typed = map.types != nullptr && map.key_type != 0;
+  return typed ? btf_to_text(map.types, map.key_type, bytes_of(key)) : hex_text(bytes_of(key));
+}
+
 Json per_cpu_list(const std::vector<std::string_view>& slots, auto render) {
   Json out = Json::array();
   for (std::size_t cpu = 0; cpu < slots.size(); ++cpu) {
@@ -76,6 +83,13 @@ std::string per_cpu_text(const MapHandle& map, const std::vector<std::string_vie
 
 }  // namespace
 
+std::string name_of(const bpf_map* map) {
+  std::string name = ::bpf_map__name(map);
+  // The kernel's name of a section is "<object>.rodata", cut to fit; people and setup files say ".rodata".
+  if (::bpf_map__is_internal(map)) name.erase(0, std::min(name.find('.'), name.size()));
+  return name;
+}
+
 bool MapHandle::per_cpu() const {
   const isa::MapRow* row = isa::find_map(type);
   return row != nullptr && row->per_cpu;
@@ -94,7 +108,8 @@ Result<MapHandle> handle_of(bpf_map* map, const btf* types) {
   bpf_map_info info{};
   std::uint32_t size = sizeof info;
   MapHandle out;
-  out.name = ::bpf_map__name(map);
+  out.name = name_of(map);
+  out.global_data = ::bpf_map__is_internal(map);
   out.fd = ::bpf_map__fd(map);
   if (const int status = ::bpf_obj_get_info_by_fd(out.fd, &info, &size); status != 0) return failed(out, "info", -status);
   out.id = info.id;
@@ -166,8 +181,7 @@ MapEntryView view_of(const MapHandle& map, const Entry& entry) {
       out.formatted["value"] = format(entry.value);
     }
   }
-  out.key_text = map.key_type != 0 && map.types != nullptr ? btf_to_text(map.types, map.key_type, bytes_of(entry.key))
-                                                           : hex_text(bytes_of(entry.key));
+  out.key_text = key_text(map, entry.key);
   out.value_text = map.per_cpu() ? per_cpu_text(map, slots) : value_text(map, entry.value);
   return out;
 }

@@ -30,6 +30,7 @@ struct MapHandle {
   std::uint32_t value_type = 0;
   int fd = -1;                   // the object's, not owned
   const btf* types = nullptr;
+  bool global_data = false;      // .rodata, .data, .bss
 
   [[nodiscard]] bool per_cpu() const;
   // Ring and perf buffers and program arrays hold no values that user space could copy out.
@@ -37,6 +38,8 @@ struct MapHandle {
   [[nodiscard]] std::size_t host_value_bytes() const;
 };
 
+// What people call a map: its name, or the section's (".rodata") for global data.
+[[nodiscard]] std::string name_of(const bpf_map* map);
 [[nodiscard]] Result<MapHandle> handle_of(bpf_map* map, const btf* types);
 
 struct Entry {

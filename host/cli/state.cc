@@ -175,7 +175,7 @@ Result<Saved> State::add(const std::string& name, const api::ElfObject& object) 
   saved.name = name;
   saved.loaded_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   for (bpf_program* program : object.programs()) saved.programs.push_back({0, ::bpf_program__name(program)});
-  for (bpf_map* map : object.maps()) saved.maps.push_back({0, ::bpf_map__name(map), {}});
+  for (bpf_map* map : object.maps()) saved.maps.push_back({0, name_of(map), {}});
   if (auto taken = take_ids(saved); !taken) return std::unexpected(taken.error());
   std::error_code error;
   fs::create_directories(folder(name), error);

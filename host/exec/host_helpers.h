@@ -3,7 +3,7 @@
 // Which helpers the host implements (host_helpers.def), as data that engines and host/helpers share without knowing
 // each other.
 //
-// Tested by: tests/unit/helpers_registry_test.cc.
+// Tested by: tests/unit/helpers_test.cc.
 #pragma once
 
 #include <bitset>

@@ -6,7 +6,7 @@
 //
 // What differs: %p prints the address (Linux hashes it), and %ps %pS %pB print it too (there are no symbols).
 //
-// Tested by: tests/unit/helpers_format_test.cc.
+// Tested by: tests/unit/helpers_test.cc.
 #pragma once
 
 #include <optional>

@@ -5,7 +5,7 @@
 // Adding a helper: its row in isa/helpers.def (all of Linux's are there), its name in exec/host_helpers.def, and its
 // function in the file of its family.
 //
-// Tested by: tests/unit/helpers_*_test.cc; helpers_kernel_test.cc compares them with the running kernel's.
+// Tested by: tests/unit/helpers_test.cc; helpers_kernel_test.cc compares them with the running kernel's.
 #pragma once
 
 #include <span>

@@ -3,7 +3,7 @@
 // Variable arguments as bpf_trace_vprintk and bpf_snprintf take them: an array of at most 12 64-bit values in the
 // program's memory (kernel/bpf/helpers.c MAX_BPRINTF_VARARGS).
 //
-// Tested by: tests/unit/helpers_format_test.cc.
+// Tested by: tests/unit/helpers_test.cc.
 #pragma once
 
 #include <array>

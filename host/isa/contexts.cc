@@ -100,13 +100,20 @@ bool width_allows(const ContextField& field, std::uint32_t at, std::uint32_t byt
   const bool inside = in + bytes <= field.element, exact = in == 0 && bytes == field.element;
   const bool load_inside = !store && inside;
   switch (field.width) {
-    case Width::full: return exact;
-    case Width::narrow: return exact || load_inside;
-    case Width::halves: return exact || (load_inside && bytes >= 2);
-    case Width::head: return exact || (load_inside && in == 0);
-    case Width::padded: return exact || load_inside || (!store && at == 0 && bytes == 4);
-    case Width::wide: return exact || load_inside || bytes == 8;
-    case Width::any: return true;
+    case Width::full:
+      return exact;
+    case Width::narrow:
+      return exact || load_inside;
+    case Width::halves:
+      return exact || (load_inside && bytes >= 2);
+    case Width::head:
+      return exact || (load_inside && in == 0);
+    case Width::padded:
+      return exact || load_inside || (!store && at == 0 && bytes == 4);
+    case Width::wide:
+      return exact || load_inside || bytes == 8;
+    case Width::any:
+      return true;
   }
   return false;
 }

@@ -59,8 +59,7 @@ std::string function_name(const Row& row) {
 }
 
 bool has_function(const Row& row) {
-  return row.form == Form::alu_reg || row.form == Form::unary || row.form == Form::jump_reg ||
-         row.form == Form::atomic;
+  return row.form == Form::alu_reg || row.form == Form::unary || row.form == Form::jump_reg || row.form == Form::atomic;
 }
 
 bool is_condition(const Row& row) { return row.form == Form::jump_reg; }

@@ -35,8 +35,9 @@ std::string members(ProgTypeSet set) {
 
 void program_types(std::string& text) {
   auto to = std::back_inserter(text);
-  fmt::format_to(to, "\n## Program types\n\n"
-                     "| id | name | section | context | called when | status |\n|---|---|---|---|---|---|\n");
+  fmt::format_to(to,
+                 "\n## Program types\n\n"
+                 "| id | name | section | context | called when | status |\n|---|---|---|---|---|---|\n");
   for (const ProgTypeRow& row : prog_types()) {
     fmt::format_to(to, "| {} | {} | `{}` | {} | {} | {} |\n", static_cast<std::uint32_t>(row.type), row.name,
                    row.section, row.context->name, row.called_at, row.status);

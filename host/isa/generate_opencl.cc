@@ -17,6 +17,7 @@ constexpr std::string_view kHead = R"(// SPDX-License-Identifier: Apache-2.0
 // What each instruction computes, as functions of OpenCL C: isa_<row>_<width>(dst, src), and for atomics also r0. Jumps
 // give 1 where they are taken; atomics give the new value of the memory. Plain C reads it too, where ulong and uint are
 // types of 64 and 32 bits.
+// clang-format off
 #ifndef FORAGER_ISA_CL_H
 #define FORAGER_ISA_CL_H
 
@@ -64,11 +65,14 @@ std::string literal(std::uint64_t value, unsigned width) {
 }
 
 std::string parameters(const Row& row, std::string_view type) {
-  const std::string dst = fmt::format("{} dst", type), src = fmt::format("{} src", type);
+  std::string dst = fmt::format("{} dst", type), src = fmt::format("{} src", type);
   switch (row.form) {
-    case Form::unary: return dst;
-    case Form::atomic: return fmt::format("{}, {}, {} r0", dst, src, type);
-    default: return row.name.starts_with("movsx") ? src : dst + ", " + src;
+    case Form::unary:
+      return dst;
+    case Form::atomic:
+      return fmt::format("{}, {}, {} r0", dst, src, type);
+    default:
+      return row.name.starts_with("movsx") ? src : dst + ", " + src;
   }
 }
 

@@ -73,8 +73,8 @@ constexpr std::string_view kSlot = R"(
 )";
 
 constexpr std::array<std::string_view, 17> kFormNames = {
-    "alu_imm", "alu_reg", "unary", "jump_imm", "jump_reg", "jump", "jump_long", "call", "call_register",
-    "exit", "wide", "load", "store_imm", "store_reg", "packet_abs", "packet_ind", "atomic"};
+    "alu_imm", "alu_reg", "unary", "jump_imm",  "jump_reg",  "jump",       "jump_long",  "call",  "call_register",
+    "exit",    "wide",    "load",  "store_imm", "store_reg", "packet_abs", "packet_ind", "atomic"};
 static_assert(static_cast<std::size_t>(Form::atomic) + 1 == kFormNames.size());
 
 std::string enumeration(std::string_view type, std::string_view base, const std::vector<std::string>& names) {
@@ -84,6 +84,7 @@ std::string enumeration(std::string_view type, std::string_view base, const std:
 template <class Names>
 std::vector<std::string> prefixed(std::string_view prefix, const Names& names) {
   std::vector<std::string> out;
+  out.reserve(names.size());
   for (const auto& name : names) out.push_back(std::string(prefix) + camel(name));
   return out;
 }
@@ -241,10 +242,11 @@ std::string function(const Row& row) {
 std::string systemverilog_encodings() {
   std::string out(kEncodingsHead);
   out += "  // For the users of this package, not all of which need all.\n  /* verilator lint_off UNUSEDPARAM */\n";
-  out += fmt::format("  parameter int unsigned Registers = {};\n  parameter int unsigned FramePointer = {};\n"
-                     "  parameter int unsigned StackBytes = {};\n  parameter int unsigned MaxCallFrames = {};\n"
-                     "  parameter int unsigned MaxTailCalls = {};\n  /* verilator lint_on UNUSEDPARAM */\n",
-                     kRegisters, kFramePointer, kStackBytes, kMaxCallFrames, kMaxTailCalls);
+  out += fmt::format(
+      "  parameter int unsigned Registers = {};\n  parameter int unsigned FramePointer = {};\n"
+      "  parameter int unsigned StackBytes = {};\n  parameter int unsigned MaxCallFrames = {};\n"
+      "  parameter int unsigned MaxTailCalls = {};\n  /* verilator lint_on UNUSEDPARAM */\n",
+      kRegisters, kFramePointer, kStackBytes, kMaxCallFrames, kMaxTailCalls);
   out += kSlot;
   out += "  // Which fields an instruction reads, and how.\n";
   out += enumeration("form_e", "4:0", prefixed("Form", kFormNames));
@@ -287,8 +289,8 @@ std::string systemverilog_probe() {
     for (const auto argument : arguments(row)) {
       inputs += fmt::format("{}{}_i[{}:0]", inputs.empty() ? "" : ", ", argument, row.width - 1);
     }
-    out += fmt::format("      8'd{}: result_o = 64'(forager_semantics_pkg::{}({}));\n",
-                       static_cast<unsigned>(row.op), function_name(row), inputs);
+    out += fmt::format("      8'd{}: result_o = 64'(forager_semantics_pkg::{}({}));\n", static_cast<unsigned>(row.op),
+                       function_name(row), inputs);
   }
   return out + "      default: result_o = 64'd0;\n    endcase\n  end\nendmodule\n";
 }

@@ -8,77 +8,95 @@
 namespace forager::isa {
 namespace {
 
-constexpr Group alu_group(bool divmul, unsigned width) {
-  if (divmul) return width == 64 ? Group::divmul64 : Group::divmul32;
+// The words of isa.def's group column.
+constexpr bool base = false, divmul = true;  // NOLINT(readability-identifier-naming)
+
+constexpr Group alu_group(bool is_divmul, unsigned width) {
+  if (is_divmul) return width == 64 ? Group::divmul64 : Group::divmul32;
   return width == 64 ? Group::base64 : Group::base32;
 }
+constexpr Group memory_group(unsigned bytes, bool sign) { return bytes == 8 || sign ? Group::base64 : Group::base32; }
 
 // Instruction classes and source bit (RFC 9669 section 3.2).
 constexpr std::uint8_t kAlu = 0x04, kAlu64 = 0x07, kJmp = 0x05, kJmp32 = 0x06, kRegister = 0x08, kNeg64 = 0x87;
 
-constexpr bool base = false, divmul = true;  // the group column of isa.def
+// What a row says in words.
+struct Text {
+  std::string_view name, mnemonic, symbol, semantics;
+};
 
-constexpr Row alu(Op op, std::string_view name, std::string_view mnemonic, std::string_view symbol,
-                  std::string_view semantics, std::uint8_t code, bool reg, std::int16_t offset, bool is_divmul,
-                  std::uint8_t width) {
-  const auto opcode =
-      static_cast<std::uint8_t>(code << 4 | (width == 64 ? kAlu64 : kAlu) | (reg ? kRegister : 0));
-  return {op,    name, mnemonic, symbol, semantics, opcode, reg ? Form::alu_reg : Form::alu_imm,
-          alu_group(is_divmul, width), width, false, false, {.offset = offset, .imm = {}, .src = {}}};
+constexpr Row make(Op op, Text text, std::uint8_t opcode, Form form, Group group, unsigned width, Match match = {},
+                   bool sign_extends = false, bool fetches = false) {
+  return {.op = op,
+          .name = text.name,
+          .mnemonic = text.mnemonic,
+          .symbol = text.symbol,
+          .semantics = text.semantics,
+          .opcode = opcode,
+          .form = form,
+          .group = group,
+          .width = static_cast<std::uint8_t>(width),
+          .sign_extends = sign_extends,
+          .fetches = fetches,
+          .match = match};
 }
 
-constexpr Row jump(Op op, std::string_view name, std::string_view mnemonic, std::string_view symbol,
-                   std::string_view semantics, std::uint8_t code, bool reg, std::uint8_t width) {
-  const auto opcode =
-      static_cast<std::uint8_t>(code << 4 | (width == 64 ? kJmp : kJmp32) | (reg ? kRegister : 0));
-  return {op,    name, mnemonic, symbol, semantics, opcode, reg ? Form::jump_reg : Form::jump_imm,
-          alu_group(false, width), width, false, false, {}};
+constexpr Match by_offset(std::int16_t offset) { return {.offset = offset, .imm = {}, .src = {}}; }
+constexpr Match by_imm(std::int32_t imm) { return {.offset = {}, .imm = imm, .src = {}}; }
+constexpr Match by_src(std::uint8_t src) { return {.offset = {}, .imm = {}, .src = src}; }
+
+constexpr Row alu(Op op, Text text, unsigned code, bool reg, std::int16_t offset, bool is_divmul, unsigned width) {
+  const auto opcode = static_cast<std::uint8_t>(code << 4 | (width == 64 ? kAlu64 : kAlu) | (reg ? kRegister : 0));
+  const Form form = reg ? Form::alu_reg : Form::alu_imm;
+  return make(op, text, opcode, form, alu_group(is_divmul, width), width, by_offset(offset));
+}
+
+constexpr Row jump(Op op, Text text, unsigned code, bool reg, unsigned width) {
+  const auto opcode = static_cast<std::uint8_t>(code << 4 | (width == 64 ? kJmp : kJmp32) | (reg ? kRegister : 0));
+  return make(op, text, opcode, reg ? Form::jump_reg : Form::jump_imm, alu_group(false, width), width);
+}
+
+constexpr Row unary(Op op, Text text, std::uint8_t opcode, std::int32_t selector, unsigned width) {
+  const bool wide = opcode == kNeg64 || selector == 64;  // RFC 9669 section 2.4: 64-bit swaps are of base64
+  return make(op, text, opcode, Form::unary, alu_group(false, wide ? 64 : 32), width, by_imm(selector));
 }
 
 constexpr Row kListed[] = {
-#define FORAGER_ALU(name, mnemonic, code, offset, group, symbol, expr)                                          \
-  alu(Op::name##64_imm, #name "64_imm", mnemonic, symbol, #expr, code, false, offset, group, 64),               \
-      alu(Op::name##64_reg, #name "64_reg", mnemonic, symbol, #expr, code, true, offset, group, 64),            \
-      alu(Op::name##32_imm, #name "32_imm", mnemonic "32", symbol, #expr, code, false, offset, group, 32),      \
-      alu(Op::name##32_reg, #name "32_reg", mnemonic "32", symbol, #expr, code, true, offset, group, 32),
-#define FORAGER_MOVSX(name, width, bits, expr) \
-  alu(Op::name, #name, #name, "=", #expr, 0xb, true, bits, base, width),
-#define FORAGER_UNARY(name, mnemonic, opcode, selector, width, expr)                                    \
-  Row{Op::name, #name, mnemonic, "", #expr, opcode, Form::unary,                                        \
-      alu_group(false, (opcode) == kNeg64 || (selector) == 64 ? 64 : 32), width, false, false,          \
-      {.offset = {}, .imm = selector, .src = {}}},
-#define FORAGER_JUMP(name, mnemonic, code, symbol, expr)                                         \
-  jump(Op::name##64_imm, #name "64_imm", mnemonic, symbol, #expr, code, false, 64),              \
-      jump(Op::name##64_reg, #name "64_reg", mnemonic, symbol, #expr, code, true, 64),           \
-      jump(Op::name##32_imm, #name "32_imm", mnemonic "32", symbol, #expr, code, false, 32),     \
-      jump(Op::name##32_reg, #name "32_reg", mnemonic "32", symbol, #expr, code, true, 32),
-#define FORAGER_CONTROL(name, mnemonic, opcode, selector, form)                                             \
-  Row{Op::name, #name, mnemonic, "", "", opcode, Form::form, Group::base32, 64, false, false,              \
-      Form::form == Form::call ? Match{.offset = {}, .imm = {}, .src = selector} : Match{}},
-#define FORAGER_WIDE(name, selector)                                                                    \
-  Row{Op::name, #name, "lddw", "=", "", 0x18, Form::wide, Group::base64, 64, false, false,             \
-      {.offset = {}, .imm = {}, .src = selector}},
-#define FORAGER_LOAD(name, mnemonic, opcode, bytes, sign)                                                  \
-  Row{Op::name, #name, mnemonic, "=", "", opcode, Form::load,                                              \
-      (bytes) == 8 || (sign) ? Group::base64 : Group::base32, (bytes) * 8, sign, false, {}},
-#define FORAGER_STORE(name, mnemonic, opcode, bytes, form)                                                \
-  Row{Op::name, #name, mnemonic, "=", "", opcode, Form::form, (bytes) == 8 ? Group::base64 : Group::base32, \
-      (bytes) * 8, false, false, {}},
+#define FORAGER_ALU(name, mnemonic, code, offset, group, symbol, expr)                                       \
+  alu(Op::name##64_imm, {#name "64_imm", mnemonic, symbol, #expr}, code, false, offset, group, 64),          \
+      alu(Op::name##64_reg, {#name "64_reg", mnemonic, symbol, #expr}, code, true, offset, group, 64),       \
+      alu(Op::name##32_imm, {#name "32_imm", mnemonic "32", symbol, #expr}, code, false, offset, group, 32), \
+      alu(Op::name##32_reg, {#name "32_reg", mnemonic "32", symbol, #expr}, code, true, offset, group, 32),
+#define FORAGER_MOVSX(name, width, bits, expr) alu(Op::name, {#name, #name, "=", #expr}, 0xb, true, bits, base, width),
+#define FORAGER_UNARY(name, mnemonic, opcode, selector, width, expr) \
+  unary(Op::name, {#name, mnemonic, "", #expr}, opcode, selector, width),
+#define FORAGER_JUMP(name, mnemonic, code, symbol, expr)                                       \
+  jump(Op::name##64_imm, {#name "64_imm", mnemonic, symbol, #expr}, code, false, 64),          \
+      jump(Op::name##64_reg, {#name "64_reg", mnemonic, symbol, #expr}, code, true, 64),       \
+      jump(Op::name##32_imm, {#name "32_imm", mnemonic "32", symbol, #expr}, code, false, 32), \
+      jump(Op::name##32_reg, {#name "32_reg", mnemonic "32", symbol, #expr}, code, true, 32),
+#define FORAGER_CONTROL(name, mnemonic, opcode, selector, form)                    \
+  make(Op::name, {#name, mnemonic, "", ""}, opcode, Form::form, Group::base32, 64, \
+       Form::form == Form::call ? by_src(selector) : Match{}),
+#define FORAGER_WIDE(name, selector) \
+  make(Op::name, {#name, "lddw", "=", ""}, 0x18, Form::wide, Group::base64, 64, by_src(selector)),
+#define FORAGER_LOAD(name, mnemonic, opcode, bytes, sign) \
+  make(Op::name, {#name, mnemonic, "=", ""}, opcode, Form::load, memory_group(bytes, sign), (bytes) * 8, {}, sign),
+#define FORAGER_STORE(name, mnemonic, opcode, bytes, form) \
+  make(Op::name, {#name, mnemonic, "=", ""}, opcode, Form::form, memory_group(bytes, false), (bytes) * 8),
 #define FORAGER_PACKET(name, mnemonic, opcode, bytes, form) \
-  Row{Op::name, #name, mnemonic, "", "", opcode, Form::form, Group::packet, (bytes) * 8, false, false, {}},
-#define FORAGER_ATOMIC(name, mnemonic, selector, fetch, symbol, expr)                                       \
-  Row{Op::name##64, #name "64", mnemonic, symbol, #expr, 0xdb, Form::atomic, Group::atomic64, 64, false,    \
-      fetch, {.offset = {}, .imm = selector, .src = {}}},                                                   \
-      Row{Op::name##32, #name "32", mnemonic "32", symbol, #expr, 0xc3, Form::atomic, Group::atomic32, 32,  \
-          false, fetch, {.offset = {}, .imm = selector, .src = {}}},
+  make(Op::name, {#name, mnemonic, "", ""}, opcode, Form::form, Group::packet, (bytes) * 8),
+#define FORAGER_ATOMIC(name, mnemonic, imm, fetch, symbol, expr)                                                  \
+  make(Op::name##64, {#name "64", mnemonic, symbol, #expr}, 0xdb, Form::atomic, Group::atomic64, 64, by_imm(imm), \
+       false, fetch),                                                                                             \
+      make(Op::name##32, {#name "32", mnemonic "32", symbol, #expr}, 0xc3, Form::atomic, Group::atomic32, 32,     \
+           by_imm(imm), false, fetch),
 #include "isa/isa.def"
 };
 
 // The offset column of isa.def tells ALU rows of one opcode apart (div from sdiv, mov from movsx). Where the opcode is
 // enough, the offset is a reserved field like any other, and a program that sets it is told so.
-constexpr bool shares_opcode(const Row& row) {
-  return std::ranges::count(kListed, row.opcode, &Row::opcode) > 1;
-}
+constexpr bool shares_opcode(const Row& row) { return std::ranges::count(kListed, row.opcode, &Row::opcode) > 1; }
 constexpr auto kRows = [] {
   auto rows = std::to_array(kListed);
   for (Row& row : rows) {

@@ -17,11 +17,11 @@
 
 namespace forager::isa {
 
-inline constexpr unsigned kRegisters = 11;          // r0-r10 (RFC 9669 section 2)
-inline constexpr unsigned kFramePointer = 10;       // read-only
-inline constexpr unsigned kStackBytes = 512;        // per frame (Linux MAX_BPF_STACK)
-inline constexpr unsigned kMaxCallFrames = 8;       // Linux MAX_CALL_FRAMES
-inline constexpr unsigned kMaxTailCalls = 33;       // Linux MAX_TAIL_CALL_CNT
+inline constexpr unsigned kRegisters = 11;               // r0-r10 (RFC 9669 section 2)
+inline constexpr unsigned kFramePointer = 10;            // read-only
+inline constexpr unsigned kStackBytes = 512;             // per frame (Linux MAX_BPF_STACK)
+inline constexpr unsigned kMaxCallFrames = 8;            // Linux MAX_CALL_FRAMES
+inline constexpr unsigned kMaxTailCalls = 33;            // Linux MAX_TAIL_CALL_CNT
 inline constexpr unsigned kMaxInstructions = 1'000'000;  // slots in one program (Linux BPF_COMPLEXITY_LIMIT_INSNS)
 
 // One 8-byte slot as it stands in memory (RFC 9669 section 3); same layout as the kernel's struct bpf_insn.
@@ -52,8 +52,23 @@ enum class Op : std::uint8_t {
 
 // The shape of an instruction: which fields it reads, and how it is written.
 enum class Form : std::uint8_t {
-  alu_imm, alu_reg, unary, jump_imm, jump_reg, jump, jump_long, call, call_register, exit,
-  wide, load, store_imm, store_reg, packet_abs, packet_ind, atomic,
+  alu_imm,
+  alu_reg,
+  unary,
+  jump_imm,
+  jump_reg,
+  jump,
+  jump_long,
+  call,
+  call_register,
+  exit,
+  wide,
+  load,
+  store_imm,
+  store_reg,
+  packet_abs,
+  packet_ind,
+  atomic,
 };
 
 // RFC 9669 section 2.4 conformance groups.
@@ -89,23 +104,40 @@ struct Fields {
 };
 [[nodiscard]] constexpr Fields fields_of(Form form) {
   switch (form) {
-    case Form::alu_imm: return {.dst = true, .src = false, .offset = false, .imm = true};
-    case Form::alu_reg: return {.dst = true, .src = true, .offset = false, .imm = false};
-    case Form::unary: return {.dst = true, .src = false, .offset = false, .imm = false};
-    case Form::jump_imm: return {.dst = true, .src = false, .offset = true, .imm = true};
-    case Form::jump_reg: return {.dst = true, .src = true, .offset = true, .imm = false};
-    case Form::jump: return {.dst = false, .src = false, .offset = true, .imm = false};
-    case Form::jump_long: return {.dst = false, .src = false, .offset = false, .imm = true};
-    case Form::call: return {.dst = false, .src = false, .offset = false, .imm = true};
-    case Form::call_register: return {.dst = true, .src = true, .offset = true, .imm = true};
-    case Form::exit: return {.dst = false, .src = false, .offset = false, .imm = false};
-    case Form::wide: return {.dst = true, .src = false, .offset = false, .imm = true};
-    case Form::load: return {.dst = true, .src = true, .offset = true, .imm = false};
-    case Form::store_imm: return {.dst = true, .src = false, .offset = true, .imm = true};
-    case Form::store_reg: return {.dst = true, .src = true, .offset = true, .imm = false};
-    case Form::packet_abs: return {.dst = false, .src = false, .offset = false, .imm = true};
-    case Form::packet_ind: return {.dst = false, .src = true, .offset = false, .imm = true};
-    case Form::atomic: return {.dst = true, .src = true, .offset = true, .imm = false};
+    case Form::alu_imm:
+      return {.dst = true, .src = false, .offset = false, .imm = true};
+    case Form::alu_reg:
+      return {.dst = true, .src = true, .offset = false, .imm = false};
+    case Form::unary:
+      return {.dst = true, .src = false, .offset = false, .imm = false};
+    case Form::jump_imm:
+      return {.dst = true, .src = false, .offset = true, .imm = true};
+    case Form::jump_reg:
+      return {.dst = true, .src = true, .offset = true, .imm = false};
+    case Form::jump:
+      return {.dst = false, .src = false, .offset = true, .imm = false};
+    case Form::jump_long:
+      return {.dst = false, .src = false, .offset = false, .imm = true};
+    case Form::call:
+      return {.dst = false, .src = false, .offset = false, .imm = true};
+    case Form::call_register:
+      return {.dst = true, .src = true, .offset = true, .imm = true};
+    case Form::exit:
+      return {.dst = false, .src = false, .offset = false, .imm = false};
+    case Form::wide:
+      return {.dst = true, .src = false, .offset = false, .imm = true};
+    case Form::load:
+      return {.dst = true, .src = true, .offset = true, .imm = false};
+    case Form::store_imm:
+      return {.dst = true, .src = false, .offset = true, .imm = true};
+    case Form::store_reg:
+      return {.dst = true, .src = true, .offset = true, .imm = false};
+    case Form::packet_abs:
+      return {.dst = false, .src = false, .offset = false, .imm = true};
+    case Form::packet_ind:
+      return {.dst = false, .src = true, .offset = false, .imm = true};
+    case Form::atomic:
+      return {.dst = true, .src = true, .offset = true, .imm = false};
   }
   return {};
 }

@@ -95,29 +95,25 @@ template <Word T>
 // One function per row; the unused parameter of rows that ignore dst or src is deliberate.
 namespace row {
 
-#define FORAGER_ALU(name, mnemonic, code, offset, group, symbol, expr)                \
-  template <Word T>                                                                   \
-  [[nodiscard]] constexpr T name([[maybe_unused]] T dst, [[maybe_unused]] T src) {    \
-    [[maybe_unused]] constexpr T shift_mask = std::numeric_limits<T>::digits - 1;     \
-    return expr;                                                                      \
-  }
-#define FORAGER_MOVSX(name, width, bits, expr)                                     \
-  [[nodiscard]] constexpr std::uint##width##_t name(std::uint##width##_t src) {   \
+#define FORAGER_ALU(name, mnemonic, code, offset, group, symbol, expr)             \
+  template <Word T>                                                                \
+  [[nodiscard]] constexpr T name([[maybe_unused]] T dst, [[maybe_unused]] T src) { \
+    [[maybe_unused]] constexpr T shift_mask = std::numeric_limits<T>::digits - 1;  \
     return expr;                                                                   \
   }
-#define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr)                    \
-  [[nodiscard]] constexpr std::uint##width##_t name(std::uint##width##_t dst) {   \
-    return expr;                                                                   \
+#define FORAGER_MOVSX(name, width, bits, expr) \
+  [[nodiscard]] constexpr std::uint##width##_t name(std::uint##width##_t src) { return expr; }
+#define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr) \
+  [[nodiscard]] constexpr std::uint##width##_t name(std::uint##width##_t dst) { return expr; }
+#define FORAGER_JUMP(name, mnemonic, code, symbol, expr) \
+  template <Word T>                                      \
+  [[nodiscard]] constexpr bool name(T dst, T src) {      \
+    return expr;                                         \
   }
-#define FORAGER_JUMP(name, mnemonic, code, symbol, expr)        \
-  template <Word T>                                             \
-  [[nodiscard]] constexpr bool name(T dst, T src) {             \
-    return expr;                                                \
-  }
-#define FORAGER_ATOMIC(name, mnemonic, imm, fetch, symbol, expr)                                    \
-  template <Word T>                                                                                 \
-  [[nodiscard]] constexpr T name([[maybe_unused]] T dst, T src, [[maybe_unused]] T r0) {            \
-    return expr;                                                                                    \
+#define FORAGER_ATOMIC(name, mnemonic, imm, fetch, symbol, expr)                         \
+  template <Word T>                                                                      \
+  [[nodiscard]] constexpr T name([[maybe_unused]] T dst, T src, [[maybe_unused]] T r0) { \
+    return expr;                                                                         \
   }
 #include "isa/isa.def"
 

@@ -15,8 +15,8 @@ namespace {
 // ---- program types and return values -----------------------------------------------------------------------------
 
 constexpr ProgTypeRow kProgTypes[] = {
-#define FORAGER_PROG_TYPE(id, name, section, context, returns, called_at, status)                            \
-  {ProgType::name, #name, section, &kContexts[static_cast<unsigned>(ContextIndex::context)],                 \
+#define FORAGER_PROG_TYPE(id, name, section, context, returns, called_at, status)                     \
+  {ProgType::name,      #name,     section, &kContexts[static_cast<unsigned>(ContextIndex::context)], \
    ReturnRule::returns, called_at, status},
 #include "isa/prog_types.def"
 };
@@ -42,9 +42,11 @@ using namespace sets;
 constexpr std::nullopt_t inherit = std::nullopt;
 
 constexpr AttachRow rows[] = {
-#define FORAGER_ATTACH(id, name, prog_types, returns)                                                        \
-  {AttachType::name, #name, prog_types,                                                                      \
-   []() -> std::optional<ReturnRule> { using enum ReturnRule; return returns; }()},
+#define FORAGER_ATTACH(id, name, prog_types, returns)                       \
+  {AttachType::name, #name, prog_types, []() -> std::optional<ReturnRule> { \
+     using enum ReturnRule;                                                 \
+     return returns;                                                        \
+   }()},
 #include "isa/attach_types.def"
 };
 }  // namespace attach
@@ -61,10 +63,14 @@ constexpr std::array<Arg, 5> args(A... arg) {
 constexpr HelperRow helper(std::uint32_t id, std::string_view name, Ret returns, ProgTypeSet types, unsigned flags,
                            std::array<Arg, 5> args) {
   const bool takes_map = std::ranges::find(args, Arg::const_map) != args.end();
-  return {.id = id, .name = name, .returns = returns, .args = args,
+  return {.id = id,
+          .name = name,
+          .returns = returns,
+          .args = args,
           // `ext` replaces a function of some other program, and may call what that one may.
           .program_types = types | sets::ext,
-          .gpl_only = (flags & gpl) != 0, .changes_packet = (flags & moves_packet) != 0,
+          .gpl_only = (flags & gpl) != 0,
+          .changes_packet = (flags & moves_packet) != 0,
           .map_types = takes_map ? sets::maps::kKeyed : 0};
 }
 
@@ -72,7 +78,10 @@ constexpr auto kHelpers = [] {
   using namespace sets;
   std::array rows = {
 #define FORAGER_HELPER(id, name, returns, program_types, flags, ...) \
-  helper(id, #name, Ret::returns, program_types, flags, [] { using enum Arg; return args(__VA_ARGS__); }()),
+  helper(id, #name, Ret::returns, program_types, flags, [] {         \
+    using enum Arg;                                                  \
+    return args(__VA_ARGS__);                                        \
+  }()),
 #include "isa/helpers.def"
   };
   const auto find = [&](std::string_view name) { return std::ranges::find(rows, name, &HelperRow::name); };
@@ -91,7 +100,10 @@ constexpr auto kVariants = [] {
   using namespace sets;
   return std::array{
 #define FORAGER_HELPER_VARIANT(name, program_types, ...) \
-  Variant{#name, program_types, [] { using enum Arg; return args(__VA_ARGS__); }()},
+  Variant{#name, program_types, [] {                     \
+            using enum Arg;                              \
+            return args(__VA_ARGS__);                    \
+          }()},
 #include "isa/helpers.def"
   };
 }();
@@ -105,11 +117,15 @@ constexpr bool takes(std::string_view helper, std::uint32_t map) {
 constexpr MapRow map(MapType type, std::string_view name, bool per_cpu, std::uint32_t needed, std::uint32_t optional,
                      std::string_view status) {
   const auto id = static_cast<std::uint32_t>(type);
-  return {.type = type, .name = name, .per_cpu = per_cpu,
+  return {.type = type,
+          .name = name,
+          .per_cpu = per_cpu,
           .lookup_from_program = takes("map_lookup_elem", id),
           .update_from_program = takes("map_update_elem", id),
           .delete_from_program = takes("map_delete_elem", id),
-          .needed_flags = needed, .flags = needed | optional, .status = status};
+          .needed_flags = needed,
+          .flags = needed | optional,
+          .status = status};
 }
 
 constexpr auto kMaps = [] {

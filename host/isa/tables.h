@@ -55,12 +55,12 @@ struct ContextRow;
 
 struct ProgTypeRow {
   ProgType type;
-  std::string_view name;         // "xdp", bpftool's spelling
-  std::string_view section;      // libbpf's ELF section prefix: "xdp", "tc", "kprobe/"
-  const ContextRow* context;     // what r1 points to
+  std::string_view name;      // "xdp", bpftool's spelling
+  std::string_view section;   // libbpf's ELF section prefix: "xdp", "tc", "kprobe/"
+  const ContextRow* context;  // what r1 points to
   ReturnRule returns;
-  std::string_view called_at;    // one phrase for people: "a frame arrives at the driver, before an skb exists"
-  std::string_view status;       // "runs" or why it does not yet: shown by `feature` and `explain`
+  std::string_view called_at;  // one phrase for people: "a frame arrives at the driver, before an skb exists"
+  std::string_view status;     // "runs" or why it does not yet: shown by `feature` and `explain`
 };
 
 [[nodiscard]] std::span<const ProgTypeRow> prog_types();
@@ -77,9 +77,9 @@ struct ProgTypeRow {
 
 struct AttachRow {
   AttachType type;
-  std::string_view name;             // "xdp_devmap", libbpf's spelling
-  ProgTypeSet program_types;         // which it takes
-  std::optional<ReturnRule> returns; // absent: the program type's own
+  std::string_view name;              // "xdp_devmap", libbpf's spelling
+  ProgTypeSet program_types;          // which it takes
+  std::optional<ReturnRule> returns;  // absent: the program type's own
 };
 
 [[nodiscard]] std::span<const AttachRow> attach_types();
@@ -91,10 +91,10 @@ struct AttachRow {
 // What a load of a context field yields.
 enum class FieldKind : std::uint8_t {
   scalar,
-  packet,                 // the pointer to the packet's first byte (in a field of 4 or 8 bytes)
-  packet_end,             // ... one past its last byte
-  packet_meta,            // ... its metadata
-  socket,                 // pointer to struct bpf_sock
+  packet,       // the pointer to the packet's first byte (in a field of 4 or 8 bytes)
+  packet_end,   // ... one past its last byte
+  packet_meta,  // ... its metadata
+  socket,       // pointer to struct bpf_sock
   socket_or_null,
   socket_common_or_null,  // pointer to the part that every socket has, or null
   flow_keys,              // pointer to struct bpf_flow_keys
@@ -121,8 +121,8 @@ struct ContextField {
   std::uint16_t element;  // bytes of one element (== size where it is no array)
   FieldKind kind;
   Width width;
-  ProgTypeSet readers, writers;     // program types that may load it, store to it ...
-  AttachSet readers_at, writers_at; // ... at these expected attach types
+  ProgTypeSet readers, writers;      // program types that may load it, store to it ...
+  AttachSet readers_at, writers_at;  // ... at these expected attach types
 
   // What someone, somewhere may do with it.
   [[nodiscard]] constexpr Access access() const {
@@ -158,57 +158,66 @@ struct ContextAccess {
 // Linux's enum bpf_arg_type, the parts a verifier and an engine need to know.
 enum class Arg : std::uint8_t {
   none,
-  anything,             // any initialised value
-  const_map,            // one map, known at load
-  map_key,              // readable memory of the map's key size
-  map_value,            // readable memory of its value size
-  map_value_uninit,     // memory of its value size, to be filled
+  anything,          // any initialised value
+  const_map,         // one map, known at load
+  map_key,           // readable memory of the map's key size
+  map_value,         // readable memory of its value size
+  map_value_uninit,  // memory of its value size, to be filled
   map_value_or_null,
-  mem,                  // readable memory, its size in the next argument
+  mem,  // readable memory, its size in the next argument
   mem_or_null,
-  mem_uninit,           // memory to be filled, its size in the next argument
-  const_size,           // that size in bytes, bounded and not 0
+  mem_uninit,  // memory to be filled, its size in the next argument
+  const_size,  // that size in bytes, bounded and not 0
   const_size_or_zero,
-  alloc_mem,            // a reserved record
-  const_alloc_size,     // the constant size that reserves or slices
-  ctx,                  // r1 as it was at entry
+  alloc_mem,         // a reserved record
+  const_alloc_size,  // the constant size that reserves or slices
+  ctx,               // r1 as it was at entry
   ctx_or_null,
-  socket,               // struct bpf_sock
-  socket_common,        // any socket
+  socket,         // struct bpf_sock
+  socket_common,  // any socket
   socket_or_null,
-  btf_pointer,          // pointer to a kernel structure
+  btf_pointer,  // pointer to a kernel structure
   btf_pointer_or_null,
   percpu_btf_pointer,
-  spin_lock,            // struct bpf_spin_lock in a map value
-  timer,                // struct bpf_timer in a map value
-  kptr,                 // kernel pointer slot in a map value
-  callback,             // a function of this program
-  stack_or_null,        // the callback's context
-  const_string,         // zero-terminated, in a read-only map
+  spin_lock,      // struct bpf_spin_lock in a map value
+  timer,          // struct bpf_timer in a map value
+  kptr,           // kernel pointer slot in a map value
+  callback,       // a function of this program
+  stack_or_null,  // the callback's context
+  const_string,   // zero-terminated, in a read-only map
   dynptr,
-  dynptr_uninit,        // stack slots that become a dynptr
-  long_out,             // 8 bytes, to be filled
-  int_out,              // 4 bytes, read and written
-  ipv4_header,          // readable memory of 20, 40 and 20 bytes
+  dynptr_uninit,  // stack slots that become a dynptr
+  long_out,       // 8 bytes, to be filled
+  int_out,        // 4 bytes, read and written
+  ipv4_header,    // readable memory of 20, 40 and 20 bytes
   ipv6_header,
   tcp_header,
 };
 
 enum class Ret : std::uint8_t {
-  integer, nothing, map_value, map_value_or_null, socket_or_null, socket_common_or_null, tcp_socket_or_null,
+  integer,
+  nothing,
+  map_value,
+  map_value_or_null,
+  socket_or_null,
+  socket_common_or_null,
+  tcp_socket_or_null,
   record_or_null,  // ring-buffer record
-  mem_or_null, btf_pointer, btf_pointer_or_null, dynptr_slice_or_null,
+  mem_or_null,
+  btf_pointer,
+  btf_pointer_or_null,
+  dynptr_slice_or_null,
 };
 
 struct HelperRow {
-  std::uint32_t id;             // Linux's number
-  std::string_view name;        // "map_lookup_elem", without "bpf_"
+  std::uint32_t id;       // Linux's number
+  std::string_view name;  // "map_lookup_elem", without "bpf_"
   Ret returns;
-  std::array<Arg, 5> args;      // in most program types; helper_args() knows the others
-  ProgTypeSet program_types;    // who may call it
+  std::array<Arg, 5> args;    // in most program types; helper_args() knows the others
+  ProgTypeSet program_types;  // who may call it
   bool gpl_only;
-  bool changes_packet;          // packet pointers are invalid afterwards
-  MapTypeSet map_types;         // what its const_map argument may be; empty without one
+  bool changes_packet;   // packet pointers are invalid afterwards
+  MapTypeSet map_types;  // what its const_map argument may be; empty without one
 };
 
 [[nodiscard]] std::span<const HelperRow> helpers();
@@ -225,14 +234,14 @@ enum class MapType : std::uint32_t {
 
 struct MapRow {
   MapType type;
-  std::string_view name;      // "hash", bpftool's spelling
-  bool per_cpu;               // one value slot per possible CPU
-  bool lookup_from_program;   // bpf_map_lookup_elem allowed, as helpers.def says
+  std::string_view name;     // "hash", bpftool's spelling
+  bool per_cpu;              // one value slot per possible CPU
+  bool lookup_from_program;  // bpf_map_lookup_elem allowed, as helpers.def says
   bool update_from_program;
   bool delete_from_program;
-  std::uint32_t needed_flags; // BPF_F_* creation flags without which it is refused
-  std::uint32_t flags;        // ... and all that are accepted, the needed ones included
-  std::string_view status;    // "runs", or why it does not yet / has no meaning here
+  std::uint32_t needed_flags;  // BPF_F_* creation flags without which it is refused
+  std::uint32_t flags;         // ... and all that are accepted, the needed ones included
+  std::string_view status;     // "runs", or why it does not yet / has no meaning here
 };
 
 [[nodiscard]] std::span<const MapRow> maps();

@@ -10,6 +10,24 @@
 #include "maps/registry.h"
 
 namespace forager::runtime {
+namespace {
+
+// Function records, where there are any, name the subprograms one by one (kernel/bpf/verifier.c check_btf_func).
+Result<> check_functions(const program::Program& program) {
+  const auto& records = program.source().functions;
+  const auto subprograms = program.subprograms();
+  if (records.empty()) return {};
+  if (records.size() != subprograms.size()) {
+    return fail(ErrorKind::rejected, EINVAL, "number of funcs in func_info doesn't match number of subprogs");
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].slot == program.instructions()[subprograms[i].begin].slot) continue;
+    return fail(ErrorKind::rejected, EINVAL, "func_info BTF section doesn't match subprog layout in BPF program");
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<std::shared_ptr<MapObject>> Runtime::create_map(const program::MapSpec& spec, MapBtf btf) {
   auto map = maps::create(spec, environment.cpus);
@@ -33,6 +51,7 @@ Result<std::shared_ptr<ProgramObject>> Runtime::load_program(ProgramRequest requ
 Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& request, verifier::Report& report) {
   auto decoded = program::Program::decode(request.source);
   if (!decoded) return std::unexpected(std::move(decoded.error()));
+  if (auto matched = check_functions(*decoded); !matched) return std::unexpected(std::move(matched.error()));
   auto verified = verifier::verify(std::move(*decoded), request.verify, &report);
   if (!verified) return std::unexpected(std::move(verified.error()));
 

@@ -24,10 +24,10 @@ using Bytes = std::vector<std::byte>;
 // ---- creation ----------------------------------------------------------------------------------------------------
 
 // Linux's map_check_no_btf: types whose values are not the user's data.
-constexpr MapType kWithoutBtf[] = {MapType::prog_array,    MapType::perf_event_array, MapType::cgroup_array,
-                                   MapType::stack_trace,   MapType::array_of_maps,    MapType::hash_of_maps,
-                                   MapType::devmap,        MapType::devmap_hash,      MapType::cpumap,
-                                   MapType::xskmap,        MapType::sockmap,          MapType::sockhash};
+constexpr MapType kWithoutBtf[] = {MapType::perf_event_array, MapType::cgroup_array, MapType::stack_trace,
+                                   MapType::array_of_maps,    MapType::hash_of_maps, MapType::devmap,
+                                   MapType::devmap_hash,      MapType::cpumap,       MapType::xskmap,
+                                   MapType::sockmap,          MapType::sockhash};
 
 long check_btf_ids(const bpf_attr& attr) {
   if (attr.btf_vmlinux_value_type_id != 0) return -EINVAL;  // struct_ops only, which there are none of
@@ -105,7 +105,7 @@ long read_value(const MapObject& map, const Bytes& key, Bytes& value, std::uint6
 
 long set_perf_event(const Call& call, MapObject& map, std::uint32_t index, std::uint32_t fd) {
   const auto event = call.fds().find<PerfEvent>(static_cast<int>(fd));
-  if (!event) return event.error();
+  if (!event) return -EBADF;
   return map.map->abilities().perf->set(index, *event);
 }
 

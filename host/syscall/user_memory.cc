@@ -27,11 +27,12 @@ std::size_t page_bytes() {
   return kPage;
 }
 
-// Aligned, so that the 16 bytes the kernel reads stay within the byte's page.
+// Aligned, so that the 16 bytes the kernel reads stay within the byte's page. A null pointer would mean no limit at all.
 bool may_read(UserAddress address) {
   constexpr auto kNoResource = static_cast<__rlimit_resource>(~0U);
-  return prlimit(0, kNoResource, reinterpret_cast<const rlimit*>(address & ~UserAddress{15}), nullptr) == 0 ||
-         errno != EFAULT;
+  const UserAddress aligned = address & ~UserAddress{15};
+  if (aligned == 0) return false;
+  return prlimit(0, kNoResource, reinterpret_cast<const rlimit*>(aligned), nullptr) == 0 || errno != EFAULT;
 }
 
 // Writes the byte at `address`, which is about to be overwritten anyway.

@@ -57,8 +57,8 @@ std::string probe_network() {
 }
 
 // What the kernel's verifier wants BTF for, which programs here do not carry, stays out.
-constexpr std::array kUnsupportedOps = {isa::Op::call_kfunc, isa::Op::callx, isa::Op::lddw_btf_id, isa::Op::lddw_func,
-                                        isa::Op::lddw_map_fd, isa::Op::lddw_map_value};
+constexpr std::array kUnsupportedOps = {isa::Op::call_kfunc, isa::Op::callx,       isa::Op::lddw_btf_id,
+                                        isa::Op::lddw_func,  isa::Op::lddw_map_fd, isa::Op::lddw_map_value};
 
 exec::Capabilities capabilities_of(SystemCall call) {
   exec::Capabilities able;
@@ -68,7 +68,8 @@ exec::Capabilities capabilities_of(SystemCall call) {
   for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op));
   for (const isa::Op op : kUnsupportedOps) able.ops.reset(static_cast<std::size_t>(op));
   for (const isa::HelperRow& row : isa::helpers()) able.helpers.set(row.id);
-  for (const isa::MapRow& row : isa::maps()) able.map_types.set(static_cast<std::size_t>(row.type), can_mirror(row.type));
+  for (const isa::MapRow& row : isa::maps())
+    able.map_types.set(static_cast<std::size_t>(row.type), can_mirror(row.type));
   able.program_types = {isa::ProgType::xdp, isa::ProgType::raw_memory};
   able.max_packet_bytes = kMaxPacketBytes;
   able.min_packet_bytes = kMinPacketBytes;

@@ -120,7 +120,8 @@ Result<> KernelDevice::prepare() {
   if (slot_.program == nullptr) return fail(ErrorKind::input, EINVAL, "no program is loaded into the device");
   if (session_ != nullptr && session_->stale()) reset();
   if (session_ == nullptr) {
-    session_ = std::make_unique<Session>(lanes_, [this](std::span<const std::byte> value) { return check_device_value(value); });
+    session_ = std::make_unique<Session>(
+        lanes_, [this](std::span<const std::byte> value) { return check_device_value(value); });
   }
   if (!is_raw() && xdp_ == nullptr) {
     auto loaded = session_->load(slot_);
@@ -174,8 +175,9 @@ Result<> KernelDevice::test_run(const Fd& program, TestRun& run) {
   int error = -EINTR;
   for (int i = 0; i < kInterruptedAttempts && error == -EINTR; ++i) error = linux_kernel::run_xdp(program, run);
   if (error == 0) return {};
-  return refused(fmt::format("test-run {} bytes from interface {}, queue {}", run.in.size(), run.ingress_ifindex, run.rx_queue),
-                 "bpf", error);
+  return refused(
+      fmt::format("test-run {} bytes from interface {}, queue {}", run.in.size(), run.ingress_ifindex, run.rx_queue),
+      "bpf", error);
 }
 
 Result<std::uint64_t> KernelDevice::run_xdp(exec::Frame& frame) {
@@ -215,7 +217,8 @@ Result<KernelDevice::RawProgram*> KernelDevice::raw_program(std::uint32_t memory
     if (!memory) return std::unexpected(std::move(memory.error()));
     made.memory = std::move(*memory);
   }
-  auto program = session_->load_raw(slot_, {.memory = made.memory.get(), .memory_bytes = memory_bytes, .result = made.result.get()});
+  auto program = session_->load_raw(
+      slot_, {.memory = made.memory.get(), .memory_bytes = memory_bytes, .result = made.result.get()});
   if (!program) return std::unexpected(std::move(program.error()));
   made.program = std::move(*program);
   return &raw_.emplace(memory_bytes, std::move(made)).first->second;

@@ -58,7 +58,7 @@ class KernelDevice final : public exec::Device {
   exec::DeviceOptions options_;
   Lanes lanes_;
   Network network_;
-  exec::ProgramSlot slot_;          // the program, its maps
+  exec::ProgramSlot slot_;  // the program, its maps
   std::shared_ptr<exec::MapList> maps_;
   std::unique_ptr<Session> session_;
   std::shared_ptr<const Fd> xdp_;

@@ -16,6 +16,12 @@ namespace {
 
 // Flags that say how the creating file descriptor may be used, or need attributes that a MapSpec does not have.
 constexpr std::uint32_t kFlagsNotMirrored = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_NUMA_NODE;
+// What the kernel is asked for. A device map gets BPF_F_RDONLY_PROG from the kernel itself, which refuses to be asked.
+std::uint32_t creation_flags(const program::MapSpec& spec) {
+  const bool device_map = spec.type == isa::MapType::devmap || spec.type == isa::MapType::devmap_hash;
+  return spec.flags & ~(kFlagsNotMirrored | (device_map ? BPF_F_RDONLY_PROG : 0U));
+}
+
 constexpr std::size_t kFirstLogBytes = std::size_t{1} << 18;
 constexpr std::size_t kMaxLogBytes = std::size_t{1} << 26;
 constexpr int kLoadAttempts = 5;  // the kernel's verifier gives up with EAGAIN when a signal is pending
@@ -78,7 +84,7 @@ Result<Fd> create_map(const exec::MapSpec& spec) {
   attr.key_size = spec.key_size;
   attr.value_size = spec.value_size;
   attr.max_entries = spec.max_entries;
-  attr.map_flags = spec.flags & ~kFlagsNotMirrored;
+  attr.map_flags = creation_flags(spec);
   attr.map_extra = spec.extra;
   set_name(attr.map_name, spec.name);
   const long fd = bpf(BPF_MAP_CREATE, attr);

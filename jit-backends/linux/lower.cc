@@ -71,8 +71,9 @@ Slots frame_of(const RawMemoryMaps& maps) {
 
 // Lines that are statistics, or the state of registers around an instruction, and no reason.
 bool is_chatter(std::string_view line) {
-  constexpr std::array<std::string_view, 10> kStarts = {"processed ", "verification time", "stack depth", "mark_precise",
-                                                        "from ", "caller:", "callee:", " ", "; ", "func#"};
+  constexpr std::array<std::string_view, 10> kStarts = {
+      "processed ", "verification time", "stack depth", "mark_precise", "from ",
+      "caller:",    "callee:",           " ",           "; ",           "func#"};
   return line.empty() || std::any_of(kStarts.begin(), kStarts.end(), [&](auto s) { return line.starts_with(s); });
 }
 
@@ -143,8 +144,8 @@ Diagnostic explain_rejection(const program::Program& program, long negative_errn
   Diagnostic diagnostic;
   diagnostic.kind = kind_of(negative_errno, !summary.reason.empty());
   diagnostic.error = static_cast<int>(-negative_errno);
-  diagnostic.message = fmt::format("the kernel refused program '{}' with {}{}{}", program.name(), errno_text(negative_errno),
-                                   summary.reason.empty() ? "" : ": ", summary.reason);
+  diagnostic.message = fmt::format("the kernel refused program '{}' with {}{}{}", program.name(),
+                                   errno_text(negative_errno), summary.reason.empty() ? "" : ": ", summary.reason);
   if (summary.slot && *summary.slot >= frame_slots) {
     diagnostic.instruction = *summary.slot - frame_slots;
     const std::uint32_t insn = program.instruction_at(*diagnostic.instruction);

@@ -34,9 +34,9 @@ using Slots = std::vector<isa::Slot>;
 [[nodiscard]] Slots with_map_fds(const program::Program& program, std::span<const int> map_fds);
 
 struct RawMemoryMaps {
-  int memory = -1;                 // array of one value of memory_bytes; unused where that is 0
+  int memory = -1;  // array of one value of memory_bytes; unused where that is 0
   std::uint32_t memory_bytes = 0;
-  int result = -1;                 // array of one value of 8 bytes
+  int result = -1;  // array of one value of 8 bytes
 };
 inline constexpr std::uint32_t kRawMemoryFrameSlots = 9;  // that stand before the program's first
 // `slots` is what with_map_fds gave for the program.

@@ -39,7 +39,8 @@ class HostSide final : public Side {
   }
   // Lanes that the kernel does not have keep what they hold.
   int write(const std::byte* key, const std::byte* value) override {
-    if (shared_ < value_.size() && map_.read(key, value_.data(), 0) != 0) std::fill(value_.begin(), value_.end(), std::byte{0});
+    if (shared_ < value_.size() && map_.read(key, value_.data(), 0) != 0)
+      std::fill(value_.begin(), value_.end(), std::byte{0});
     std::memcpy(value_.data(), value, shared_);
     return map_.write(key, value_.data(), BPF_ANY);
   }
@@ -53,7 +54,10 @@ class HostSide final : public Side {
 class KernelSide final : public Side {
  public:
   KernelSide(const exec::MapSpec& spec, const Fd& fd, const Lanes& lanes)
-      : fd_(fd), lanes_(lanes), per_cpu_(is_per_cpu(spec)), slot_(per_cpu_ ? slot_bytes(spec) : spec.value_size),
+      : fd_(fd),
+        lanes_(lanes),
+        per_cpu_(is_per_cpu(spec)),
+        slot_(per_cpu_ ? slot_bytes(spec) : spec.value_size),
         value_(slot_ * (per_cpu_ ? lanes.kernel : 1)) {}
 
   int next_key(const std::byte* key, std::byte* next) override { return map_next_key(fd_, key, next); }
@@ -64,9 +68,8 @@ class KernelSide final : public Side {
     return error;
   }
   int write(const std::byte* key, const std::byte* value) override {
-    for_each_slot([&](std::size_t theirs, std::size_t ours) {
-      std::memcpy(value_.data() + theirs, value + ours, slot_);
-    });
+    for_each_slot(
+        [&](std::size_t theirs, std::size_t ours) { std::memcpy(value_.data() + theirs, value + ours, slot_); });
     return map_update(fd_, key, value_.data());
   }
   int read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows) override;
@@ -93,7 +96,8 @@ class KernelSide final : public Side {
 };
 
 // A system call for each key takes a tenth of a second for a table of 65,536, so the kernel's batches are used; where
-// a map type has none, the first call says so. A batch that is smaller than one bucket of a hash is tried again, larger.
+// a map type has none, the first call says so. A batch that is smaller than one bucket of a hash is tried again,
+// larger.
 int KernelSide::read_all(std::size_t key_bytes, std::size_t value_bytes, std::vector<std::byte>& rows) {
   std::vector<std::byte> token(std::max(key_bytes, sizeof(std::uint64_t)));
   std::vector<std::byte> next(token.size());
@@ -122,7 +126,8 @@ int KernelSide::read_all(std::size_t key_bytes, std::size_t value_bytes, std::ve
 }
 
 std::unexpected<Diagnostic> sync_failed(const exec::Map& map, const char* what, int error) {
-  return fail(ErrorKind::system, -error, fmt::format("map '{}': cannot {}: {}", map.spec().name, what, errno_text(error)));
+  return fail(ErrorKind::system, -error,
+              fmt::format("map '{}': cannot {}: {}", map.spec().name, what, errno_text(error)));
 }
 
 }  // namespace
@@ -205,8 +210,8 @@ Result<> ProgramArrayMirror::set(std::uint32_t index, const exec::ProgramSlot& w
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   const int program = (*loaded)->get();
   if (const int error = map_update(fd(), &index, &program); error != 0) {
-    return sync_failed(map(), fmt::format("put program '{}' into slot {}", wanted.program->program().name(), index).c_str(),
-                       error);
+    return sync_failed(
+        map(), fmt::format("put program '{}' into slot {}", wanted.program->program().name(), index).c_str(), error);
   }
   slots_[index] = {wanted.program, wanted.maps, std::move(*loaded)};
   return {};
@@ -227,13 +232,19 @@ Kind kind_of(isa::MapType type) {
     case percpu_array:
     case lru_hash:
     case lru_percpu_hash:
-    case lpm_trie: return Kind::key_value;
+    case lpm_trie:
+      return Kind::key_value;
     case devmap:
-    case devmap_hash: return Kind::devices;
-    case prog_array: return Kind::programs;
-    case ringbuf: return Kind::ring;
-    case perf_event_array: return Kind::perf;
-    default: return Kind::none;
+    case devmap_hash:
+      return Kind::devices;
+    case prog_array:
+      return Kind::programs;
+    case ringbuf:
+      return Kind::ring;
+    case perf_event_array:
+      return Kind::perf;
+    default:
+      return Kind::none;
   }
 }
 
@@ -254,10 +265,14 @@ Result<std::unique_ptr<Mirror>> make_mirror(std::shared_ptr<exec::Map> map, cons
   auto fd = create_map(map->spec());
   if (!fd) return std::unexpected(std::move(fd.error()));
   switch (kind) {
-    case Kind::programs: return std::make_unique<ProgramArrayMirror>(std::move(map), std::move(*fd), context.loader);
-    case Kind::ring: return make_ring_mirror(std::move(map), std::move(*fd));
-    case Kind::perf: return make_perf_mirror(std::move(map), std::move(*fd), context.lanes);
-    default: break;
+    case Kind::programs:
+      return std::make_unique<ProgramArrayMirror>(std::move(map), std::move(*fd), context.loader);
+    case Kind::ring:
+      return make_ring_mirror(std::move(map), std::move(*fd));
+    case Kind::perf:
+      return make_perf_mirror(std::move(map), std::move(*fd), context.lanes);
+    default:
+      break;
   }
   auto check = kind == Kind::devices ? context.device_check : KeyValueMirror::Check{};
   return std::make_unique<KeyValueMirror>(std::move(map), std::move(*fd), context.lanes, std::move(check));

@@ -28,7 +28,9 @@ class NetlinkRequest {
   }
 
   NetlinkRequest& put(std::uint16_t attribute, const void* data, std::size_t size);
-  NetlinkRequest& put_u32(std::uint16_t attribute, std::uint32_t value) { return put(attribute, &value, sizeof(value)); }
+  NetlinkRequest& put_u32(std::uint16_t attribute, std::uint32_t value) {
+    return put(attribute, &value, sizeof(value));
+  }
   NetlinkRequest& put_text(std::uint16_t attribute, std::string_view text) {
     return put(attribute, text.data(), text.size());
   }

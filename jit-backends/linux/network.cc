@@ -27,8 +27,8 @@ struct RouteKind {
   bool has_interface;
 };
 constexpr RouteKind kRouteKinds[] = {
-    {RTN_UNICAST, RT_SCOPE_LINK, true},          {RTN_LOCAL, RT_SCOPE_HOST, true},
-    {RTN_BLACKHOLE, RT_SCOPE_UNIVERSE, false},   {RTN_UNREACHABLE, RT_SCOPE_UNIVERSE, false},
+    {RTN_UNICAST, RT_SCOPE_LINK, true},        {RTN_LOCAL, RT_SCOPE_HOST, true},
+    {RTN_BLACKHOLE, RT_SCOPE_UNIVERSE, false}, {RTN_UNREACHABLE, RT_SCOPE_UNIVERSE, false},
     {RTN_PROHIBIT, RT_SCOPE_UNIVERSE, false},
 };
 
@@ -175,8 +175,8 @@ Result<> Network::add_route(const exec::FibRoute& route) {
   }
   const int error = netlink_.send(request);
   if (error == 0 || error == -EEXIST) return {};  // of two equal routes the first counts, as in FibTable::route
-  return refused(fmt::format("add the route to {}/{}", text_of(route.prefix, route.ipv6), route.prefix_length), "netlink",
-                 error);
+  return refused(fmt::format("add the route to {}/{}", text_of(route.prefix, route.ipv6), route.prefix_length),
+                 "netlink", error);
 }
 
 Result<> Network::add_neighbour(const exec::FibNeighbour& neighbour) {
@@ -190,9 +190,9 @@ Result<> Network::add_neighbour(const exec::FibNeighbour& neighbour) {
       .put(NDA_LLADDR, neighbour.mac.data(), neighbour.mac.size());
   const int error = netlink_.send(request);
   if (error == 0 || error == -EEXIST) return {};
-  return refused(fmt::format("add neighbour {} on interface {}", text_of(neighbour.address, neighbour.ipv6),
-                             neighbour.ifindex),
-                 "netlink", error);
+  return refused(
+      fmt::format("add neighbour {} on interface {}", text_of(neighbour.address, neighbour.ipv6), neighbour.ifindex),
+      "netlink", error);
 }
 
 }  // namespace forager::jit::linux_kernel

@@ -3,9 +3,9 @@
 // Network: the private network namespace in which one device's programs run.
 //
 // Test runs use the calling thread's network: its interfaces fill device maps and are what ingress_ifindex names, its
-// routes answer bpf_fib_lookup. So that answers depend on the runtime's tables and not on the machine, each device has a
-// namespace of its own, with interfaces of exactly the numbers asked for, and the environment's routes, neighbours and
-// forwarding settings. Frames never leave it: a test run does not transmit. It disappears with its thread.
+// routes answer bpf_fib_lookup. So that answers depend on the runtime's tables and not on the machine, each device has
+// a namespace of its own, with interfaces of exactly the numbers asked for, and the environment's routes, neighbours
+// and forwarding settings. Frames never leave it: a test run does not transmit. It disappears with its thread.
 //
 // Interfaces are of the first kind this kernel has of dummy, ifb and bridge; all they do is exist. Number 1 is the
 // namespace's loopback, which every namespace has and whose address and MTU stay as they are.
@@ -26,8 +26,8 @@
 namespace forager::jit::linux_kernel {
 
 inline constexpr std::uint32_t kLoopbackIfindex = 1;
-inline constexpr std::uint32_t kMaxPorts = 1024;   // interfaces of one device
-inline constexpr std::uint32_t kQueuesOfPort = 16; // receive queues of an interface: rx_queue_index is below
+inline constexpr std::uint32_t kMaxPorts = 1024;    // interfaces of one device
+inline constexpr std::uint32_t kQueuesOfPort = 16;  // receive queues of an interface: rx_queue_index is below
 
 class Network {
  public:

@@ -61,8 +61,8 @@ Fd::~Fd() {
 
 int Mapping::map(const Fd& fd, std::size_t size, bool writable, std::size_t offset) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  const long address = raw_syscall(SYS_mmap, 0, static_cast<long>(size), protection, MAP_SHARED, fd.get(),
-                                   static_cast<long>(offset));
+  const long address =
+      raw_syscall(SYS_mmap, 0, static_cast<long>(size), protection, MAP_SHARED, fd.get(), static_cast<long>(offset));
   if (address < 0 && address > -4096) return static_cast<int>(address);
   Mapping mapped;
   mapped.base_ = reinterpret_cast<std::byte*>(address);

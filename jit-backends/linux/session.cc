@@ -49,8 +49,9 @@ Result<std::shared_ptr<const Fd>> Session::load(const exec::ProgramSlot& slot) {
   if (auto fd = find_loaded(slot)) return fd;
   const program::Program& program = slot.program->program();
   if (program.type() == isa::ProgType::raw_memory) {
-    return fail(ErrorKind::unsupported, ENOTSUP,
-                fmt::format("program '{}': the linux backend makes no tail calls to raw-memory programs", program.name()));
+    return fail(
+        ErrorKind::unsupported, ENOTSUP,
+        fmt::format("program '{}': the linux backend makes no tail calls to raw-memory programs", program.name()));
   }
   auto maps = twins_of(slot);
   if (!maps) return std::unexpected(std::move(maps.error()));

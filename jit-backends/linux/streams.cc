@@ -23,7 +23,8 @@ std::atomic_ref<T> shared_word(const std::byte* at) {
   return std::atomic_ref<T>(*reinterpret_cast<T*>(const_cast<std::byte*>(at)));
 }
 
-// kernel/bpf/ringbuf.c: a page with the consumer's position, a page with the producer's, the data mapped twice in a row.
+// kernel/bpf/ringbuf.c: a page with the consumer's position, a page with the producer's, the data mapped twice in a
+// row.
 class RingMirror final : public Mirror {
  public:
   RingMirror(std::shared_ptr<exec::Map> map, Fd fd) : Mirror(std::move(map), std::move(fd)), page_(page_bytes()) {}
@@ -65,7 +66,8 @@ class RingMirror final : public Mirror {
     std::memcpy(copy, data, size);
     ring.commit(copy, 0, discard);
   }
-  // Positions wrap like the kernel's own, so "before 0" (our ring was not empty when the mirror was made) is well defined.
+  // Positions wrap like the kernel's own, so "before 0" (our ring was not empty when the mirror was made) is well
+  // defined.
   void follow_reader() {
     const std::uint64_t unread = map().abilities().ring->query(BPF_RB_AVAIL_DATA);
     shared_word<std::uint64_t>(consumer_.base()).store(position_ - unread, std::memory_order_release);
@@ -80,7 +82,8 @@ class RingMirror final : public Mirror {
 // One perf event, on the CPU that programs run on: no other slot can be written from there.
 class PerfMirror final : public Mirror {
  public:
-  PerfMirror(std::shared_ptr<exec::Map> map, Fd fd, Lanes lanes) : Mirror(std::move(map), std::move(fd)), lanes_(lanes) {}
+  PerfMirror(std::shared_ptr<exec::Map> map, Fd fd, Lanes lanes)
+      : Mirror(std::move(map), std::move(fd)), lanes_(lanes) {}
 
   [[nodiscard]] Result<> open() {
     perf_event_attr attr{};
@@ -90,8 +93,8 @@ class PerfMirror final : public Mirror {
     attr.sample_type = PERF_SAMPLE_RAW;
     attr.sample_period = 1;
     attr.wakeup_events = 1;
-    const long fd = raw_syscall(SYS_perf_event_open, reinterpret_cast<long>(&attr), -1, lanes_.pinned, -1,
-                                PERF_FLAG_FD_CLOEXEC);
+    const long fd =
+        raw_syscall(SYS_perf_event_open, reinterpret_cast<long>(&attr), -1, lanes_.pinned, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) return refused("open a perf event for map '" + map().spec().name + "'", "perf_event_open", fd);
     event_ = Fd(static_cast<int>(fd));
     const int error = buffer_.map(event_, (1 + kPerfPages) * page_bytes(), true);
@@ -109,7 +112,8 @@ class PerfMirror final : public Mirror {
     return {};
   }
   void drain() override {
-    const auto head = shared_word<__u64>(page() + offsetof(perf_event_mmap_page, data_head)).load(std::memory_order_acquire);
+    const auto head =
+        shared_word<__u64>(page() + offsetof(perf_event_mmap_page, data_head)).load(std::memory_order_acquire);
     if (head == tail_) return;
     const auto target = sink();
     while (tail_ != head) forward_one(target.get());

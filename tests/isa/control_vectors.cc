@@ -51,8 +51,8 @@ void stacks_are_apart(std::uint64_t value, ProgramWriter& out) {
   out.emit(Op::stxdw, 10, 7, kFar);
   out.emit(Op::mov64_reg, 1, 10);
   out.call({instruction(Op::stdw, 10, 0, -8, 1), instruction(Op::stdw, 10, 0, kFar, 2),
-            instruction(Op::ldxdw, 2, 10, -8), instruction(Op::stxdw, 1, 2, -16),
-            instruction(Op::ldxdw, 0, 10, kFar), instruction(Op::exit, 0)});
+            instruction(Op::ldxdw, 2, 10, -8), instruction(Op::stxdw, 1, 2, -16), instruction(Op::ldxdw, 0, 10, kFar),
+            instruction(Op::exit, 0)});
   out.expect(0, 2);
   for (const auto& [offset, expected] : {std::pair{-8, value}, {kFar, value}, {-16, std::uint64_t{1}}}) {
     out.emit(Op::ldxdw, 7, 10, offset);
@@ -95,10 +95,17 @@ void leave(ProgramWriter& out) {
 
 bool fill_control(const Row& row, ProgramWriter& out) {
   switch (row.form) {
-    case Form::jump: case Form::jump_long: jump(row, out); return true;
-    case Form::call: return row.op == Op::call_local ? (local_call(out), true) : false;
-    case Form::exit: leave(out); return true;
-    default: return false;
+    case Form::jump:
+    case Form::jump_long:
+      jump(row, out);
+      return true;
+    case Form::call:
+      return row.op == Op::call_local ? (local_call(out), true) : false;
+    case Form::exit:
+      leave(out);
+      return true;
+    default:
+      return false;
   }
 }
 

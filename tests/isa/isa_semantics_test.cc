@@ -26,45 +26,47 @@ void each_pair(Check check) {
 
 std::string pair_text(Wide dst, Wide src) { return "dst " + std::to_string(dst) + ", src " + std::to_string(src); }
 
-#define FORAGER_ALU(name, ...)                                                                               \
-  TEST(Semantics, name) {                                                                                    \
-    each_pair([](Wide dst, Wide src) {                                                                       \
+#define FORAGER_ALU(name, ...)                                                                                 \
+  TEST(Semantics, name) {                                                                                      \
+    each_pair([](Wide dst, Wide src) {                                                                         \
       EXPECT_EQ(semantics::row::name<Wide>(dst, src), model::alu(#name, 64, dst, src)) << pair_text(dst, src); \
-      const auto half = semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src));          \
-      EXPECT_EQ(Wide{half}, model::alu(#name, 32, dst, src)) << "32 bit, " << pair_text(dst, src);           \
-    });                                                                                                      \
+      const auto half = semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src));            \
+      EXPECT_EQ(Wide{half}, model::alu(#name, 32, dst, src)) << "32 bit, " << pair_text(dst, src);             \
+    });                                                                                                        \
   }
-#define FORAGER_MOVSX(name, width, ...)                                                                        \
-  TEST(Semantics, name) {                                                                                      \
-    for (const Wide src : kOperands) {                                                                         \
-      EXPECT_EQ(Wide{semantics::row::name(static_cast<std::uint##width##_t>(src))},                            \
-                model::move_sign_extended(#name, src)) << src;                                                 \
-    }                                                                                                          \
+#define FORAGER_MOVSX(name, width, ...)                                             \
+  TEST(Semantics, name) {                                                           \
+    for (const Wide src : kOperands) {                                              \
+      EXPECT_EQ(Wide{semantics::row::name(static_cast<std::uint##width##_t>(src))}, \
+                model::move_sign_extended(#name, src))                              \
+          << src;                                                                   \
+    }                                                                               \
   }
-#define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr)                                                \
-  TEST(Semantics, name) {                                                                                      \
-    for (const Wide dst : kOperands) {                                                                         \
+#define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr)                                                       \
+  TEST(Semantics, name) {                                                                                             \
+    for (const Wide dst : kOperands) {                                                                                \
       EXPECT_EQ(Wide{semantics::row::name(static_cast<std::uint##width##_t>(dst))}, model::unary(#name, dst)) << dst; \
-    }                                                                                                          \
+    }                                                                                                                 \
   }
-#define FORAGER_JUMP(name, ...)                                                                                \
-  TEST(Semantics, name) {                                                                                      \
-    each_pair([](Wide dst, Wide src) {                                                                         \
+#define FORAGER_JUMP(name, ...)                                                                                 \
+  TEST(Semantics, name) {                                                                                       \
+    each_pair([](Wide dst, Wide src) {                                                                          \
       EXPECT_EQ(semantics::row::name<Wide>(dst, src), model::jump(#name, 64, dst, src)) << pair_text(dst, src); \
-      EXPECT_EQ(semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src)),                    \
-                model::jump(#name, 32, dst, src)) << "32 bit, " << pair_text(dst, src);                        \
-    });                                                                                                        \
+      EXPECT_EQ(semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src)),                     \
+                model::jump(#name, 32, dst, src))                                                               \
+          << "32 bit, " << pair_text(dst, src);                                                                 \
+    });                                                                                                         \
   }
-#define FORAGER_ATOMIC(name, ...)                                                                              \
-  TEST(Semantics, name) {                                                                                      \
-    each_pair([](Wide dst, Wide src) {                                                                         \
-      for (const Wide r0 : {dst, ~dst}) {                                                                      \
-        EXPECT_EQ(semantics::row::name<Wide>(dst, src, r0), model::atomic(#name, 64, dst, src, r0));           \
-        EXPECT_EQ(Wide{semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src),              \
-                                                  static_cast<Half>(r0))},                                     \
-                  model::atomic(#name, 32, dst, src, r0));                                                     \
-      }                                                                                                        \
-    });                                                                                                        \
+#define FORAGER_ATOMIC(name, ...)                                                                                    \
+  TEST(Semantics, name) {                                                                                            \
+    each_pair([](Wide dst, Wide src) {                                                                               \
+      for (const Wide r0 : {dst, ~dst}) {                                                                            \
+        EXPECT_EQ(semantics::row::name<Wide>(dst, src, r0), model::atomic(#name, 64, dst, src, r0));                 \
+        EXPECT_EQ(                                                                                                   \
+            Wide{semantics::row::name<Half>(static_cast<Half>(dst), static_cast<Half>(src), static_cast<Half>(r0))}, \
+            model::atomic(#name, 32, dst, src, r0));                                                                 \
+      }                                                                                                              \
+    });                                                                                                              \
   }
 #include "isa/isa.def"
 

@@ -78,8 +78,10 @@ TEST_F(SystemVerilog, DecodesAsTheTableDoes) {
     for (std::uint8_t src = 0; src < 11; ++src) {
       for (const std::int16_t offset : kOffsets) {
         for (const std::int32_t imm : kImmediates) {
-          const Slot slot{.opcode = static_cast<std::uint8_t>(opcode), .src = static_cast<std::uint8_t>(src & 0xf),
-                          .offset = offset, .imm = imm};
+          const Slot slot{.opcode = static_cast<std::uint8_t>(opcode),
+                          .src = static_cast<std::uint8_t>(src & 0xf),
+                          .offset = offset,
+                          .imm = imm};
           const Row* row = find_row(slot);
           const unsigned none = 0xff;
           ASSERT_EQ(decode(slot), row == nullptr ? none : static_cast<unsigned>(row->op))

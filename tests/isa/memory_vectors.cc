@@ -103,8 +103,8 @@ void atomic(const Row& row, ProgramWriter& out) {
   constexpr std::uint64_t kSources[] = {0, 1, 0x80000000, 0xffffffff, 0x1234567887654321, ~std::uint64_t{0}};
   for (const std::uint64_t memory : kOperands) {
     for (const std::uint64_t src : kSources) atomic_check(row, memory, src, memory, out);
-    atomic_check(row, memory, 0x55aa55aa, ~memory, out);                                // not equal
-    atomic_check(row, memory, 0x55aa55aa, memory ^ 0xffffffff00000000, out);            // equal in the low half only
+    atomic_check(row, memory, 0x55aa55aa, ~memory, out);                      // not equal
+    atomic_check(row, memory, 0x55aa55aa, memory ^ 0xffffffff00000000, out);  // equal in the low half only
   }
 }
 
@@ -121,12 +121,22 @@ void wide_immediate(ProgramWriter& out) {
 
 bool fill_memory(const Row& row, ProgramWriter& out) {
   switch (row.form) {
-    case Form::load: load(row, out); return true;
-    case Form::store_imm: store_imm(row, out); return true;
-    case Form::store_reg: store_reg(row, out); return true;
-    case Form::atomic: atomic(row, out); return true;
-    case Form::wide: return row.op == Op::lddw ? (wide_immediate(out), true) : false;
-    default: return false;
+    case Form::load:
+      load(row, out);
+      return true;
+    case Form::store_imm:
+      store_imm(row, out);
+      return true;
+    case Form::store_reg:
+      store_reg(row, out);
+      return true;
+    case Form::atomic:
+      atomic(row, out);
+      return true;
+    case Form::wide:
+      return row.op == Op::lddw ? (wide_immediate(out), true) : false;
+    default:
+      return false;
   }
 }
 

@@ -85,23 +85,27 @@ struct Operands {
 const std::map<std::string_view, Exact (*)(const Operands&)> kAlu = {
     {"add", [](const Operands& o) { return o.dst() + o.src(); }},
     {"sub", [](const Operands& o) { return o.dst() - o.src(); }},
-    {"mul", [](const Operands& o) {
+    {"mul",
+     [](const Operands& o) {
        // In halves, so that no product leaves 128 bits.
        const Exact low = o.src() % power_of_two(32), high = o.src() / power_of_two(32);
        return o.dst() * low + (o.dst() * high) % power_of_two(32) * power_of_two(32);
      }},
     {"div", [](const Operands& o) { return o.src() == 0 ? Exact{0} : divide(o.dst(), o.src()).quotient; }},
     {"mod", [](const Operands& o) { return o.src() == 0 ? o.dst() : divide(o.dst(), o.src()).remainder; }},
-    {"sdiv", [](const Operands& o) {
+    {"sdiv",
+     [](const Operands& o) {
        return o.src() == 0 ? Exact{0} : divide_signed(o.signed_dst(), o.signed_src()).quotient;
      }},
-    {"smod", [](const Operands& o) {
+    {"smod",
+     [](const Operands& o) {
        return o.src() == 0 ? o.dst() : divide_signed(o.signed_dst(), o.signed_src()).remainder;
      }},
     {"bit_or", [](const Operands& o) { return bitwise(o.dst(), o.src(), [](bool a, bool b) { return a || b; }); }},
     {"bit_and", [](const Operands& o) { return bitwise(o.dst(), o.src(), [](bool a, bool b) { return a && b; }); }},
     {"bit_xor", [](const Operands& o) { return bitwise(o.dst(), o.src(), [](bool a, bool b) { return a != b; }); }},
-    {"lsh", [](const Operands& o) {
+    {"lsh",
+     [](const Operands& o) {
        const unsigned keep = o.width - o.amount();  // the bits that stay in the register
        return o.dst() % power_of_two(keep) * power_of_two(o.amount());
      }},
@@ -122,15 +126,13 @@ const std::map<std::string_view, bool (*)(const Operands&)> kJumps = {
     {"jsge", [](const Operands& o) { return o.signed_dst() >= o.signed_src(); }},
     {"jslt", [](const Operands& o) { return o.signed_dst() < o.signed_src(); }},
     {"jsle", [](const Operands& o) { return o.signed_dst() <= o.signed_src(); }},
-    {"jset", [](const Operands& o) {
-       return bitwise(o.dst(), o.src(), [](bool a, bool b) { return a && b; }) != 0;
-     }},
+    {"jset", [](const Operands& o) { return bitwise(o.dst(), o.src(), [](bool a, bool b) { return a && b; }) != 0; }},
 };
 
 // Section 5.3: which operation of section 4.1 the memory undergoes.
 const std::map<std::string_view, std::string_view> kAtomics = {
-    {"atomic_add", "add"},          {"atomic_or", "bit_or"},        {"atomic_and", "bit_and"},
-    {"atomic_xor", "bit_xor"},      {"atomic_fetch_add", "add"},    {"atomic_fetch_or", "bit_or"},
+    {"atomic_add", "add"},           {"atomic_or", "bit_or"},         {"atomic_and", "bit_and"},
+    {"atomic_xor", "bit_xor"},       {"atomic_fetch_add", "add"},     {"atomic_fetch_or", "bit_or"},
     {"atomic_fetch_and", "bit_and"}, {"atomic_fetch_xor", "bit_xor"}, {"atomic_xchg", "mov"},
 };
 
@@ -180,8 +182,7 @@ bool jump(std::string_view name, unsigned width, std::uint64_t dst, std::uint64_
   return at(kJumps, name)({width, dst, src});
 }
 
-std::uint64_t atomic(std::string_view name, unsigned width, std::uint64_t memory, std::uint64_t src,
-                     std::uint64_t r0) {
+std::uint64_t atomic(std::string_view name, unsigned width, std::uint64_t memory, std::uint64_t src, std::uint64_t r0) {
   if (name != "atomic_cmpxchg") return alu(at(kAtomics, name), width, memory, src);
   const bool equal = as_natural(memory, width) == as_natural(r0, width);
   return static_cast<std::uint64_t>(as_natural(equal ? src : memory, width));

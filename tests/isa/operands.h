@@ -10,10 +10,32 @@
 
 namespace forager::isa::model {
 
-inline constexpr std::array<std::uint64_t, 26> kOperands = {
-    0, 1, 2, 7, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-    0x100000000, 0x1234567887654321, 0x8182838485868788, 0x7fffffffffffffff, 0x8000000000000000,
-    0xffffffff80000000, 0xfffffffffffffff9, 0xffffffffffffffff};
+inline constexpr std::array<std::uint64_t, 26> kOperands = {0,
+                                                            1,
+                                                            2,
+                                                            7,
+                                                            31,
+                                                            32,
+                                                            33,
+                                                            63,
+                                                            64,
+                                                            0x7f,
+                                                            0x80,
+                                                            0xff,
+                                                            0x7fff,
+                                                            0x8000,
+                                                            0xffff,
+                                                            0x7fffffff,
+                                                            0x80000000,
+                                                            0xffffffff,
+                                                            0x100000000,
+                                                            0x1234567887654321,
+                                                            0x8182838485868788,
+                                                            0x7fffffffffffffff,
+                                                            0x8000000000000000,
+                                                            0xffffffff80000000,
+                                                            0xfffffffffffffff9,
+                                                            0xffffffffffffffff};
 
 // Those that an instruction can hold as its immediate: 32 bits, sign-extended.
 [[nodiscard]] inline std::vector<std::int32_t> immediates() {

@@ -21,9 +21,11 @@ ProgramWriter::ProgramWriter() { emit(Op::mov64_reg, kMemory, 1); }
 
 Slot instruction(Op op, unsigned dst, unsigned src, int offset, std::int32_t imm) {
   const Row& r = row(op);
-  return {.opcode = r.opcode, .dst = static_cast<std::uint8_t>(dst & 0xf),
+  return {.opcode = r.opcode,
+          .dst = static_cast<std::uint8_t>(dst & 0xf),
           .src = static_cast<std::uint8_t>(r.match.src.value_or(static_cast<std::uint8_t>(src)) & 0xf),
-          .offset = r.match.offset.value_or(static_cast<std::int16_t>(offset)), .imm = r.match.imm.value_or(imm)};
+          .offset = r.match.offset.value_or(static_cast<std::int16_t>(offset)),
+          .imm = r.match.imm.value_or(imm)};
 }
 
 void ProgramWriter::call(std::vector<Slot> functions) {
@@ -66,7 +68,8 @@ void ProgramWriter::fail() {
 void ProgramWriter::write(const std::filesystem::path& file, std::string_view what) const {
   std::string text = fmt::format(
       "# SPDX-License-Identifier: Apache-2.0\n"
-      "# {}: {} checks, made by forager_isa_vectors from host/isa/isa.def.\n-- raw\n", what, checks_);
+      "# {}: {} checks, made by forager_isa_vectors from host/isa/isa.def.\n-- raw\n",
+      what, checks_);
   for (const Slot& slot : linked()) {
     fmt::format_to(std::back_inserter(text), "0x{:016x}\n", std::bit_cast<std::uint64_t>(slot));
   }

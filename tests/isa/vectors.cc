@@ -32,9 +32,7 @@ std::string_view base_name(const Row& row) {
 }
 
 bool is_shift(std::string_view name) { return name == "lsh" || name == "rsh" || name == "arsh"; }
-bool is_division(std::string_view name) {
-  return name == "div" || name == "mod" || name == "sdiv" || name == "smod";
-}
+bool is_division(std::string_view name) { return name == "div" || name == "mod" || name == "sdiv" || name == "smod"; }
 
 // Constants that Linux refuses.
 bool refused(const Row& row, std::int32_t imm) {
@@ -143,12 +141,23 @@ void jump_reg(const Row& row, ProgramWriter& out) {
 // Whether this file's vectors cover the row's form; control_vectors and memory_vectors have the others.
 bool fill(const Row& row, ProgramWriter& out) {
   switch (row.form) {
-    case Form::alu_imm: alu_imm(row, out); return true;
-    case Form::alu_reg: row.name.starts_with("movsx") ? sign_extending_move(row, out) : alu_reg(row, out); return true;
-    case Form::unary: one_operand(row, out); return true;
-    case Form::jump_imm: jump_imm(row, out); return true;
-    case Form::jump_reg: jump_reg(row, out); return true;
-    default: return fill_memory(row, out) || fill_control(row, out);
+    case Form::alu_imm:
+      alu_imm(row, out);
+      return true;
+    case Form::alu_reg:
+      row.name.starts_with("movsx") ? sign_extending_move(row, out) : alu_reg(row, out);
+      return true;
+    case Form::unary:
+      one_operand(row, out);
+      return true;
+    case Form::jump_imm:
+      jump_imm(row, out);
+      return true;
+    case Form::jump_reg:
+      jump_reg(row, out);
+      return true;
+    default:
+      return fill_memory(row, out) || fill_control(row, out);
   }
 }
 

@@ -48,6 +48,15 @@ static __always_inline int verdict_of(__u32 result) {
   }
 }
 
+// The helper reads all of the query, members of unions and padding included, so all of it is written first.
+static __always_inline struct bpf_fib_lookup empty_query(__u8 family, const struct xdp_md* ctx) {
+  struct bpf_fib_lookup query;
+  __builtin_memset(&query, 0, sizeof(query));
+  query.family = family;
+  query.ifindex = ctx->ingress_ifindex;
+  return query;
+}
+
 static __always_inline __u32 look_up(struct xdp_md* ctx, struct bpf_fib_lookup* query) {
   __u32 result = bpf_fib_lookup(ctx, query, sizeof(*query), 0);
   __u64* frames = bpf_map_lookup_elem(&results, &result);
@@ -64,15 +73,12 @@ static __always_inline int leave(struct ethernet_header* ethernet, const struct 
 static __always_inline int route_ipv4(struct xdp_md* ctx, struct ethernet_header* ethernet, struct cursor* cursor) {
   struct iphdr* ip = cursor_take(cursor, struct iphdr);
   if (!ip || !is_forwardable_ipv4(ip)) return XDP_PASS;
-  struct bpf_fib_lookup query = {
-      .family = AF_INET,
-      .l4_protocol = ip->protocol,
-      .tot_len = bpf_ntohs(ip->tot_len),
-      .ifindex = ctx->ingress_ifindex,
-      .tos = ip->tos,
-      .ipv4_src = ip->saddr,
-      .ipv4_dst = ip->daddr,
-  };
+  struct bpf_fib_lookup query = empty_query(AF_INET, ctx);
+  query.l4_protocol = ip->protocol;
+  query.tot_len = bpf_ntohs(ip->tot_len);
+  query.tos = ip->tos;
+  query.ipv4_src = ip->saddr;
+  query.ipv4_dst = ip->daddr;
   __u32 result = look_up(ctx, &query);
   if (result != BPF_FIB_LKUP_RET_SUCCESS) return verdict_of(result);
   decrement_ttl(ip);
@@ -82,12 +88,9 @@ static __always_inline int route_ipv4(struct xdp_md* ctx, struct ethernet_header
 static __always_inline int route_ipv6(struct xdp_md* ctx, struct ethernet_header* ethernet, struct cursor* cursor) {
   struct ipv6hdr* ip = cursor_take(cursor, struct ipv6hdr);
   if (!ip || !is_forwardable_ipv6(ip)) return XDP_PASS;
-  struct bpf_fib_lookup query = {
-      .family = AF_INET6,
-      .l4_protocol = ip->nexthdr,
-      .tot_len = bpf_ntohs(ip->payload_len) + sizeof(*ip),
-      .ifindex = ctx->ingress_ifindex,
-  };
+  struct bpf_fib_lookup query = empty_query(AF_INET6, ctx);
+  query.l4_protocol = ip->nexthdr;
+  query.tot_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
   __builtin_memcpy(query.ipv6_src, &ip->saddr, sizeof(ip->saddr));
   __builtin_memcpy(query.ipv6_dst, &ip->daddr, sizeof(ip->daddr));
   __u32 result = look_up(ctx, &query);

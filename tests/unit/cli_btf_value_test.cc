@@ -80,6 +80,15 @@ TEST_F(BtfValue, StructsBitfieldsAndUnnamedMembers) {
   EXPECT_EQ(text(outer, {0xf3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 2, 0}), "{low: 3, high: -1, x: 9, ports: [1, 2]}");
 }
 
+TEST_F(BtfValue, ForPeopleAWrapperReadsAsItsMember) {
+  const int address = btf__add_struct(get(), "in6_addr", 16);
+  btf__add_field(get(), "words", array(be32_, 4), 0, 0);
+  const int route = btf__add_struct(get(), "route", 20);
+  btf__add_field(get(), "to", address, 0, 0);
+  btf__add_field(get(), "port", u32_, 128, 0);
+  EXPECT_EQ(text(route, {0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0}), "{to: fd00::1, port: 3}");
+}
+
 TEST_F(BtfValue, ShortValuesAndUnknownTypesAreNull) {
   const int pair = btf__add_struct(get(), "pair", 8);
   btf__add_field(get(), "a", u32_, 0, 0);

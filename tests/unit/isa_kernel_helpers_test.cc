@@ -40,8 +40,8 @@ constexpr std::pair<std::string_view, std::string_view> kMayBeAbsent[] = {
 
 // Helpers that only some attach types of a program type have; the tables speak of program types.
 constexpr std::pair<ProgType, std::string_view> kOnlyAtSomePlaces[] = {
-    {ProgType::cgroup_sock_addr, "bind"},         {ProgType::cgroup_sock_addr, "get_retval"},
-    {ProgType::cgroup_sock_addr, "set_retval"},   {ProgType::cgroup_sockopt, "setsockopt"},
+    {ProgType::cgroup_sock_addr, "bind"},       {ProgType::cgroup_sock_addr, "get_retval"},
+    {ProgType::cgroup_sock_addr, "set_retval"}, {ProgType::cgroup_sockopt, "setsockopt"},
     {ProgType::cgroup_sockopt, "getsockopt"},
 };
 
@@ -133,30 +133,58 @@ Code map_pointer(unsigned reg, int fd) {
 // Instructions that put a fitting value in the register, or nothing where the kind needs more than a few instructions.
 std::optional<Code> fitting(Arg kind, unsigned reg, std::optional<int> map) {
   switch (kind) {
-    case Arg::anything: return Code{mov(reg, 0)};
-    case Arg::const_map: return map ? std::optional(map_pointer(reg, *map)) : std::nullopt;
-    case Arg::map_key: case Arg::map_value: case Arg::map_value_or_null: case Arg::mem: case Arg::mem_or_null:
-    case Arg::ipv4_header: case Arg::ipv6_header: case Arg::tcp_header: return stack_pointer(reg, kArea);
-    case Arg::map_value_uninit: case Arg::mem_uninit: return stack_pointer(reg, kArea);
-    case Arg::const_size: case Arg::const_size_or_zero: return Code{mov(reg, 16)};
-    case Arg::const_alloc_size: return Code{mov(reg, 8)};
-    case Arg::ctx: case Arg::ctx_or_null: return Code{copy(reg, kContext)};
-    case Arg::long_out: case Arg::int_out: return stack_pointer(reg, kOut);
-    default: return std::nullopt;
+    case Arg::anything:
+      return Code{mov(reg, 0)};
+    case Arg::const_map:
+      return map ? std::optional(map_pointer(reg, *map)) : std::nullopt;
+    case Arg::map_key:
+    case Arg::map_value:
+    case Arg::map_value_or_null:
+    case Arg::mem:
+    case Arg::mem_or_null:
+    case Arg::ipv4_header:
+    case Arg::ipv6_header:
+    case Arg::tcp_header:
+      return stack_pointer(reg, kArea);
+    case Arg::map_value_uninit:
+    case Arg::mem_uninit:
+      return stack_pointer(reg, kArea);
+    case Arg::const_size:
+    case Arg::const_size_or_zero:
+      return Code{mov(reg, 16)};
+    case Arg::const_alloc_size:
+      return Code{mov(reg, 8)};
+    case Arg::ctx:
+    case Arg::ctx_or_null:
+      return Code{copy(reg, kContext)};
+    case Arg::long_out:
+    case Arg::int_out:
+      return stack_pointer(reg, kOut);
+    default:
+      return std::nullopt;
   }
 }
 
 // Values that must not pass for the kind, by name.
 std::vector<std::pair<const char*, Code>> unfitting(Arg kind, unsigned reg) {
   switch (kind) {
-    case Arg::anything: return {};
-    case Arg::const_size: return {{"size 0", {mov(reg, 0)}}, {"size -1", {mov(reg, -1)}}};
-    case Arg::const_size_or_zero: return {{"size -1", {mov(reg, -1)}}};
-    case Arg::const_alloc_size: return {{"a pointer", {copy(reg, 10)}}};
-    case Arg::mem_or_null: case Arg::map_value_or_null: return {{"the number 1", {mov(reg, 1)}}};
-    case Arg::ctx_or_null: return {{"a stack pointer", stack_pointer(reg, kArea)}};
-    case Arg::ctx: return {{"a stack pointer", stack_pointer(reg, kArea)}, {"0", {mov(reg, 0)}}};
-    default: return {{"0", {mov(reg, 0)}}, {"the context", {copy(reg, kContext)}}};
+    case Arg::anything:
+      return {};
+    case Arg::const_size:
+      return {{"size 0", {mov(reg, 0)}}, {"size -1", {mov(reg, -1)}}};
+    case Arg::const_size_or_zero:
+      return {{"size -1", {mov(reg, -1)}}};
+    case Arg::const_alloc_size:
+      return {{"a pointer", {copy(reg, 10)}}};
+    case Arg::mem_or_null:
+    case Arg::map_value_or_null:
+      return {{"the number 1", {mov(reg, 1)}}};
+    case Arg::ctx_or_null:
+      return {{"a stack pointer", stack_pointer(reg, kArea)}};
+    case Arg::ctx:
+      return {{"a stack pointer", stack_pointer(reg, kArea)}, {"0", {mov(reg, 0)}}};
+    default:
+      return {{"0", {mov(reg, 0)}}, {"the context", {copy(reg, kContext)}}};
   }
 }
 
@@ -164,11 +192,13 @@ std::vector<std::pair<const char*, Code>> unfitting(Arg kind, unsigned reg) {
 Code release(Ret returns) {
   constexpr std::uint32_t kSkRelease = 86, kRingbufDiscard = 133;
   switch (returns) {
-    case Ret::socket_or_null: case Ret::socket_common_or_null:
+    case Ret::socket_or_null:
+    case Ret::socket_common_or_null:
       return {{.opcode = 0x15, .dst = 0, .offset = 2, .imm = 0}, copy(1, 0), call(kSkRelease)};
     case Ret::record_or_null:
       return {{.opcode = 0x15, .dst = 0, .offset = 3, .imm = 0}, copy(1, 0), mov(2, 0), call(kRingbufDiscard)};
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -207,17 +237,18 @@ constexpr MapTypeSet sleepable_maps() {
 // Calls that Linux refuses for reasons other than their arguments' kinds.
 bool out_of_reach(const HelperRow& helper, const Caller& caller) {
   static const std::set<std::string_view> kSpecial = {
-      "copy_from_user", "copy_from_user_task",  // only in sleepable programs
-      "get_local_storage",    // its map must be bound to a cgroup first
-      "sk_fullsock", "tcp_sock", "get_listener_sock",  // their result is no reference that is given back
-      "trace_printk",         // wants a format string; tested by itself
-      "dynptr_from_mem",      // wants a map value, not the stack
+      "copy_from_user",    "copy_from_user_task",  // only in sleepable programs
+      "get_local_storage",                         // its map must be bound to a cgroup first
+      "sk_fullsock",       "tcp_sock",
+      "get_listener_sock",  // their result is no reference that is given back
+      "trace_printk",       // wants a format string; tested by itself
+      "dynptr_from_mem",    // wants a map value, not the stack
       "tcp_send_ack",
   };
   const bool no_release = helper.returns == Ret::socket_common_or_null || helper.returns == Ret::socket_or_null;
   // Sleepable programs, which SYSCALL programs are, may use no maps but those that do not need RCU.
-  const bool sleeps = caller.row->type == ProgType::syscall && helper.map_types != 0 &&
-                      (helper.map_types & sleepable_maps()) == 0;
+  const bool sleeps =
+      caller.row->type == ProgType::syscall && helper.map_types != 0 && (helper.map_types & sleepable_maps()) == 0;
   return kSpecial.contains(helper.name) || sleeps || (no_release && !has(caller, *find_helper("sk_release")));
 }
 
@@ -328,8 +359,10 @@ TEST_F(KernelHelpers, TakeTheMapTypesOfTheirRows) {
 // A packet pointer is checked, the helper called, and the pointer used.
 Code packet_survives(const Code& body, const Caller& caller, const ContextField& data, const ContextField& end) {
   Code code = prologue();
-  append(code, {load(data.size, kPacket, kContext, data.offset), load(end.size, 2, kContext, end.offset),
-                copy(1, kPacket), add(1, 1),
+  append(code, {load(data.size, kPacket, kContext, data.offset),
+                load(end.size, 2, kContext, end.offset),
+                copy(1, kPacket),
+                add(1, 1),
                 {.opcode = 0x2d, .dst = 1, .src = 2, .offset = static_cast<std::int16_t>(body.size() + 1)}});
   code.insert(code.end(), body.begin(), body.end());
   append(code, {load(1, 0, kPacket, 0), mov(0, caller.result()), leave()});

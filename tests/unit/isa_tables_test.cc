@@ -21,7 +21,7 @@
 #define FORAGER_FIELD_AT(name, offset, size, element, kind, width, readers, writers, at, at2) \
   FORAGER_FIELD(name, offset, size, element, kind, width, readers, writers)
 #define FORAGER_PART(...)
-#define FORAGER_FIELD(name, offset, size, element, ...)                                \
+#define FORAGER_FIELD(name, offset, size, element, ...)                                         \
   static_assert(offsetof(Context, name) == (offset) && sizeof(Context::name) == (size), #name); \
   static_assert((size) % (element) == 0, #name);
 
@@ -61,11 +61,12 @@ namespace sockopt_fields {
 using Context = bpf_sockopt;
 #include "isa/ctx/sockopt.def"
 }  // namespace sockopt_fields
+// The tables' registers are those of x86-64.
+#if defined(__x86_64__)
 namespace perf_fields {
 using Context = bpf_perf_event_data;
 #include "isa/ctx/perf_event_data.def"
 }  // namespace perf_fields
-#if defined(__x86_64__)
 namespace pt_regs_fields {
 using Context = struct pt_regs;
 #include "isa/ctx/pt_regs.def"
@@ -87,7 +88,9 @@ TEST(ProgTypes, AreNumberedAndNamedAsLibbpfDoes) {
 }
 
 TEST(ProgTypes, CoverAllThatTheHeaderKnows) {
-  const auto known = [](std::uint32_t id) { return libbpf_bpf_prog_type_str(static_cast<bpf_prog_type>(id)) != nullptr; };
+  const auto known = [](std::uint32_t id) {
+    return libbpf_bpf_prog_type_str(static_cast<bpf_prog_type>(id)) != nullptr;
+  };
   for (std::uint32_t id = BPF_PROG_TYPE_SOCKET_FILTER; known(id); ++id) EXPECT_NE(find_prog_type(id), nullptr) << id;
 }
 
@@ -298,8 +301,7 @@ TEST(MapTypes, HaveTheFlagsOfTheHeader) {
   EXPECT_EQ(find_map("ringbuf")->flags, BPF_F_NUMA_NODE);
   EXPECT_EQ(find_map("lru_hash")->flags, BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | BPF_F_RDONLY |
                                              BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG);
-  EXPECT_EQ(find_map("perf_event_array")->flags,
-            BPF_F_PRESERVE_ELEMS | BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY);
+  EXPECT_EQ(find_map("perf_event_array")->flags, BPF_F_PRESERVE_ELEMS | BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY);
   EXPECT_NE(find_map("array")->flags & (BPF_F_MMAPABLE | BPF_F_INNER_MAP), 0U);
   for (const MapRow& row : maps()) EXPECT_EQ(row.needed_flags & ~row.flags, 0U) << row.name;
 }

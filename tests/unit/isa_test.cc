@@ -17,8 +17,11 @@ namespace forager::isa {
 namespace {
 
 Slot encode(const Row& row) {
-  return {.opcode = row.opcode, .dst = 0, .src = static_cast<std::uint8_t>(row.match.src.value_or(0) & 0xf),
-          .offset = row.match.offset.value_or(0), .imm = row.match.imm.value_or(0)};
+  return {.opcode = row.opcode,
+          .dst = 0,
+          .src = static_cast<std::uint8_t>(row.match.src.value_or(0) & 0xf),
+          .offset = row.match.offset.value_or(0),
+          .imm = row.match.imm.value_or(0)};
 }
 
 TEST(Isa, RowsStandAtTheirOp) {
@@ -90,15 +93,38 @@ TEST(Isa, NamesTheFirstReservedFieldThatIsSet) {
 std::optional<std::vector<Slot>> program_around(const Row& r, Slot slot) {
   std::vector<Slot> code = {test::copy(6, 1), test::mov(0, 1), test::mov(1, 1), test::store(8, 10, -8, 1)};
   switch (r.form) {
-    case Form::alu_imm: case Form::jump_imm: slot.imm = 1; break;
-    case Form::alu_reg: case Form::jump_reg: slot.src = 1; break;
-    case Form::load: slot.src = 10; slot.offset = -8; break;
-    case Form::store_reg: case Form::atomic: slot.dst = 10; slot.src = 1; slot.offset = -8; break;
-    case Form::store_imm: slot.dst = 10; slot.offset = -8; break;
-    case Form::packet_ind: slot.src = 1; break;
-    case Form::call: slot.imm = r.op == Op::call_helper ? 7 : 1; break;  // get_prandom_u32, or the function below
-    case Form::call_register: return std::nullopt;
-    default: break;
+    case Form::alu_imm:
+    case Form::jump_imm:
+      slot.imm = 1;
+      break;
+    case Form::alu_reg:
+    case Form::jump_reg:
+      slot.src = 1;
+      break;
+    case Form::load:
+      slot.src = 10;
+      slot.offset = -8;
+      break;
+    case Form::store_reg:
+    case Form::atomic:
+      slot.dst = 10;
+      slot.src = 1;
+      slot.offset = -8;
+      break;
+    case Form::store_imm:
+      slot.dst = 10;
+      slot.offset = -8;
+      break;
+    case Form::packet_ind:
+      slot.src = 1;
+      break;
+    case Form::call:
+      slot.imm = r.op == Op::call_helper ? 7 : 1;
+      break;  // get_prandom_u32, or the function below
+    case Form::call_register:
+      return std::nullopt;
+    default:
+      break;
   }
   if (r.op == Op::call_kfunc || (r.form == Form::wide && r.op != Op::lddw)) return std::nullopt;
   code.push_back(slot);

@@ -24,8 +24,11 @@ constexpr std::array<std::uint8_t, 4> kSize = {0x10, 0x08, 0x00, 0x18};
 std::uint8_t size_code(unsigned bytes) { return kSize.at(static_cast<std::size_t>(std::countr_zero(bytes))); }
 
 Slot slot(unsigned opcode, unsigned dst, unsigned src, int offset, std::int32_t imm) {
-  return {.opcode = static_cast<std::uint8_t>(opcode), .dst = static_cast<std::uint8_t>(dst & 0xf),
-          .src = static_cast<std::uint8_t>(src & 0xf), .offset = static_cast<std::int16_t>(offset), .imm = imm};
+  return {.opcode = static_cast<std::uint8_t>(opcode),
+          .dst = static_cast<std::uint8_t>(dst & 0xf),
+          .src = static_cast<std::uint8_t>(src & 0xf),
+          .offset = static_cast<std::int16_t>(offset),
+          .imm = imm};
 }
 
 // BTF of two integers of 4 and 8 bytes: local-storage maps need a key and a value type.
@@ -38,8 +41,14 @@ int load_btf() {
     std::uint32_t wide_bits;
     char strings[5];
   } __attribute__((packed)) blob = {};
-  blob.header = {.magic = BTF_MAGIC, .version = BTF_VERSION, .flags = 0, .hdr_len = sizeof(btf_header),
-                 .type_off = 0, .type_len = 32, .str_off = 32, .str_len = 5};
+  blob.header = {.magic = BTF_MAGIC,
+                 .version = BTF_VERSION,
+                 .flags = 0,
+                 .hdr_len = sizeof(btf_header),
+                 .type_off = 0,
+                 .type_len = 32,
+                 .str_off = 32,
+                 .str_len = 5};
   blob.word = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4};
   blob.word_bits = 32;
   blob.wide = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 8};
@@ -56,17 +65,37 @@ struct Shape {
 };
 Shape shape_of(MapType type) {
   switch (type) {
-    case MapType::stack_trace: return {4, 8 * 127, 16};
-    case MapType::lpm_trie: return {8, 8, 16};
-    case MapType::hash: case MapType::array: case MapType::percpu_hash: case MapType::percpu_array:
-    case MapType::lru_hash: case MapType::lru_percpu_hash: case MapType::reuseport_sockarray: return {4, 8, 16};
-    case MapType::cgroup_storage: case MapType::percpu_cgroup_storage: return {16, 8, 0};
-    case MapType::queue: case MapType::stack: case MapType::bloom_filter: return {0, 8, 16};
-    case MapType::sk_storage: case MapType::inode_storage: case MapType::task_storage:
-    case MapType::cgrp_storage: return {4, 8, 0};
-    case MapType::ringbuf: case MapType::user_ringbuf: return {0, 0, 4096};
-    case MapType::arena: return {0, 0, 16};
-    default: return {4, 4, 16};
+    case MapType::stack_trace:
+      return {4, 8 * 127, 16};
+    case MapType::lpm_trie:
+      return {8, 8, 16};
+    case MapType::hash:
+    case MapType::array:
+    case MapType::percpu_hash:
+    case MapType::percpu_array:
+    case MapType::lru_hash:
+    case MapType::lru_percpu_hash:
+    case MapType::reuseport_sockarray:
+      return {4, 8, 16};
+    case MapType::cgroup_storage:
+    case MapType::percpu_cgroup_storage:
+      return {16, 8, 0};
+    case MapType::queue:
+    case MapType::stack:
+    case MapType::bloom_filter:
+      return {0, 8, 16};
+    case MapType::sk_storage:
+    case MapType::inode_storage:
+    case MapType::task_storage:
+    case MapType::cgrp_storage:
+      return {4, 8, 0};
+    case MapType::ringbuf:
+    case MapType::user_ringbuf:
+      return {0, 0, 4096};
+    case MapType::arena:
+      return {0, 0, 16};
+    default:
+      return {4, 4, 16};
   }
 }
 
@@ -121,7 +150,7 @@ unsigned kernel_version() {
 }
 
 int create_map(MapType type, std::uint32_t flags) {
-  static const int btf = load_btf();
+  static const int kBtf = load_btf();
   const Shape shape = shape_of(type);
   bpf_attr attr{};
   attr.map_type = static_cast<std::uint32_t>(type);
@@ -130,11 +159,11 @@ int create_map(MapType type, std::uint32_t flags) {
   attr.max_entries = shape.entries;
   attr.map_flags = flags;
   if (holds_maps(type)) {
-    static const int inner = create_map(MapType::array, 0);
-    attr.inner_map_fd = static_cast<std::uint32_t>(inner);
+    static const int kInner = create_map(MapType::array, 0);
+    attr.inner_map_fd = static_cast<std::uint32_t>(kInner);
   }
   if (is_storage(type)) {
-    attr.btf_fd = static_cast<std::uint32_t>(btf);
+    attr.btf_fd = static_cast<std::uint32_t>(kBtf);
     attr.btf_key_type_id = 1;
     attr.btf_value_type_id = 2;
   }
@@ -145,8 +174,9 @@ int create_map(MapType type, std::uint32_t flags) {
 std::vector<std::uint32_t> places(ProgType type) {
   // These take any expected_attach_type that is theirs, and no rule of theirs depends on it; the kernel wants 0, or
   // (TRACING, LSM) a BTF id too, which stays out of this oracle.
-  constexpr ProgType kOnePlace[] = {ProgType::sched_cls, ProgType::sk_skb, ProgType::kprobe, ProgType::perf_event,
-                                    ProgType::tracepoint, ProgType::flow_dissector, ProgType::sk_msg};
+  constexpr ProgType kOnePlace[] = {ProgType::sched_cls,  ProgType::sk_skb,     ProgType::kprobe,
+                                    ProgType::perf_event, ProgType::tracepoint, ProgType::flow_dissector,
+                                    ProgType::sk_msg};
   std::vector<std::uint32_t> out;
   for (const AttachRow& row : attach_types()) {
     if ((row.program_types & set_of(type)) != 0) out.push_back(static_cast<std::uint32_t>(row.type));

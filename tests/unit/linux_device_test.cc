@@ -15,7 +15,6 @@ namespace {
 
 using jit::linux_kernel::backend;
 using linux_test::Bytes;
-using linux_test::bytes_of;
 using linux_test::Rig;
 using linux_test::TestMap;
 using testing::HasSubstr;
@@ -176,8 +175,8 @@ TEST(LinuxDevice, SaysWhyTheKernelRefused) {
 TEST(LinuxDevice, WantsEveryMapBound) {
   FORAGER_NEEDS_KERNEL();
   Rig rig;
-  auto program = linux_test::program_of("r1 = map[m0] ll\nr0 = 2\nexit\n",
-                                        {linux_test::spec_of(isa::MapType::array, 4, 4, 1)});
+  auto program =
+      linux_test::program_of("r1 = map[m0] ll\nr0 = 2\nexit\n", {linux_test::spec_of(isa::MapType::array, 4, 4, 1)});
   ASSERT_TRUE(program) << program.error().text();
   auto device = backend().open({.environment = &rig.environment}).value();
   ASSERT_TRUE(device->load(backend().compile(*program, {}).value()));

@@ -264,8 +264,9 @@ TEST(LinuxConstants, AreLoadedAnewWhenTheHostChangesThem) {
   auto count = std::make_shared<TestMap>(spec_of(MapType::array, 4, 8, 1), 1);
   map->put(bytes_of_value(0U), bytes_of({1, 0, 0, 0}));
   Rig rig;
-  rig.open("r1 = map[m1][0]+0 ll\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr1 = map[m0][0]+0 ll\nr0 = *(u32 *)(r1 + 0)\nexit\n",
-           {map, count});
+  rig.open(
+      "r1 = map[m1][0]+0 ll\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr1 = map[m0][0]+0 ll\nr0 = *(u32 *)(r1 + 0)\nexit\n",
+      {map, count});
   EXPECT_EQ(rig.run().return_value, 1U);
   map->put(bytes_of_value(0U), bytes_of({4, 0, 0, 0}));
   EXPECT_EQ(rig.run().return_value, 4U);
@@ -353,6 +354,7 @@ TEST(LinuxProgramArrays, MayHoldTheProgramThatUsesThem) {
   programs->abilities().programs->set(1, {.program = rig.program, .maps = rig.maps});
   EXPECT_EQ(rig.run().return_value, XDP_PASS);
   EXPECT_EQ(count->get<std::uint64_t>(0), 34U);
+  programs->abilities().programs->set(1, {});  // the array would keep itself alive
 }
 
 TEST(LinuxProgramArrays, SayWhichMapATargetLacks) {

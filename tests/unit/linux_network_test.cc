@@ -23,9 +23,7 @@ constexpr exec::Mac kOutMac = {2, 0, 0, 0, 0, 0x12};
 constexpr exec::Mac kHopMac = {2, 0, 0, 0, 0, 0x99};
 
 exec::Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) { return {a, b, c, d}; }
-exec::Address v6(std::uint8_t last) {
-  return {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last};
-}
+exec::Address v6(std::uint8_t last) { return {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last}; }
 
 exec::FibTable table() {
   exec::FibTable table;

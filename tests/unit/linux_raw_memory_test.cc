@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Raw-memory programs (conformance vectors) in the kernel: their frame gives them memory and length, takes 64 bits back,
-// and costs them neither stack nor call depth.
+// Raw-memory programs (conformance vectors) in the kernel: their frame gives them memory and length, takes 64 bits
+// back, and costs them neither stack nor call depth.
 #include <gmock/gmock.h>
 
 #include "jit-backends/linux/lower.h"

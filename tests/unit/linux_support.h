@@ -4,6 +4,7 @@
 // of the mirrors does not depend on host/maps), and the reason to skip where there is no kernel to talk to.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -21,7 +22,7 @@
 #include "program/text.h"
 #include "verifier/verify.h"
 
-#define FORAGER_NEEDS_KERNEL()                                                      \
+#define FORAGER_NEEDS_KERNEL()                                                                  \
   if (const auto& able = forager::jit::linux_kernel::backend().capabilities(); !able.available) \
   GTEST_SKIP() << "this machine's bpf(2) is missing: " << able.reason
 
@@ -184,10 +185,12 @@ inline exec::MapSpec spec_of(isa::MapType type, std::uint32_t key, std::uint32_t
 }
 
 // A verified program from kernel-style text; maps are named m0, m1, ... in it.
-inline Result<std::shared_ptr<const verifier::VerifiedProgram>> program_of(
-    std::string_view text, std::vector<exec::MapSpec> maps = {}, isa::ProgType type = isa::ProgType::xdp) {
+inline Result<std::shared_ptr<const verifier::VerifiedProgram>> program_of(std::string_view text,
+                                                                           std::vector<exec::MapSpec> maps = {},
+                                                                           isa::ProgType type = isa::ProgType::xdp) {
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < maps.size(); ++i) names.push_back("m" + std::to_string(i));
+  names.reserve(maps.size());
+  for (std::size_t i = 0; i < maps.size(); ++i) names.push_back(fmt::format("m{}", i));
   auto slots = program::assemble(text, names);
   if (!slots) return std::unexpected(slots.error());
   auto program = program::Program::decode(
@@ -206,6 +209,7 @@ struct Rig {
   void open(std::string_view text, std::vector<std::shared_ptr<TestMap>> bound = {},
             isa::ProgType type = isa::ProgType::xdp, std::vector<std::uint32_t> ports = {}) {
     std::vector<exec::MapSpec> specs;
+    specs.reserve(bound.size());
     for (const auto& map : bound) specs.push_back(map->spec());
     auto made = program_of(text, specs, type);
     ASSERT_TRUE(made) << made.error().text();

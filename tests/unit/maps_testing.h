@@ -167,7 +167,7 @@ class KernelMap final : public Subject {
   int call(int command, const char* key, char* value, std::uint64_t flags) const {
     union bpf_attr attributes = {};
     attributes.map_fd = static_cast<std::uint32_t>(fd_);
-    attributes.key = reinterpret_cast<std::uintptr_t>(key);
+    attributes.key = key_size_ == 0 ? 0 : reinterpret_cast<std::uintptr_t>(key);
     attributes.value = reinterpret_cast<std::uintptr_t>(value);
     attributes.flags = flags;
     return kernel_bpf(command, attributes);

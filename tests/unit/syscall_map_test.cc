@@ -146,14 +146,14 @@ TEST_P(MapCommands, RangesThatEndOutsideAreFaults) {
   const long page = sysconf(_SC_PAGESIZE);
   auto* memory = static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(memory, MAP_FAILED);
-  ASSERT_EQ(munmap(memory + page, page), 0);
+  ASSERT_EQ(mprotect(memory + page, page, PROT_NONE), 0);
   const int fd = array();
   const __u32 key = 0;
   EXPECT_EQ(bpf(BPF_MAP_LOOKUP_ELEM, element_attr(fd, &key, memory + page - 8)), 0);
   EXPECT_EQ(bpf(BPF_MAP_LOOKUP_ELEM, element_attr(fd, &key, memory + page - 7)), -EFAULT);
   EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, element_attr(fd, &key, memory + page - 8)), 0);
   EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, element_attr(fd, &key, memory + page - 1)), -EFAULT);
-  munmap(memory, page);
+  munmap(memory, 2 * page);
 }
 
 TEST_P(MapCommands, DescriptorsHaveDirections) {
@@ -208,7 +208,7 @@ TEST_P(MapCommands, PerfArraysTakePerfEventsOnly) {
   EXPECT_EQ(bpf(BPF_MAP_LOOKUP_ELEM, element_attr(fd, &key, &value)), -524);
   EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, element_attr(fd, &key, &value)), -EBADF);
   value = static_cast<__u32>(fd);
-  EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, element_attr(fd, &key, &value)), -EINVAL);
+  EXPECT_EQ(bpf(BPF_MAP_UPDATE_ELEM, element_attr(fd, &key, &value)), -EBADF);
   EXPECT_EQ(bpf(BPF_MAP_DELETE_ELEM, element_attr(fd, &key, nullptr)), -ENOENT);
 }
 

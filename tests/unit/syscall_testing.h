@@ -101,7 +101,8 @@ inline constexpr bpf_insn kReturn2[] = {{0xb7, 0, 0, 0, 2}, {0x95, 0, 0, 0, 0}};
 
 [[nodiscard]] inline std::string why_no_kernel() {
   static const std::string kReason = [] {
-    bpf_attr attr = prog_attr(return_2());
+    const Code code = return_2();
+    bpf_attr attr = prog_attr(code);
     const long fd = KernelSystem().bpf(BPF_PROG_LOAD, &attr, sizeof attr);
     if (fd < 0) return std::string(std::strerror(static_cast<int>(-fd)));
     ::close(static_cast<int>(fd));

@@ -11,27 +11,20 @@ export_launcher() {
   export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
 }
 
-# Tests and benchmarks are built where their libraries are, as `dev run` alone must not ask for them. The other presets
-# say what they build.
+# Tests and benchmarks are built where what they need is, as `dev run` alone must not ask for it. The other presets say
+# what they build.
 options_of() {
-  case $1 in
-    release | debug) option_probe | "${CXX:-g++}" -E -P -x c++ - | tr -d '"' ;;
-  esac
+  local tests=OFF bench=OFF
+  case $1 in release | debug) ;; *) return ;; esac
+  if has_header gmock/gmock.h && PATH=$PATH:/usr/sbin:/sbin command -v bpftool >/dev/null; then tests=ON; fi
+  if has_header benchmark/benchmark.h; then bench=ON; fi
+  printf '%s\n' "-DFORAGER_TESTS=$tests" "-DFORAGER_BENCH=$bench"
 }
 
-option_probe() {
-  cat <<'END'
-#if __has_include(<gmock/gmock.h>)
-"-DFORAGER_TESTS=ON"
-#else
-"-DFORAGER_TESTS=OFF"
-#endif
-#if __has_include(<benchmark/benchmark.h>)
-"-DFORAGER_BENCH=ON"
-#else
-"-DFORAGER_BENCH=OFF"
-#endif
-END
+has_header() {
+  "${CXX:-g++}" -fsyntax-only -x c++ - 2>/dev/null <<<"#if !__has_include(<$1>)
+#error
+#endif"
 }
 
 configure() {

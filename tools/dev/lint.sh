@@ -11,7 +11,11 @@ sources() {
   find host jit-backends sim tests bench -type f \( -name '*.cc' -o -name '*.c' -o -name '*.h' \) -print0 | sort -z
 }
 
-scripts() { printf '%s\0' dev .ci/run tools/dev/*.sh tests/tools/*.sh; }
+# Our shell scripts, the same way.
+scripts() {
+  printf '%s\0' dev .ci/run
+  find tools tests bench -type f -name '*.sh' -print0 | sort -z
+}
 
 lint_all() {
   local failed=()

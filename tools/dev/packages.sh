@@ -8,7 +8,7 @@ package_table() {
   cat <<'END'
 base  g++ cmake ninja-build ccache pkg-config clang-19
 base  libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
-test  libgtest-dev libgmock-dev bpftool
+test  libgtest-dev libgmock-dev bpftool verilator make
 bench libbenchmark-dev
 lint  clang-tidy-19 clang-format-19 shellcheck
 fuzz  libclang-rt-19-dev
@@ -23,6 +23,7 @@ base  g++                   12   g++ -dumpfullversion
 base  cmake                 3.25 cmake --version
 base  ninja                 1.10 ninja --version
 base  clang-19              19   clang-19 -dumpversion
+test  verilator             5    verilator --version
 lint  clang-tidy-19         19   clang-tidy-19 --version
 lint  clang-format-19       19   clang-format-19 --version
 fuzz  clang++-19            19   clang++-19 -dumpversion
@@ -34,10 +35,9 @@ END
 # levels_of VERB: one level per line.
 levels_of() {
   case $1 in
-    run | forager | conformance) printf '%s\n' base ;;
-    bench) printf '%s\n' base bench ;;
-    build | test) printf '%s\n' base test bench ;;
-    asan | tsan) printf '%s\n' base test ;;
+    run | forager) printf '%s\n' base ;;
+    build | test | bench) printf '%s\n' base test bench ;;
+    asan | tsan | conformance) printf '%s\n' base test ;;
     fuzz) printf '%s\n' base test fuzz ;;
     arm64) printf '%s\n' base test arm64 ;;
     lint) printf '%s\n' base test bench lint ;;

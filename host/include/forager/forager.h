@@ -11,14 +11,16 @@
 //
 // Objects are the same that bpf(2) in user space (and so libbpf, in a program linked for it) works on: one runtime a
 // process. Handles are cheap, copyable and keep what they name alive. Object, Program and Map may be used from any thread;
-// a Device belongs to one thread at a time. Nothing throws, prints or reads the environment; every failure is a Diagnostic.
+// a Device belongs to one thread at a time. Nothing prints or reads the environment. Every failure is a Diagnostic: nothing
+// throws, but for std::bad_alloc where the return type has no place for an error.
 //
-// Tested by: tests/unit/api_test.cc, tests/e2e/api_example.cc.
+// Tested by: tests/unit/api_*_test.cc, tests/e2e/api_example.cc.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,22 +34,23 @@ using Bytes = std::vector<std::byte>;
 
 // ---- maps ----------------------------------------------------------------------------------------------------
 
-// A map of a loaded object. Keys and values are key_size and value_size bytes; values of per-CPU maps are one slot per
-// possible CPU, each rounded up to 8 bytes, as in Linux. Errors: input (a size is wrong), system with Linux's errno.
+// A map of a loaded object. Keys are key_size bytes, values host_value_size: value_size, or for per-CPU maps one slot for
+// each possible CPU, rounded up to 8 bytes, as in Linux. Errors: input (a size is wrong), system with Linux's errno.
 class Map {
  public:
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] std::string_view type() const;  // "hash", bpftool's spelling
   [[nodiscard]] std::uint32_t id() const;
   [[nodiscard]] std::uint32_t key_size() const;
-  [[nodiscard]] std::uint32_t value_size() const;  // of one slot
+  [[nodiscard]] std::uint32_t value_size() const;     // of one slot
+  [[nodiscard]] std::size_t host_value_size() const;  // of lookup and update: all slots
   [[nodiscard]] std::uint32_t max_entries() const;
 
   [[nodiscard]] Result<Bytes> lookup(std::span<const std::byte> key) const;  // ENOENT if there is none
   [[nodiscard]] Result<> update(std::span<const std::byte> key, std::span<const std::byte> value,
                                 std::uint64_t flags = 0) const;  // BPF_ANY, BPF_NOEXIST, BPF_EXIST
   [[nodiscard]] Result<> erase(std::span<const std::byte> key) const;
-  // All keys; keys that stay in the map throughout are never missed.
+  // All keys; keys that stay in the map throughout are never missed. While others erase, one may come twice.
   [[nodiscard]] Result<std::vector<Bytes>> keys() const;
 
  private:
@@ -84,7 +87,8 @@ class Object {
 
   [[nodiscard]] std::vector<Program> programs() const;
   [[nodiscard]] std::vector<Map> maps() const;
-  // With an empty name the only program. Errors: input, listing the names there are.
+  // With an empty name the only program, or the only one in a section of plain type name ("xdp", not "xdp/parse").
+  // Errors: input, listing the names there are.
   [[nodiscard]] Result<Program> program(std::string_view name = {}) const;
   [[nodiscard]] Result<Map> map(std::string_view name) const;
 
@@ -111,7 +115,7 @@ struct Packet {
 
   std::uint32_t verdict = 0;           // out: XDP action
   std::uint32_t redirect_ifindex = 0;  // out: 0 = none, or the backend cannot tell (linux)
-  std::unique_ptr<Diagnostic> stopped; // out: why the program was stopped; the verdict is then XDP_ABORTED
+  std::optional<Diagnostic> stopped;   // out: why the program was stopped; the verdict is then XDP_ABORTED
 };
 
 struct DeviceOptions {

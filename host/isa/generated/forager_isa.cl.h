@@ -5,6 +5,7 @@
 // What each instruction computes, as functions of OpenCL C: isa_<row>_<width>(dst, src), and for atomics also r0. Jumps
 // give 1 where they are taken; atomics give the new value of the memory. Plain C reads it too, where ulong and uint are
 // types of 64 and 32 bits.
+// clang-format off
 #ifndef FORAGER_ISA_CL_H
 #define FORAGER_ISA_CL_H
 

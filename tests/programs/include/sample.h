@@ -10,4 +10,5 @@ struct sample {
   __u32 ifindex;         // where it came in
   __u32 frame_bytes;     // its whole length
   __u32 captured_bytes;  // how many of them follow
+  __u32 unused;          // 0: padding by name, so that no stack byte that was never written leaves with the record
 };
