@@ -12,11 +12,14 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "bench/common/plain_names.h"
 #include "cli/engine_run.h"
 #include "cli/messages.h"
 #include "cli/setup.h"
@@ -183,8 +186,5 @@ void register_all() {
 int main(int argc, char** argv) {
   forager::cli::show_libbpf_messages(false);
   forager::bench::register_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
+  return forager::bench::run_plain(argc, argv);
 }

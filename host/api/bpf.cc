@@ -3,4 +3,6 @@
 
 #include "syscall/bpf.h"
 
-extern "C" long forager_bpf(int cmd, union bpf_attr* attr, unsigned size) { return forager::syscall::bpf(cmd, attr, size); }
+extern "C" long forager_bpf(int cmd, union bpf_attr* attr, unsigned size) {
+  return forager::syscall::bpf(cmd, attr, size);
+}

@@ -91,8 +91,9 @@ Device::~Device() = default;
 Result<Device> Device::open(const Program& program, const DeviceOptions& options) {
   return api::guarded([&]() -> Result<Device> {
     if (program.state_->object->type() != isa::ProgType::xdp) {
-      return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                  fmt::format("program {} is of type {}; packets run through xdp programs", program.name(), program.type()));
+      return fail(
+          ErrorKind::unsupported, EOPNOTSUPP,
+          fmt::format("program {} is of type {}; packets run through xdp programs", program.name(), program.type()));
     }
     auto lane = api::lanes().take();
     runtime::SessionOptions session;

@@ -28,7 +28,7 @@ class File {
 
   [[nodiscard]] bool open() const { return fd_ >= 0; }
   [[nodiscard]] struct stat status() const {
-    struct stat result {};
+    struct stat result{};
     if (::fstat(fd_, &result) != 0) result = {};
     return result;
   }

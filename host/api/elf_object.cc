@@ -67,9 +67,10 @@ Result<ElfObject> ElfObject::open(const std::string& path) {
   if (result.programs().empty()) return fail(ErrorKind::input, ENOENT, path + ": holds no BPF program");
   for (bpf_program* program : result.programs()) {
     if (::bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
-    return fail(ErrorKind::input, EINVAL,
-                fmt::format("{}: program '{}' is in section '{}', which names no program type (as \"xdp\" or \"tc\" does)", path,
-                            ::bpf_program__name(program), ::bpf_program__section_name(program)));
+    return fail(
+        ErrorKind::input, EINVAL,
+        fmt::format("{}: program '{}' is in section '{}', which names no program type (as \"xdp\" or \"tc\" does)",
+                    path, ::bpf_program__name(program), ::bpf_program__section_name(program)));
   }
   return result;
 }
@@ -110,7 +111,8 @@ std::vector<Diagnostic> ElfObject::map_faults() const {
     spec.flags = ::bpf_map__map_flags(map);
     spec.extra = ::bpf_map__map_extra(map);
     // libbpf gives perf event arrays without a size one entry per CPU.
-    if (spec.type == isa::MapType::perf_event_array && spec.max_entries == 0) spec.max_entries = runtime.environment.cpus;
+    if (spec.type == isa::MapType::perf_event_array && spec.max_entries == 0)
+      spec.max_entries = runtime.environment.cpus;
     auto made = runtime.create_map(spec);
     if (!made) out.push_back(with_name(std::move(made.error()), ::bpf_map__name(map)));
   }

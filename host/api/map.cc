@@ -18,12 +18,17 @@ namespace {
 // What errno means here, in the map's terms where the C library's would puzzle.
 std::string reason(int error) {
   switch (error) {
-    case ENOENT: return "no such key";
-    case EEXIST: return "the key is there already";
-    case E2BIG: return "the map is full, or the key is beyond its end";
+    case ENOENT:
+      return "no such key";
+    case EEXIST:
+      return "the key is there already";
+    case E2BIG:
+      return "the map is full, or the key is beyond its end";
     case syscall::kNotSupported:
-    case EOPNOTSUPP: return "maps of this type do not do that";
-    default: return std::strerror(error);
+    case EOPNOTSUPP:
+      return "maps of this type do not do that";
+    default:
+      return std::strerror(error);
   }
 }
 

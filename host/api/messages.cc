@@ -15,8 +15,8 @@ constexpr std::size_t kLongestLine = 4096;
 
 struct Hook {
   std::mutex mutex;
-  unsigned captures = 0;                     // on all threads
-  std::atomic<libbpf_print_fn_t> users{};    // the callback that ours stands in for
+  unsigned captures = 0;                   // on all threads
+  std::atomic<libbpf_print_fn_t> users{};  // the callback that ours stands in for
   std::atomic<libbpf_print_fn_t> observer{};
 };
 

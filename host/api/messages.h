@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MessageCapture: what libbpf says during a call of ours becomes part of a Diagnostic instead of going to standard error.
+// MessageCapture: what libbpf says during a call of ours becomes part of a Diagnostic instead of going to standard
+// error.
 //
 // libbpf has one print callback per process, and it may be the user's. So ours is there only while some capture lives,
 // the user's comes back with the last one, and meanwhile what other threads hear from libbpf still goes to the user's.

@@ -3,6 +3,10 @@
 // forager feature: what each backend takes, from the tables and its Capabilities.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "cli/cli.h"
 #include "exec/backend.h"
 #include "isa/isa.h"
@@ -32,21 +36,27 @@ Json map_types(const exec::Capabilities& capabilities) {
   return out;
 }
 
+// Those that some program type of the backend may call.
 Json helpers(const exec::Capabilities& capabilities) {
+  isa::ProgTypeSet callers = 0;
+  for (const isa::ProgType type : capabilities.program_types) callers |= isa::set_of(type);
   Json out = Json::array();
   for (const isa::HelperRow& row : isa::helpers()) {
-    if (row.id < capabilities.helpers.size() && capabilities.helpers.test(row.id)) out.push_back(row.name);
+    const bool native = row.id < capabilities.helpers.size() && capabilities.helpers.test(row.id);
+    if (native && (row.program_types & callers) != 0) out.push_back(row.name);
   }
   return out;
 }
 
-// A conformance group is taken if every instruction of it is; those that Linux refuses too do not count.
+// A conformance group is taken if every instruction of it is. What Linux refuses too does not count, nor do the forms of
+// lddw, which name things of the loader.
 Json groups(const exec::Capabilities& capabilities) {
   std::array<bool, isa::kGroupNames.size()> whole;
   whole.fill(true);
   for (const isa::Row& row : isa::rows()) {
     const bool refused_by_linux = row.op == isa::Op::callx || row.op == isa::Op::call_kfunc;
-    if (refused_by_linux || capabilities.ops.test(static_cast<std::size_t>(row.op))) continue;
+    const bool loader_form = row.form == isa::Form::wide && row.op != isa::Op::lddw;
+    if (refused_by_linux || loader_form || capabilities.ops.test(static_cast<std::size_t>(row.op))) continue;
     whole[static_cast<std::size_t>(row.group)] = false;
   }
   Json out = Json::array();
@@ -86,11 +96,9 @@ std::string wrapped(const std::string& label, const Json& names) {
 std::string to_text(const Json& backend) {
   std::string out = fmt::format("{}: {}\n", backend["name"].get<std::string>(), backend["summary"].get<std::string>());
   if (!backend["available"].get<bool>()) out += fmt::format("  not available: {}\n", backend["reason"].get<std::string>());
-  for (const char* list : {"instruction_groups", "program_types", "map_types", "helpers"}) {
-    std::string label = list;
-    std::replace(label.begin(), label.end(), '_', ' ');
-    out += wrapped(label.substr(0, 13), backend[list]);
-  }
+  constexpr std::pair<const char*, const char*> kLists[] = {
+      {"instructions", "instruction_groups"}, {"program types", "program_types"}, {"map types", "map_types"}, {"helpers", "helpers"}};
+  for (const auto& [label, list] : kLists) out += wrapped(label, backend[list]);
   return out + fmt::format("  limits        {} instructions, packets of {} to {} bytes\n",
                            backend["max_instructions"].get<std::uint64_t>(), backend["packet_bytes"][0].get<std::uint64_t>(),
                            backend["packet_bytes"][1].get<std::uint64_t>());

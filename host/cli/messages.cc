@@ -11,7 +11,9 @@
 namespace forager::cli {
 namespace {
 
-int print(libbpf_print_level, const char* format, va_list arguments) { return std::vfprintf(stderr, format, arguments); }
+int print(libbpf_print_level, const char* format, va_list arguments) {
+  return std::vfprintf(stderr, format, arguments);
+}
 
 }  // namespace
 

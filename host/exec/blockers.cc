@@ -45,8 +45,8 @@ class Judge {
   void judge_type() {
     if (std::ranges::find(able_.program_types, program_.type()) != able_.program_types.end()) return;
     const isa::ProgTypeRow* row = isa::find_prog_type(static_cast<std::uint32_t>(program_.type()));
-    add(ErrorKind::unsupported, row == nullptr ? "unknown program type"
-                                               : fmt::format("program type {}{}", row->name, why(row->status)));
+    add(ErrorKind::unsupported,
+        row == nullptr ? "unknown program type" : fmt::format("program type {}{}", row->name, why(row->status)));
   }
 
   void judge_size() {

@@ -11,8 +11,10 @@ std::uint64_t safe_verdict(isa::ProgType type) {
   switch (row->returns) {
     case isa::ReturnRule::tc_action:
     case isa::ReturnRule::lwt_action:
-    case isa::ReturnRule::flow_verdict: return 2;
-    default: return 0;
+    case isa::ReturnRule::flow_verdict:
+      return 2;
+    default:
+      return 0;
   }
 }
 

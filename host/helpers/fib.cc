@@ -13,8 +13,8 @@
 namespace forager::helpers {
 namespace {
 
-constexpr u64 kFlags = BPF_FIB_LOOKUP_DIRECT | BPF_FIB_LOOKUP_OUTPUT | BPF_FIB_LOOKUP_SKIP_NEIGH |
-                       BPF_FIB_LOOKUP_TBID | BPF_FIB_LOOKUP_SRC;
+constexpr u64 kFlags = BPF_FIB_LOOKUP_DIRECT | BPF_FIB_LOOKUP_OUTPUT | BPF_FIB_LOOKUP_SKIP_NEIGH | BPF_FIB_LOOKUP_TBID |
+                       BPF_FIB_LOOKUP_SRC;
 constexpr std::uint8_t kInet = 2, kInet6 = 10;  // AF_INET, AF_INET6
 
 // Multicast (ff00::/8), link-local (fe80::/10) and loopback (::1) addresses are not forwarded.
@@ -59,11 +59,16 @@ class Lookup {
     route_ = tables_.route(ipv6_, destination(), output ? query_.ifindex : 0);
     if (route_ == nullptr) return BPF_FIB_LKUP_RET_NOT_FWDED;
     switch (route_->type) {
-      case exec::FibRouteType::unicast: break;
-      case exec::FibRouteType::local: return BPF_FIB_LKUP_RET_NOT_FWDED;
-      case exec::FibRouteType::blackhole: return BPF_FIB_LKUP_RET_BLACKHOLE;
-      case exec::FibRouteType::unreachable: return BPF_FIB_LKUP_RET_UNREACHABLE;
-      case exec::FibRouteType::prohibit: return BPF_FIB_LKUP_RET_PROHIBIT;
+      case exec::FibRouteType::unicast:
+        break;
+      case exec::FibRouteType::local:
+        return BPF_FIB_LKUP_RET_NOT_FWDED;
+      case exec::FibRouteType::blackhole:
+        return BPF_FIB_LKUP_RET_BLACKHOLE;
+      case exec::FibRouteType::unreachable:
+        return BPF_FIB_LKUP_RET_UNREACHABLE;
+      case exec::FibRouteType::prohibit:
+        return BPF_FIB_LKUP_RET_PROHIBIT;
     }
     output_ = tables_.interface(route_->ifindex);
     return output_ != nullptr ? 0 : BPF_FIB_LKUP_RET_NOT_FWDED;

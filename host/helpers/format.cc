@@ -107,7 +107,8 @@ class Formatter {
   std::string read_string() const {
     std::string value;
     std::byte byte{};
-    while (value.size() < kMaxString && run_.memory != nullptr && run_.memory->read(argument_ + value.size(), {&byte, 1})) {
+    while (value.size() < kMaxString && run_.memory != nullptr &&
+           run_.memory->read(argument_ + value.size(), {&byte, 1})) {
       if (byte == std::byte{0}) return value;
       value += static_cast<char>(byte);
     }

@@ -50,7 +50,9 @@ Number parse(std::string_view text, u64 flags) {
   return number;
 }
 
-std::string_view text_at(u64 address, u64 size) { return {pointer<const char>(address), static_cast<std::size_t>(size)}; }
+std::string_view text_at(u64 address, u64 size) {
+  return {pointer<const char>(address), static_cast<std::size_t>(size)};
+}
 
 u64 store(u64 to, u64 value, int returned) {
   std::memcpy(pointer<void>(to), &value, sizeof(value));

@@ -3,8 +3,8 @@
 // Loads, stores and atomics on host memory.
 //
 // A program races with the host and with other lanes on map values, by design; so every access is a relaxed atomic of
-// its natural width, or of single bytes where it is not aligned. That is what the kernel's guarantees come to, and it is
-// no data race to the compiler or to ThreadSanitizer.
+// its natural width, or of single bytes where it is not aligned. That is what the kernel's guarantees come to, and it
+// is no data race to the compiler or to ThreadSanitizer.
 //
 // Tested by: tests/unit/interp_ops_test.cc, interp_atomic_test.cc.
 #pragma once

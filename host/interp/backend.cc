@@ -17,8 +17,10 @@ bool runs(const isa::Row& row) {
     case Op::call_kfunc:
     case Op::lddw_map_fd:
     case Op::lddw_map_value:
-    case Op::lddw_btf_id: return false;
-    default: return row.form != isa::Form::packet_abs && row.form != isa::Form::packet_ind;
+    case Op::lddw_btf_id:
+      return false;
+    default:
+      return row.form != isa::Form::packet_abs && row.form != isa::Form::packet_ind;
   }
 }
 

@@ -45,21 +45,26 @@ bool Machine::invoke(Call& call) {
 bool Machine::give_result(const Call& call, std::uint64_t value) {
   r_[0] = value;
   switch (call.helper.row->returns) {
-    case Ret::integer: return true;
-    case Ret::nothing: r_[0] = 0; return true;
+    case Ret::integer:
+      return true;
+    case Ret::nothing:
+      r_[0] = 0;
+      return true;
     case Ret::map_value:
     case Ret::map_value_or_null:
       if (value != 0) r_[0] = memory_.map_value(*call.map, reinterpret_cast<void*>(value));
       break;
     case Ret::record_or_null:
       if (value != 0) {
-        r_[0] = memory_.add_transient({.kind = RegionKind::record, .readable = true, .writable = true,
+        r_[0] = memory_.add_transient({.kind = RegionKind::record,
+                                       .readable = true,
+                                       .writable = true,
                                        .base = reinterpret_cast<std::byte*>(value),
                                        .end = static_cast<std::int64_t>(call.record_size)});
       }
       break;
-    default: return stop(ErrorKind::bug, EINVAL, fmt::format("the result of bpf_{} cannot be passed",
-                                                             call.helper.row->name));
+    default:
+      return stop(ErrorKind::bug, EINVAL, fmt::format("the result of bpf_{} cannot be passed", call.helper.row->name));
   }
   return value == 0 || r_[0] != 0 ||
          stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
@@ -74,25 +79,39 @@ bool Machine::pass(Call& call, unsigned index) {
     case Arg::none:
     case Arg::anything:
     case Arg::const_size:
-    case Arg::const_size_or_zero: return true;
-    case Arg::const_map: return pass_map(call, index);
-    case Arg::map_key: return pass_memory(call, index, call.map->spec().key_size, Use::read);
+    case Arg::const_size_or_zero:
+      return true;
+    case Arg::const_map:
+      return pass_map(call, index);
+    case Arg::map_key:
+      return pass_memory(call, index, call.map->spec().key_size, Use::read);
     case Arg::map_value_or_null:
       if (value == 0) return true;
       [[fallthrough]];
-    case Arg::map_value: return pass_memory(call, index, call.map->spec().value_size, Use::read);
-    case Arg::map_value_uninit: return pass_memory(call, index, call.map->spec().value_size, Use::write);
+    case Arg::map_value:
+      return pass_memory(call, index, call.map->spec().value_size, Use::read);
+    case Arg::map_value_uninit:
+      return pass_memory(call, index, call.map->spec().value_size, Use::write);
     case Arg::mem_or_null:
       if (value == 0 && r_[index + 2] == 0) return true;
       [[fallthrough]];
-    case Arg::mem: return pass_sized(call, index, Use::read);
-    case Arg::mem_uninit: return pass_sized(call, index, Use::write);
-    case Arg::long_out: return pass_memory(call, index, 8, Use::write);
-    case Arg::int_out: return pass_memory(call, index, 4, Use::read_write);
-    case Arg::const_alloc_size: call.record_size = value; return true;
-    case Arg::alloc_mem: return pass_record(call, index);
-    case Arg::const_string: return pass_string(call, index);
-    case Arg::ctx: return pass_context(call, index);
+    case Arg::mem:
+      return pass_sized(call, index, Use::read);
+    case Arg::mem_uninit:
+      return pass_sized(call, index, Use::write);
+    case Arg::long_out:
+      return pass_memory(call, index, 8, Use::write);
+    case Arg::int_out:
+      return pass_memory(call, index, 4, Use::read_write);
+    case Arg::const_alloc_size:
+      call.record_size = value;
+      return true;
+    case Arg::alloc_mem:
+      return pass_record(call, index);
+    case Arg::const_string:
+      return pass_string(call, index);
+    case Arg::ctx:
+      return pass_context(call, index);
     default:
       return stop(ErrorKind::bug, EINVAL,
                   fmt::format("argument {} of bpf_{} cannot be passed", index + 1, call.helper.row->name));
@@ -129,8 +148,8 @@ bool Machine::pass_context(Call& call, unsigned index) {
 bool Machine::pass_memory(Call& call, unsigned index, std::uint64_t size, Use use) {
   const Span span = memory_.access(r_[index + 1], size, use);
   if (span.fault != Fault::none) {
-    return stop(ErrorKind::rejected, EACCES, fmt::format("argument {} of bpf_{}: {}", index + 1,
-                                                         call.helper.row->name, describe(span, size, use)));
+    return stop(ErrorKind::rejected, EACCES,
+                fmt::format("argument {} of bpf_{}: {}", index + 1, call.helper.row->name, describe(span, size, use)));
   }
   call.host[index] = reinterpret_cast<std::uint64_t>(span.host);
   return true;
@@ -173,7 +192,7 @@ bool Machine::pass_string(Call& call, unsigned index) {
 // A tail call that cannot jump falls through to the next instruction; one that does never comes back. Calls through an
 // empty slot do not count towards the limit (arch/x86/net/bpf_jit_comp.c since Linux 6.11).
 bool Machine::tail_call() {
-  Call call{.helper = unit_->calls[unit_->steps[at_].imm]};
+  Call call{.helper = unit_->calls[steps_[at_].imm]};
   if (!pass_context(call, 0) || !pass_map(call, 1)) return false;
   const auto index = static_cast<std::uint32_t>(r_[3]);
   std::fill_n(r_.begin(), 6, 0);
@@ -191,9 +210,7 @@ bool Machine::jump_to(const exec::ProgramSlot& slot) {
   const Result<const Unit*> target = units_.find(slot);
   if (!target) return stop(target.error().kind, target.error().error, target.error().message);
   ++tail_calls_;
-  unit_ = *target;
-  run_.program = unit_->verified.get();
-  next_ = 0;
+  enter_unit(**target, 0);
   r_[1] = Memory::fixed_address(context_region_);
   defined_ = 1U << 1;
   enter_stack();

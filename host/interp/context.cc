@@ -32,9 +32,15 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
   const exec::Frame& frame = *run_.frame;
   std::uint64_t value = 0;
   switch (field->kind) {
-    case isa::FieldKind::packet: value = packet_ + frame.data(); break;
-    case isa::FieldKind::packet_end: value = packet_ + frame.data_end(); break;
-    case isa::FieldKind::packet_meta: value = packet_ + frame.data_meta(); break;
+    case isa::FieldKind::packet:
+      value = packet_ + frame.data();
+      break;
+    case isa::FieldKind::packet_end:
+      value = packet_ + frame.data_end();
+      break;
+    case isa::FieldKind::packet_meta:
+      value = packet_ + frame.data_meta();
+      break;
     case isa::FieldKind::scalar:
       if (offset + size > frame.context.size()) return stop(span, size, Use::read);
       std::memcpy(&value, frame.context.data() + offset, size);

@@ -44,9 +44,8 @@ class Interpreter : public exec::Device {
     const std::uint64_t traps = machine_->counters().traps;
     const std::uint64_t begin = thread_ns();
     for (exec::Frame& frame : batch) machine_->run(frame);
-    return exec::RunReport{.packets = batch.size(),
-                           .traps = machine_->counters().traps - traps,
-                           .busy_ns = thread_ns() - begin};
+    return exec::RunReport{
+        .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = thread_ns() - begin};
   }
 
   exec::Counters counters() const override {
@@ -71,8 +70,9 @@ class Interpreter : public exec::Device {
     const Unit& unit = *machine_->units().loaded();
     for (std::size_t i = 0; i < unit.maps.size(); ++i) {
       if (unit.maps[i] != nullptr) continue;
-      return fail(ErrorKind::bug, EINVAL, fmt::format("map {} of program {} is not bound",
-                                                      unit.program().maps()[i].name, unit.program().name()));
+      return fail(
+          ErrorKind::bug, EINVAL,
+          fmt::format("map {} of program {} is not bound", unit.program().maps()[i].name, unit.program().name()));
     }
     return {};
   }

@@ -35,8 +35,8 @@ Machine::Machine(const exec::DeviceOptions& options, bool checked)
       memory_(checked),
       context_region_(memory_.add_fixed({.kind = RegionKind::context})),
       stacks_(memory_),
-      units_(memory_, options.environment != nullptr ? options.environment->helpers
-                                                     : std::span<const exec::HelperFn>{}) {
+      units_(memory_,
+             options.environment != nullptr ? options.environment->helpers : std::span<const exec::HelperFn>{}) {
   run_.environment = options.environment != nullptr ? options.environment : &no_environment_;
   run_.cpu = options.cpu;
   run_.random_state = options.seed;
@@ -47,17 +47,20 @@ Machine::Machine(const exec::DeviceOptions& options, bool checked)
 
 void Machine::run(exec::Frame& frame) {
   start(frame);
-  checked_ ? execute<true>() : execute<false>();
+  if (checked_) {
+    execute<true>();
+  } else {
+    execute<false>();
+  }
   finish();
 }
 
 void Machine::start(exec::Frame& frame) {
   frame.redirect = {};
   frame.trap.reset();
-  unit_ = units_.loaded();
   run_.frame = &frame;
-  run_.program = unit_->verified.get();
-  next_ = depth_ = tail_calls_ = 0;
+  enter_unit(*units_.loaded(), 0);
+  depth_ = tail_calls_ = 0;
   executed_ = 0;
   r_ = {};
   memory_.reset();
@@ -76,6 +79,13 @@ void Machine::start_raw_memory() {
   r_[1] = size == 0 ? 0 : packet_;
   r_[2] = size;
   defined_ = bit(1) | bit(2);
+}
+
+void Machine::enter_unit(const Unit& unit, u32 next) {
+  unit_ = &unit;
+  steps_ = unit.steps.data();
+  run_.program = unit.verified.get();
+  next_ = next;
 }
 
 void Machine::enter_stack() {
@@ -117,7 +127,7 @@ template <bool kChecked>
 void Machine::execute() {
   while (true) {
     at_ = next_++;
-    const Step& s = unit_->steps[at_];
+    const Step& s = steps_[at_];
     if (executed_++ == options_.instruction_budget) {
       std::ignore = stop(ErrorKind::limit, ETIME, "the program runs too long, in instructions");
       trap_->limit = options_.instruction_budget;
@@ -132,7 +142,8 @@ void Machine::execute() {
 
 bool Machine::check_registers(const Step& s) {
   if (const RegisterSet missing = s.reads & ~defined_; missing != 0) {
-    return stop(ErrorKind::rejected, EACCES, fmt::format("r{} is read but was never written", std::countr_zero(missing)));
+    return stop(ErrorKind::rejected, EACCES,
+                fmt::format("r{} is read but was never written", std::countr_zero(missing)));
   }
   defined_ = (defined_ & ~s.clears) | s.writes;
   return true;
@@ -146,36 +157,62 @@ namespace row = isa::semantics::row;
   u64& dst = r_[s.dst];
   const u64 src = r_[s.src];
   switch (s.op) {
-#define FORAGER_ALU(name, ...)                                                                \
-  case Op::name##64_imm: dst = row::name<u64>(dst, s.imm); return true;                       \
-  case Op::name##64_reg: dst = row::name<u64>(dst, src); return true;                         \
-  case Op::name##32_imm: dst = row::name<u32>(low(dst), low(s.imm)); return true;             \
-  case Op::name##32_reg: dst = row::name<u32>(low(dst), low(src)); return true;
-#define FORAGER_MOVSX(name, width, ...) \
-  case Op::name: dst = row::name(static_cast<std::uint##width##_t>(src)); return true;
+#define FORAGER_ALU(name, ...)                  \
+  case Op::name##64_imm:                        \
+    dst = row::name<u64>(dst, s.imm);           \
+    return true;                                \
+  case Op::name##64_reg:                        \
+    dst = row::name<u64>(dst, src);             \
+    return true;                                \
+  case Op::name##32_imm:                        \
+    dst = row::name<u32>(low(dst), low(s.imm)); \
+    return true;                                \
+  case Op::name##32_reg:                        \
+    dst = row::name<u32>(low(dst), low(src));   \
+    return true;
+#define FORAGER_MOVSX(name, width, ...)                      \
+  case Op::name:                                             \
+    dst = row::name(static_cast<std::uint##width##_t>(src)); \
+    return true;
 #define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr) \
-  case Op::name: dst = row::name(static_cast<std::uint##width##_t>(dst)); return true;
-#define FORAGER_JUMP(name, ...)                                                                        \
-  case Op::name##64_imm: next_ = row::name<u64>(dst, s.imm) ? s.target : next_; return true;           \
-  case Op::name##64_reg: next_ = row::name<u64>(dst, src) ? s.target : next_; return true;             \
-  case Op::name##32_imm: next_ = row::name<u32>(low(dst), low(s.imm)) ? s.target : next_; return true; \
-  case Op::name##32_reg: next_ = row::name<u32>(low(dst), low(src)) ? s.target : next_; return true;
+  case Op::name:                                                \
+    dst = row::name(static_cast<std::uint##width##_t>(dst));    \
+    return true;
+#define FORAGER_JUMP(name, ...)                                      \
+  case Op::name##64_imm:                                             \
+    next_ = row::name<u64>(dst, s.imm) ? s.target : next_;           \
+    return true;                                                     \
+  case Op::name##64_reg:                                             \
+    next_ = row::name<u64>(dst, src) ? s.target : next_;             \
+    return true;                                                     \
+  case Op::name##32_imm:                                             \
+    next_ = row::name<u32>(low(dst), low(s.imm)) ? s.target : next_; \
+    return true;                                                     \
+  case Op::name##32_reg:                                             \
+    next_ = row::name<u32>(low(dst), low(src)) ? s.target : next_;   \
+    return true;
 #define FORAGER_CONTROL(name, ...) \
-  case Op::name: return name(s);
+  case Op::name:                   \
+    return name(s);
 #define FORAGER_WIDE(name, ...) \
-  case Op::name: dst = s.imm; return true;
+  case Op::name:                \
+    dst = s.imm;                \
+    return true;
 #define FORAGER_LOAD(name, mnemonic, opcode, bytes, sign) \
-  case Op::name: return load_memory<Unsigned<bytes>, sign>(s);
+  case Op::name:                                          \
+    return load_memory<Unsigned<bytes>, sign>(s);
 #define FORAGER_STORE(name, mnemonic, opcode, bytes, form) \
-  case Op::name: return store_memory<Unsigned<bytes>>(s, form(s));
+  case Op::name:                                           \
+    return store_memory<Unsigned<bytes>>(s, form(s));
 #define FORAGER_PACKET(name, mnemonic, ...) \
-  case Op::name: return stop(ErrorKind::unsupported, EOPNOTSUPP, "legacy packet access " mnemonic);
-#define FORAGER_ATOMIC(name, mnemonic, imm_value, fetch, symbol, expr)                                        \
-  case Op::name##64:                                                                                          \
-    return update_memory<u64, fetch>(s, (imm_value) == 0xf1 ? 0 : s.src,                                      \
-                                     [&](u64 old) { return row::name<u64>(old, src, r_[0]); });               \
-  case Op::name##32:                                                                                          \
-    return update_memory<u32, fetch>(s, (imm_value) == 0xf1 ? 0 : s.src,                                      \
+  case Op::name:                            \
+    return stop(ErrorKind::unsupported, EOPNOTSUPP, "legacy packet access " mnemonic);
+#define FORAGER_ATOMIC(name, mnemonic, imm_value, fetch, symbol, expr)                          \
+  case Op::name##64:                                                                            \
+    return update_memory<u64, fetch>(s, (imm_value) == 0xf1 ? 0 : s.src,                        \
+                                     [&](u64 old) { return row::name<u64>(old, src, r_[0]); }); \
+  case Op::name##32:                                                                            \
+    return update_memory<u32, fetch>(s, (imm_value) == 0xf1 ? 0 : s.src,                        \
                                      [&](u32 old) { return row::name<u32>(old, low(src), low(r_[0])); });
 #include "isa/isa.def"
   }
@@ -240,9 +277,7 @@ bool Machine::call_local(const Step& s) {
 bool Machine::exit(const Step&) {
   if (depth_ == 0) return false;
   const Caller& caller = callers_[--depth_];
-  unit_ = caller.unit;
-  run_.program = unit_->verified.get();
-  next_ = caller.next;
+  enter_unit(*caller.unit, caller.next);
   std::ranges::copy(caller.saved, r_.begin() + 6);
   std::fill_n(r_.begin() + 1, 5, 0);
   r_[isa::kFramePointer] = stacks_.top(depth_);

@@ -42,8 +42,8 @@ class Machine {
     const HelperCall& helper;
     std::array<std::uint64_t, 5> host{};
     exec::Map* map = nullptr;
-    GuestAddress record = 0;         // that it ends
-    std::uint64_t record_size = 0;   // that it begins
+    GuestAddress record = 0;        // that it ends
+    std::uint64_t record_size = 0;  // that it begins
   };
   // A packet's, as offsets in its frame's buffer.
   struct Edges {
@@ -64,6 +64,7 @@ class Machine {
   template <bool kChecked>
   void execute();
   [[nodiscard]] bool step(const Step& s);
+  void enter_unit(const Unit& unit, std::uint32_t next);
   void enter_stack();
   [[nodiscard]] bool check_registers(const Step& s);
   [[nodiscard]] bool stop(ErrorKind kind, int error, std::string message);
@@ -123,6 +124,7 @@ class Machine {
   std::array<std::uint64_t, isa::kRegisters> r_{};
   RegisterSet defined_ = 0;  // registers, checked mode
   const Unit* unit_ = nullptr;
+  const Step* steps_ = nullptr;  // unit_'s
   std::uint32_t at_ = 0;
   std::uint32_t next_ = 0;
   unsigned depth_ = 0;

@@ -118,15 +118,24 @@ void Memory::grow_known() {
 
 std::string name_of(const Region& region) {
   switch (region.kind) {
-    case RegionKind::nothing: return "no memory";
-    case RegionKind::context: return "the context";
-    case RegionKind::stack: return "the stack";
-    case RegionKind::packet: return "the packet";
-    case RegionKind::memory: return "the memory";
-    case RegionKind::map: return fmt::format("the object of map {}", region.map->spec().name);
-    case RegionKind::map_value: return fmt::format("a value of map {}", region.map->spec().name);
-    case RegionKind::record: return "a ring-buffer record";
-    case RegionKind::code: return "a function";
+    case RegionKind::nothing:
+      return "no memory";
+    case RegionKind::context:
+      return "the context";
+    case RegionKind::stack:
+      return "the stack";
+    case RegionKind::packet:
+      return "the packet";
+    case RegionKind::memory:
+      return "the memory";
+    case RegionKind::map:
+      return fmt::format("the object of map {}", region.map->spec().name);
+    case RegionKind::map_value:
+      return fmt::format("a value of map {}", region.map->spec().name);
+    case RegionKind::record:
+      return "a ring-buffer record";
+    case RegionKind::code:
+      return "a function";
   }
   return {};
 }
@@ -137,17 +146,24 @@ std::string describe(const Span& span, std::uint64_t size, Use use) {
   const std::string what = fmt::format("{} of {} bytes", kUses[static_cast<unsigned>(use)], size);
   const std::string where = fmt::format("offset {} of {}", span.offset - at.origin, name_of(at));
   switch (span.fault) {
-    case Fault::none: return fmt::format("{} at {}", what, where);
-    case Fault::no_memory: return fmt::format("{} through what is no pointer to memory", what);
-    case Fault::context: return fmt::format("{} at {}, which has no field for it", what, where);
-    case Fault::ended: return fmt::format("{} through a pointer to {}: {}", what, name_of(at), at.ended);
+    case Fault::none:
+      return fmt::format("{} at {}", what, where);
+    case Fault::no_memory:
+      return fmt::format("{} through what is no pointer to memory", what);
+    case Fault::context:
+      return fmt::format("{} at {}, which has no field for it", what, where);
+    case Fault::ended:
+      return fmt::format("{} through a pointer to {}: {}", what, name_of(at), at.ended);
     case Fault::bounds:
       if (at.begin == at.end) return fmt::format("{} at {}, which has no bytes", what, where);
       return fmt::format("{} at {}, which has offsets {} to {}", what, where, at.begin - at.origin,
                          at.end - at.origin - 1);
-    case Fault::not_readable: return fmt::format("{} at {}, which programs may not read", what, where);
-    case Fault::not_writable: return fmt::format("{} at {}, which programs may not write", what, where);
-    case Fault::uninitialised: return fmt::format("{} at {}, not all of which was written before", what, where);
+    case Fault::not_readable:
+      return fmt::format("{} at {}, which programs may not read", what, where);
+    case Fault::not_writable:
+      return fmt::format("{} at {}, which programs may not write", what, where);
+    case Fault::uninitialised:
+      return fmt::format("{} at {}, not all of which was written before", what, where);
   }
   return {};
 }

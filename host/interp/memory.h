@@ -11,9 +11,9 @@
 //   fixed regions   context, stack frames, map objects and directly addressed map memory: for a device's life
 //   transient ones  packet, map values, ring records: for one invocation (kTransient is set in the address)
 //
-// Invariants: lookups that find one map value give one guest address within an invocation, so their results compare equal;
-// a region that dies (packet pointers after a helper moved the packet, submitted records) keeps its number and holds
-// no byte any more.
+// Invariants: lookups that find one map value give one guest address within an invocation, so their results compare
+// equal; a region that dies (packet pointers after a helper moved the packet, submitted records) keeps its number and
+// holds no byte any more.
 //
 // Tested by: tests/unit/interp_memory_test.cc, interp_access_test.cc.
 #pragma once
@@ -31,7 +31,15 @@ namespace forager::interp {
 using GuestAddress = std::uint64_t;
 
 enum class RegionKind : std::uint8_t {
-  nothing, context, stack, packet, memory, map, map_value, record, code,
+  nothing,
+  context,
+  stack,
+  packet,
+  memory,
+  map,
+  map_value,
+  record,
+  code,
 };
 
 struct Region {
@@ -42,9 +50,9 @@ struct Region {
   std::uint8_t* written = nullptr;  // checked mode: one flag per byte from base; null = all hold defined values
   std::int64_t begin = 0;           // offsets [begin, end) exist
   std::int64_t end = 0;
-  std::int64_t origin = 0;          // what people call offset 0: a packet's data, a stack's r10
-  exec::Map* map = nullptr;         // map and map_value
-  const char* ended = nullptr;      // why a region that died did
+  std::int64_t origin = 0;      // what people call offset 0: a packet's data, a stack's r10
+  exec::Map* map = nullptr;     // map and map_value
+  const char* ended = nullptr;  // why a region that died did
 };
 
 enum class Use : std::uint8_t { read, write, read_write };
@@ -124,7 +132,8 @@ class Memory : public exec::ProgramMemory {
   bool checked_;
   std::vector<Region> fixed_;
   std::vector<Region> transient_;
-  std::vector<KnownValue> known_ = std::vector<KnownValue>(64);  // open addressing; entries of other invocations are free
+  std::vector<KnownValue> known_ =
+      std::vector<KnownValue>(64);  // open addressing; entries of other invocations are free
   std::size_t known_count_ = 0;
   std::uint64_t invocation_ = 1;
 };

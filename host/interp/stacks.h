@@ -17,9 +17,13 @@ class Stacks {
  public:
   explicit Stacks(Memory& memory) : checked_(memory.checked()), first_region_(memory.fixed_count()) {
     for (std::size_t i = 0; i < bytes_.size(); ++i) {
-      memory.add_fixed({.kind = RegionKind::stack, .readable = true, .writable = true, .base = bytes_[i].data(),
+      memory.add_fixed({.kind = RegionKind::stack,
+                        .readable = true,
+                        .writable = true,
+                        .base = bytes_[i].data(),
                         .written = checked_ ? written_[i].data() : nullptr,
-                        .end = isa::kStackBytes, .origin = isa::kStackBytes});
+                        .end = isa::kStackBytes,
+                        .origin = isa::kStackBytes});
     }
   }
 

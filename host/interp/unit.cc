@@ -35,7 +35,8 @@ void set_registers(const isa::Row& row, Step& step) {
   const RegisterSet dst = fields.dst ? bit(step.dst) : 0;
   const RegisterSet src = fields.src ? bit(step.src) : 0;
   switch (row.form) {
-    case isa::Form::atomic: return set_atomic_registers(row, step);
+    case isa::Form::atomic:
+      return set_atomic_registers(row, step);
     case isa::Form::alu_imm:
     case isa::Form::alu_reg:
     case isa::Form::unary:
@@ -47,8 +48,12 @@ void set_registers(const isa::Row& row, Step& step) {
       step.reads = src;
       step.writes = dst;
       return;
-    case isa::Form::exit: step.reads = bit(0); return;
-    default: step.reads = dst | src; return;
+    case isa::Form::exit:
+      step.reads = bit(0);
+      return;
+    default:
+      step.reads = dst | src;
+      return;
   }
 }
 
@@ -75,10 +80,14 @@ HelperCall resolve(std::uint64_t id, isa::ProgType caller, std::span<const exec:
 std::uint64_t map_address(const program::Instruction& insn, std::uint32_t first_region, std::uint32_t code_region) {
   const std::uint32_t object = first_region + 2 * program::map_index(insn);
   switch (insn.op) {
-    case Op::lddw_map_idx: return Memory::fixed_address(object);
-    case Op::lddw_map_idx_value: return Memory::fixed_address(object + 1, program::map_offset(insn));
-    case Op::lddw_func: return Memory::fixed_address(code_region, insn.target);
-    default: return insn.imm;
+    case Op::lddw_map_idx:
+      return Memory::fixed_address(object);
+    case Op::lddw_map_idx_value:
+      return Memory::fixed_address(object + 1, program::map_offset(insn));
+    case Op::lddw_func:
+      return Memory::fixed_address(code_region, insn.target);
+    default:
+      return insn.imm;
   }
 }
 
@@ -94,10 +103,9 @@ Region direct_region(exec::Map& map) {
 
 std::unexpected<Diagnostic> wrong_map(const program::Program& program, std::uint32_t index) {
   return fail(ErrorKind::input, EINVAL,
-              index < program.maps().size()
-                  ? fmt::format("map {} of program {} bound to a map of another shape", program.maps()[index].name,
-                                program.name())
-                  : fmt::format("program {} has no map number {}", program.name(), index));
+              index < program.maps().size() ? fmt::format("map {} of program {} bound to a map of another shape",
+                                                          program.maps()[index].name, program.name())
+                                            : fmt::format("program {} has no map number {}", program.name(), index));
 }
 
 bool same_shape(const program::MapSpec& a, const program::MapSpec& b) {
@@ -115,7 +123,11 @@ std::unique_ptr<Unit> UnitTable::make(std::shared_ptr<const verifier::VerifiedPr
   unit->maps.resize(source.maps().size());
   for (std::size_t i = 0; i < 2 * unit->maps.size(); ++i) memory_.add_fixed({});
   for (const program::Instruction& insn : source.instructions()) {
-    Step step{.op = insn.op, .dst = insn.dst, .src = insn.src, .offset = insn.offset, .target = insn.target,
+    Step step{.op = insn.op,
+              .dst = insn.dst,
+              .src = insn.src,
+              .offset = insn.offset,
+              .target = insn.target,
               .imm = map_address(insn, unit->first_region, code)};
     set_registers(isa::row(insn.op), step);
     if (insn.op == Op::call_helper) {

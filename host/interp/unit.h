@@ -31,10 +31,10 @@ struct Step {
   std::uint8_t src = 0;
   std::int16_t offset = 0;
   std::uint32_t target = program::kNone;
-  std::uint64_t imm = 0;      // of a map: its guest address; of a helper call: index into Unit::calls
+  std::uint64_t imm = 0;  // of a map: its guest address; of a helper call: index into Unit::calls
   RegisterSet reads = 0;
-  RegisterSet clears = 0;     // undefined afterwards
-  RegisterSet writes = 0;     // defined afterwards
+  RegisterSet clears = 0;  // undefined afterwards
+  RegisterSet writes = 0;  // defined afterwards
 };
 
 struct HelperCall {

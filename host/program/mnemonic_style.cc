@@ -13,7 +13,6 @@ namespace forager::program::assembler {
 namespace {
 
 using isa::Form;
-using isa::Op;
 
 // Spellings of the conformance suite that differ from isa.def's.
 constexpr std::pair<std::string_view, std::string_view> kAliases[] = {

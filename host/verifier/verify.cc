@@ -65,7 +65,7 @@ std::string log_of(const Program& program, const Result<>& verdict, std::uint64_
 
 Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, const Options& options,
                                                       Report* report) {
-  const std::shared_ptr<VerifiedProgram> verified(new VerifiedProgram(std::move(program)));
+  std::shared_ptr<VerifiedProgram> verified(new VerifiedProgram(std::move(program)));
   verified->facts_ = scan_blocks(verified->program_);
   auto verdict = run_passes(verified->program_, verified->facts_);
   if (report != nullptr) {

@@ -25,18 +25,16 @@ std::unexpected<Diagnostic> unusable(const std::string& what, int error) {
   return fail(ErrorKind::input, error, fmt::format("{}: {}", what, std::strerror(error)));
 }
 
-// The first program, which alone will be loaded.
+// The first program. All are loaded, since the first may tail-call the others.
 Result<bpf_program*> choose(bpf_object* object) {
   bpf_program* first = nullptr;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
     if (first == nullptr) first = program;
-    bpf_program__set_autoload(program, program == first);
+    if (bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
+    bpf_program__set_type(program, static_cast<bpf_prog_type>(isa::ProgType::raw_memory));
   }
   if (first == nullptr) return fail(ErrorKind::input, EINVAL, "the ELF object holds no program");
-  if (bpf_program__type(first) == BPF_PROG_TYPE_UNSPEC) {
-    bpf_program__set_type(first, static_cast<bpf_prog_type>(isa::ProgType::raw_memory));
-  }
   return first;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs that a vector brings as an ELF object: libbpf loads the first one through our own bpf(2), and it runs like
-// any loaded program.
+// Programs that a vector brings as an ELF object: libbpf loads them through our own bpf(2), and the first runs
+// like any loaded program.
 //
 // What stands in a section of no program type (".text", as the suite writes it) is a raw-memory program; an "xdp"
 // section brings its own prologue and gets the memory as its packet.

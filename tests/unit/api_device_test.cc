@@ -4,12 +4,15 @@
 #include <gmock/gmock.h>
 #include <linux/bpf.h>
 
-#include <cerrno>
+#include <atomic>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "api/lanes.h"
 #include "tests/unit/api_testing.h"
 
 namespace forager {
@@ -64,6 +67,21 @@ TEST(ApiDevice, RunsPacketsAndHandsThemBack) {
   EXPECT_EQ(packets[1].bytes[11], std::byte{0xff});
   EXPECT_EQ(packets[2].verdict, XDP_DROP);  // too short for Ethernet
   EXPECT_EQ(packets[2].bytes, Bytes(6));
+}
+
+TEST(ApiDevice, EveryBackendThatIsThereGivesTheSamePackets) {
+  for (const Backend& backend : backends()) {
+    auto device = Device::open(*loaded("xdp_tx").program(), {.backend = std::string(backend.name)});
+    ASSERT_EQ(device.has_value(), backend.available) << backend.name;
+    if (!device) continue;
+    EXPECT_EQ(device->backend(), backend.name);
+    std::vector<Packet> packets = {frame_from(7)};
+    const auto report = device->run(packets);
+    ASSERT_TRUE(report) << report.error().text();
+    EXPECT_EQ(packets[0].verdict, XDP_TX) << backend.name;
+    EXPECT_EQ(packets[0].bytes[5], std::byte{7}) << backend.name;
+    EXPECT_FALSE(packets[0].stopped) << backend.name;
+  }
 }
 
 TEST(ApiDevice, NoPacketsAreNoWork) {
@@ -155,7 +173,7 @@ TEST(ApiDevice, DevicesOnManyThreadsLoseNoPerCpuUpdate) {
   const Map lanes = *object.map("lanes");
   ASSERT_TRUE(lanes.update(bytes_of(7U), Bytes(lanes.host_value_size())));
   const std::size_t devices = 2 * lanes.host_value_size() / 8;
-  constexpr std::size_t kPackets = 2000;
+  constexpr std::size_t kPackets = 20000;
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < devices; ++i) {
     threads.emplace_back([&object] {
@@ -169,6 +187,32 @@ TEST(ApiDevice, DevicesOnManyThreadsLoseNoPerCpuUpdate) {
   std::uint64_t sum = 0;
   for (std::size_t at = 0; at < counts.size(); at += 8) sum += value_of<std::uint32_t>(counts, at);
   EXPECT_EQ(sum, devices * kPackets);
+}
+
+TEST(ApiLanes, EachDeviceGetsTheLaneWithTheFewest) {
+  api::Lanes lanes(2);
+  auto first = lanes.take(), second = lanes.take(), third = lanes.take();
+  EXPECT_EQ(first->number(), 0U);
+  EXPECT_EQ(second->number(), 1U);
+  EXPECT_EQ(third->number(), 0U);
+  second.reset();
+  EXPECT_EQ(lanes.take()->number(), 1U);
+}
+
+TEST(ApiLanes, DevicesOfOneLaneTakeTurnsAndOthersDoNot) {
+  api::Lanes lanes(2);
+  const auto first = lanes.take(), other_lane = lanes.take(), same_lane = lanes.take();
+  std::atomic<bool> ended = false;
+  auto turn = first->turn();
+  const auto at_once = other_lane->turn();
+  std::thread waiting([&] {
+    const auto own = same_lane->turn();
+    EXPECT_TRUE(ended);
+  });
+  std::this_thread::yield();
+  ended = true;
+  turn.unlock();
+  waiting.join();
 }
 
 TEST(ApiDevice, AnUnknownBackendIsAnsweredWithThoseThereAre) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// What the examples of tests/programs do not have together: programs of two types, a program left out of the load, a name
-// longer than the 15 characters the kernel keeps, maps with different abilities.
+// What the examples of tests/programs do not have together: programs of two types, a program left out of the load, a
+// name longer than the 15 characters the kernel keeps, maps with different abilities.
 //
 // Tested by: tests/unit/api_test.cc.
 #include <linux/bpf.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of the public library share. They include nothing of forager but its public headers.
+// What the tests of the public library share: nothing of forager but its public headers is needed for it.
 #pragma once
 
 #include <dirent.h>
@@ -14,7 +14,9 @@
 
 namespace forager {
 
-inline std::string program_path(const std::string& name) { return std::string(FORAGER_PROGRAMS) + "/" + name + ".bpf.o"; }
+inline std::string program_path(const std::string& name) {
+  return std::string(FORAGER_PROGRAMS) + "/" + name + ".bpf.o";
+}
 
 // Loads an object that must load.
 inline Object loaded(const std::string& name) {

@@ -9,10 +9,10 @@
 namespace forager::exec {
 namespace {
 
-using testing::make_array;
-using testing::verified;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::make_array;
+using testing::verified;
 
 std::vector<std::string> texts(const std::vector<Diagnostic>& found) {
   std::vector<std::string> out;
@@ -44,10 +44,10 @@ TEST(Blockers, EachKindIsNamedOnceAtItsFirstUse) {
   able.program_types = {isa::ProgType::raw_memory};
   able.max_slots = 4;
   const auto found = blockers(*verified({.maps = {make_array(8)}}, kText), able);
-  EXPECT_THAT(texts(found), ElementsAre("program type xdp", "program too long, in instruction slots; limit 4, asked 8",
-                                        "map values of type array",
-                                        "helper bpf_ktime_get_ns, at instruction 3 (test.c:7: the line;)",
-                                        "instruction mul64_imm, at instruction 5 (test.c:7: the line;)"));
+  EXPECT_THAT(texts(found),
+              ElementsAre("program type xdp", "program too long, in instruction slots; limit 4, asked 8",
+                          "map values of type array", "helper bpf_ktime_get_ns, at instruction 3 (test.c:7: the line;)",
+                          "instruction mul64_imm, at instruction 5 (test.c:7: the line;)"));
   EXPECT_EQ(found[0].kind, ErrorKind::unsupported);
   EXPECT_EQ(found[1].kind, ErrorKind::limit);
 }
@@ -60,11 +60,11 @@ TEST(Blockers, AMachineThatIsMissingComesFirst) {
 }
 
 TEST(SafeVerdict, LetsNothingThrough) {
-  EXPECT_EQ(safe_verdict(isa::ProgType::xdp), 0U);            // XDP_ABORTED
-  EXPECT_EQ(safe_verdict(isa::ProgType::sched_cls), 2U);      // TC_ACT_SHOT
-  EXPECT_EQ(safe_verdict(isa::ProgType::lwt_xmit), 2U);       // BPF_DROP
-  EXPECT_EQ(safe_verdict(isa::ProgType::flow_dissector), 2U); // BPF_DROP
-  EXPECT_EQ(safe_verdict(isa::ProgType::cgroup_device), 0U);  // deny
+  EXPECT_EQ(safe_verdict(isa::ProgType::xdp), 0U);             // XDP_ABORTED
+  EXPECT_EQ(safe_verdict(isa::ProgType::sched_cls), 2U);       // TC_ACT_SHOT
+  EXPECT_EQ(safe_verdict(isa::ProgType::lwt_xmit), 2U);        // BPF_DROP
+  EXPECT_EQ(safe_verdict(isa::ProgType::flow_dissector), 2U);  // BPF_DROP
+  EXPECT_EQ(safe_verdict(isa::ProgType::cgroup_device), 0U);   // deny
   EXPECT_EQ(safe_verdict(isa::ProgType::raw_memory), 0U);
 }
 

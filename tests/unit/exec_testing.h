@@ -149,7 +149,10 @@ class FakeSink : public PerfSink {
 class FakePerf : public FakeMap, public PerfTable {
  public:
   explicit FakePerf(std::uint32_t cpus)
-      : FakeMap({.type = isa::MapType::perf_event_array, .key_size = 4, .value_size = 4, .max_entries = cpus,
+      : FakeMap({.type = isa::MapType::perf_event_array,
+                 .key_size = 4,
+                 .value_size = 4,
+                 .max_entries = cpus,
                  .name = "events"}),
         sinks_(cpus) {
     abilities_.perf = this;
@@ -167,7 +170,10 @@ class FakePerf : public FakeMap, public PerfTable {
 class FakePrograms : public FakeMap, public ProgramTable {
  public:
   explicit FakePrograms(std::uint32_t size = 4)
-      : FakeMap({.type = isa::MapType::prog_array, .key_size = 4, .value_size = 4, .max_entries = size,
+      : FakeMap({.type = isa::MapType::prog_array,
+                 .key_size = 4,
+                 .value_size = 4,
+                 .max_entries = size,
                  .name = "programs"}),
         slots_(size) {
     abilities_.programs = this;
@@ -182,15 +188,20 @@ class FakePrograms : public FakeMap, public ProgramTable {
   std::vector<ProgramSlot> slots_;
 };
 
-inline std::shared_ptr<FakeMap> make_array(std::uint32_t value_size, std::uint32_t entries = 1,
-                                           std::uint32_t flags = 0, std::string name = "values") {
-  return std::make_shared<FakeMap>(MapSpec{.type = isa::MapType::array, .key_size = 4, .value_size = value_size,
-                                           .max_entries = entries, .flags = flags, .name = std::move(name)});
+inline std::shared_ptr<FakeMap> make_array(std::uint32_t value_size, std::uint32_t entries = 1, std::uint32_t flags = 0,
+                                           std::string name = "values") {
+  return std::make_shared<FakeMap>(MapSpec{.type = isa::MapType::array,
+                                           .key_size = 4,
+                                           .value_size = value_size,
+                                           .max_entries = entries,
+                                           .flags = flags,
+                                           .name = std::move(name)});
 }
 inline std::shared_ptr<FakeMap> make_map(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size,
                                          std::uint32_t entries, unsigned cpus = 1) {
-  return std::make_shared<FakeMap>(MapSpec{.type = type, .key_size = key_size, .value_size = value_size,
-                                           .max_entries = entries, .name = "values"}, cpus);
+  return std::make_shared<FakeMap>(
+      MapSpec{.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries, .name = "values"},
+      cpus);
 }
 
 // ---- programs ------------------------------------------------------------------------------------------------------
@@ -244,8 +255,8 @@ inline std::unique_ptr<Device> open_device(const Rig& rig, std::string_view text
   if (program == nullptr) return nullptr;
   auto image = interp::backend().compile(program, {.checked = rig.checked});
   EXPECT_TRUE(image) << image.error().text();
-  auto device = interp::backend().open({.environment = rig.environment, .cpu = rig.cpu,
-                                        .instruction_budget = rig.budget});
+  auto device =
+      interp::backend().open({.environment = rig.environment, .cpu = rig.cpu, .instruction_budget = rig.budget});
   EXPECT_TRUE(device);
   if (!image || !device || !(*device)->load(*image)) return nullptr;
   for (std::uint32_t i = 0; i < rig.maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, rig.maps[i]));

@@ -40,9 +40,9 @@ std::string adjustment(const std::string& which, int delta) {
 TEST_F(Kernel, AdjustHeadTailAndMetaAgreeOverAllDeltas) {
   std::mt19937 random(1);
   const std::vector<std::string> which = {"head", "tail", "meta"};
-  const std::vector<int> edges = {0,    1,    -1,   4,    -4,   13,   14,   46,    47,   -46,   -47,   -212, -216,
-                                  -217, -252, -256, -257, 200,  3459, 3460, 3461,  3520, 3521,  -3000, 4000, -4000,
-                                  INT32_MAX, INT32_MIN};
+  const std::vector<int> edges = {0,    1,    -1,   4,     -4,   13,    14,        46,       47,   -46,
+                                  -47,  -212, -216, -217,  -252, -256,  -257,      200,      3459, 3460,
+                                  3461, 3520, 3521, -3000, 4000, -4000, INT32_MAX, INT32_MIN};
   for (int round = 0; round < 400; ++round) {
     std::string text = "r6 = r1\nr7 = 0\n";
     for (unsigned steps = 1 + random() % 5; steps > 0; --steps) {
@@ -80,9 +80,11 @@ constexpr const char* kFoldHalves = "r1 = r0\nr1 >>= 32\nr1 *= 77\nr0 ^= r1\nexi
 std::string checksum_program(int from, int to, std::uint32_t seed) {
   const char* load = "r1 = r6\nr2 = {}\nr3 = r10\nr3 += {}\nr4 = 256\ncall bpf_xdp_load_bytes\n";
   return "r6 = r1\n" + fmt::format(fmt::runtime(load), 0, -256) + fmt::format(fmt::runtime(load), 256, -512) +
-         fmt::format("r1 = r10\nr1 += -256\nr2 = {}\nr3 = r10\nr3 += -512\nr4 = {}\nw5 = {}\ncall bpf_csum_diff\n", from,
-                     to, static_cast<std::int32_t>(seed)) +
-         (kernel_version() >= 613 ? "" : "r1 = r0\nr1 &= 0xffff\nr0 >>= 16\nr0 += r1\nr1 = r0\nr1 &= 0xffff\nr0 >>= 16\nr0 += r1\n") +
+         fmt::format("r1 = r10\nr1 += -256\nr2 = {}\nr3 = r10\nr3 += -512\nr4 = {}\nw5 = {}\ncall bpf_csum_diff\n",
+                     from, to, static_cast<std::int32_t>(seed)) +
+         (kernel_version() >= 613
+              ? ""
+              : "r1 = r0\nr1 &= 0xffff\nr0 >>= 16\nr0 += r1\nr1 = r0\nr1 &= 0xffff\nr0 >>= 16\nr0 += r1\n") +
          kFoldHalves;
 }
 
@@ -121,7 +123,8 @@ TEST_F(Kernel, RedirectMapAgreesOnFlagsAndMissingKeys) {
     ASSERT_EQ(ours->update(&key, &loopback, 0, 0), 0);
     for (const char* index : {"0", "2", "3", "9", "-1", "0x100000002 ll"}) {
       for (const int flags : {0, 1, 2, 3, 4, 5, 7, 8, 16, 24, 32, 64}) {
-        const std::string text = fmt::format("r1 = map[0] ll\nr2 = {}\nr3 = {}\ncall bpf_redirect_map\nexit", index, flags);
+        const std::string text =
+            fmt::format("r1 = map[0] ll\nr2 = {}\nr3 = {}\ncall bpf_redirect_map\nexit", index, flags);
         EXPECT_EQ(run_here(text, Bytes(60), {.maps = {ours}}), run_in_kernel(text, Bytes(60), {&theirs})) << text;
       }
     }
@@ -131,8 +134,10 @@ TEST_F(Kernel, RedirectMapAgreesOnFlagsAndMissingKeys) {
 // ---- tail calls ----
 
 TEST_F(Kernel, TailCallsInARowAgree) {
-  const exec::MapSpec counter_spec{.type = isa::MapType::array, .key_size = 4, .value_size = 8, .max_entries = 1, .name = "count"};
-  KernelMap programs({.type = isa::MapType::prog_array, .key_size = 4, .value_size = 4, .max_entries = 2, .name = "jumps"});
+  const exec::MapSpec counter_spec{
+      .type = isa::MapType::array, .key_size = 4, .value_size = 8, .max_entries = 1, .name = "count"};
+  KernelMap programs(
+      {.type = isa::MapType::prog_array, .key_size = 4, .value_size = 4, .max_entries = 2, .name = "jumps"});
   KernelMap counter(counter_spec);
   const std::string text =
       "r6 = map[1][0]+0 ll\nr7 = *(u64 *)(r6 +0)\nr7 += 1\n*(u64 *)(r6 +0) = r7\nr8 = r1\n"
@@ -150,7 +155,8 @@ TEST_F(Kernel, TailCallsInARowAgree) {
   const auto jumps = std::make_shared<FakePrograms>(2);
   const auto ours = std::make_shared<FakeMap>(counter_spec);
   const Rig rig{.maps = {jumps, ours}};
-  ASSERT_EQ(jumps->set(1, {.id = 1, .program = verified(rig, text), .maps = std::make_shared<exec::MapList>(rig.maps)}), 0);
+  ASSERT_EQ(jumps->set(1, {.id = 1, .program = verified(rig, text), .maps = std::make_shared<exec::MapList>(rig.maps)}),
+            0);
   run_here(text, Bytes(60), rig);
   ASSERT_EQ(jumps->set(1, {}), 0);
   EXPECT_EQ(ours->first(), theirs);
@@ -172,19 +178,46 @@ std::string store_text(std::string_view text) {
 }
 
 TEST_F(Kernel, NumbersInTextAgree) {
-  const std::vector<std::string> texts = {
-      "0", "7", "-7", "  42", "\t-0x1f", "0x", "0xg", "0x1G", "0755", "08", "abc", "", "-", " ", "--1", "+1",
-      "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-      "18446744073709551615", "18446744073709551616", "0xffffffffffffffff", "12 34", "0X7f", "-0", "00000000000000000001"};
+  const std::vector<std::string> texts = {"0",
+                                          "7",
+                                          "-7",
+                                          "  42",
+                                          "\t-0x1f",
+                                          "0x",
+                                          "0xg",
+                                          "0x1G",
+                                          "0755",
+                                          "08",
+                                          "abc",
+                                          "",
+                                          "-",
+                                          " ",
+                                          "--1",
+                                          "+1",
+                                          "9223372036854775807",
+                                          "9223372036854775808",
+                                          "-9223372036854775808",
+                                          "-9223372036854775809",
+                                          "18446744073709551615",
+                                          "18446744073709551616",
+                                          "0xffffffffffffffff",
+                                          "12 34",
+                                          "0X7f",
+                                          "-0",
+                                          "00000000000000000001"};
   for (const std::string& value : texts) {
     for (const char* helper : {"strtol", "strtoul"}) {
       for (const int flags : {0, 8, 10, 16, 2, 32}) {
         for (const std::size_t size : {value.size(), value.size() + 1, std::size_t{3}}) {
           if (size == 0) continue;
-          const std::string text = store_text(value) + fmt::format(
-              "*(u64 *)(r10 -8) = 0\nr1 = r10\nr1 += -512\nr2 = {}\nr3 = {}\nr4 = r10\nr4 += -8\ncall bpf_{}\n"
-              "r1 = *(u64 *)(r10 -8)\nr0 *= 31\nr0 += r1\n{}", size, flags, helper, kFoldHalves);
-          ASSERT_EQ(run_here(text, Bytes(60)), run_in_kernel(text, Bytes(60))) << helper << " '" << value << "' " << flags;
+          const std::string text =
+              store_text(value) +
+              fmt::format(
+                  "*(u64 *)(r10 -8) = 0\nr1 = r10\nr1 += -512\nr2 = {}\nr3 = {}\nr4 = r10\nr4 += -8\ncall bpf_{}\n"
+                  "r1 = *(u64 *)(r10 -8)\nr0 *= 31\nr0 += r1\n{}",
+                  size, flags, helper, kFoldHalves);
+          ASSERT_EQ(run_here(text, Bytes(60)), run_in_kernel(text, Bytes(60)))
+              << helper << " '" << value << "' " << flags;
         }
       }
     }
@@ -194,7 +227,11 @@ TEST_F(Kernel, NumbersInTextAgree) {
 // Text in a read-only map, here and in the kernel.
 struct ConstantText {
   explicit ConstantText(std::string_view text)
-      : spec{.type = isa::MapType::array, .key_size = 4, .value_size = 64, .max_entries = 1, .flags = BPF_F_RDONLY_PROG,
+      : spec{.type = isa::MapType::array,
+             .key_size = 4,
+             .value_size = 64,
+             .max_entries = 1,
+             .flags = BPF_F_RDONLY_PROG,
              .name = "rodata"},
         theirs(spec),
         ours(std::make_shared<FakeMap>(spec)) {
@@ -213,10 +250,12 @@ TEST_F(Kernel, TextComparisonsAgree) {
   ConstantText constant("hello");
   for (const char* value : {"hello", "hellp", "help", "hell", "a", "z", "", "hello world"}) {
     for (const int size : {1, 3, 5, 6, 12}) {
-      const std::string text = store_text(value) + fmt::format(
-          "r1 = r10\nr1 += -512\nr2 = {}\nr3 = map[0][0]+0 ll\ncall bpf_strncmp\nexit", size);
+      const std::string text =
+          store_text(value) +
+          fmt::format("r1 = r10\nr1 += -512\nr2 = {}\nr3 = map[0][0]+0 ll\ncall bpf_strncmp\nexit", size);
       EXPECT_EQ(run_here(text, Bytes(60), {.maps = {constant.ours}}),
-                run_in_kernel(text, Bytes(60), {&constant.theirs})) << value << " " << size;
+                run_in_kernel(text, Bytes(60), {&constant.theirs}))
+          << value << " " << size;
     }
   }
 }
@@ -233,9 +272,36 @@ std::string format_program(int room, int arguments) {
 // The kernel's verifier refuses a constant format that is invalid; the function itself would return -EINVAL.
 TEST_F(Kernel, FormattedTextAgrees) {
   int refused = 0;
-  for (const char* format : {"", "plain", "%d", "%i %u %x", "%d %d %d", "%d %d %d %d", "%ld %lld %lu", "%lx|%llX", "%%", "100%% %d",
-                             "%5d|%-5d|%05d", "%+d|% d|%3c|", "%08x %X", "%c%c%c", "%", "%q", "%5", "%z", "%f", "%ll",
-                             "%hd", "%n", "%*d", "%.3d", "%#x", "%20llu", "a\tb\n%d", "%d\x01", "%pI", "%pX"}) {
+  for (const char* format : {"",
+                             "plain",
+                             "%d",
+                             "%i %u %x",
+                             "%d %d %d",
+                             "%d %d %d %d",
+                             "%ld %lld %lu",
+                             "%lx|%llX",
+                             "%%",
+                             "100%% %d",
+                             "%5d|%-5d|%05d",
+                             "%+d|% d|%3c|",
+                             "%08x %X",
+                             "%c%c%c",
+                             "%",
+                             "%q",
+                             "%5",
+                             "%z",
+                             "%f",
+                             "%ll",
+                             "%hd",
+                             "%n",
+                             "%*d",
+                             "%.3d",
+                             "%#x",
+                             "%20llu",
+                             "a\tb\n%d",
+                             "%d\x01",
+                             "%pI",
+                             "%pX"}) {
     ConstantText constant(format);
     for (const int room : {64, 5, 1}) {
       const std::string text = format_program(room, 3);
@@ -255,7 +321,8 @@ TEST_F(Kernel, FormattedTextAgrees) {
 }
 
 TEST_F(Kernel, TraceFormatsAgreeOnWhatTheyReturn) {
-  for (const char* format : {"plain\n", "%d\n", "%d %u %x", "%d %d %d %d", "%q", "%", "%lld %%", "%5c|", "%f", "\x02"}) {
+  for (const char* format :
+       {"plain\n", "%d\n", "%d %u %x", "%d %d %d %d", "%q", "%", "%lld %%", "%5c|", "%f", "\x02"}) {
     const std::size_t size = std::strlen(format) + 1;
     const std::string call = "r1 = r10\nr1 += -512\nr2 = {}\nr3 = -1\nr4 = 70\nr5 = 3\ncall bpf_trace_printk\nexit";
     const std::string text = store_text(format) + fmt::format(fmt::runtime(call), size);

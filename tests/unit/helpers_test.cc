@@ -92,8 +92,9 @@ TEST(Redirect, LeavesItsTargetInTheFrame) {
   frame = run({.maps = {ports}}, "r1 = map[0] ll\nr2 = 3\nr3 = 0\ncall bpf_redirect_map\nexit");
   EXPECT_EQ(frame.redirect.ifindex, 5U);
   EXPECT_EQ(frame.redirect.map_type, static_cast<std::uint32_t>(isa::MapType::devmap_hash));
-  frame = run({.maps = {ports}}, "r1 = map[0] ll\nr2 = 3\nr3 = 0\ncall bpf_redirect_map\nr1 = map[0] ll\nr2 = 4\nr3 = 2\n"
-                                 "call bpf_redirect_map\nexit");
+  frame = run({.maps = {ports}},
+              "r1 = map[0] ll\nr2 = 3\nr3 = 0\ncall bpf_redirect_map\nr1 = map[0] ll\nr2 = 4\nr3 = 2\n"
+              "call bpf_redirect_map\nexit");
   EXPECT_EQ(frame.redirect.ifindex, 0U);
   EXPECT_EQ(frame.return_value, 2U);
   frame = run({.maps = {ports}}, "r1 = map[0] ll\nr2 = 4\nr3 = 8\ncall bpf_redirect_map\nexit");
@@ -114,7 +115,7 @@ TEST(PerfOutput, AppendsThePacketThatTheFlagsAskFor) {
     return "*(u64 *)(r10 -8) = 0x11223344\nr2 = map[0] ll\nr3 = " + flags + " ll\nr4 = r10\nr4 += -8\nr5 = 4\n" +
            "call bpf_perf_event_output";
   };
-  EXPECT_EQ(returned(rig, output("0x1ffffffff"), packet), 0);   // this CPU, one byte of the packet
+  EXPECT_EQ(returned(rig, output("0x1ffffffff"), packet), 0);  // this CPU, one byte of the packet
   EXPECT_EQ(returned(rig, output("1"), packet), 0);
   EXPECT_THAT(sink->samples, ElementsAre(Bytes{0x44, 0x33, 0x22, 0x11, 0xaa}, Bytes{0x44, 0x33, 0x22, 0x11}));
   EXPECT_EQ(returned(rig, output("0"), packet), -ENOENT);
@@ -130,7 +131,8 @@ TEST(RingOutput, PassesDataFlagsAndRefusals) {
   const auto ring = std::make_shared<FakeRing>(16);
   const Rig rig{.maps = {ring}};
   const auto output = [](int size, int flags) {
-    return "*(u64 *)(r10 -24) = 1\n*(u64 *)(r10 -16) = 2\n*(u64 *)(r10 -8) = 3\nr1 = map[0] ll\nr2 = r10\nr2 += -24\nr3 = " +
+    return "*(u64 *)(r10 -24) = 1\n*(u64 *)(r10 -16) = 2\n*(u64 *)(r10 -8) = 3\nr1 = map[0] ll\nr2 = r10\nr2 += "
+           "-24\nr3 = " +
            std::to_string(size) + "\nr4 = " + std::to_string(flags) + "\ncall bpf_ringbuf_output";
   };
   EXPECT_EQ(returned(rig, output(1, BPF_RB_NO_WAKEUP)), 0);
@@ -151,8 +153,8 @@ Environment routed() {
     return exec::Address{static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b), static_cast<std::uint8_t>(c),
                          static_cast<std::uint8_t>(d)};
   };
-  environment.fib.interfaces = {{.ifindex = 1, .mac = {1}}, {.ifindex = 2, .mac = {2}, .mtu = 1400},
-                                {.ifindex = 3, .forwarding = false}};
+  environment.fib.interfaces = {
+      {.ifindex = 1, .mac = {1}}, {.ifindex = 2, .mac = {2}, .mtu = 1400}, {.ifindex = 3, .forwarding = false}};
   environment.fib.routes = {
       {.prefix = ipv4(10, 0, 0, 0), .prefix_length = 8, .ifindex = 2, .metric = 42},
       {.prefix = ipv4(10, 9, 0, 0), .prefix_length = 16, .via = ipv4(10, 0, 0, 9), .ifindex = 2},
@@ -175,7 +177,8 @@ Lookup look_up(bpf_fib_lookup query, std::uint64_t flags = 0, std::uint64_t size
   exec::RunContext context{.environment = &environment};
   const auto call = table()[static_cast<std::size_t>(exec::HelperId::fib_lookup)];
   Lookup lookup{.query = query};
-  lookup.answer = static_cast<std::int64_t>(call(context, 0, reinterpret_cast<std::uint64_t>(&lookup.query), size, flags, 0));
+  lookup.answer =
+      static_cast<std::int64_t>(call(context, 0, reinterpret_cast<std::uint64_t>(&lookup.query), size, flags, 0));
   return lookup;
 }
 
@@ -237,12 +240,15 @@ TEST(FibLookup, ForwardsNoLocalIpv6) {
 TEST(Trace, LinesReachTheEnvironmentWithTheirCpu) {
   std::vector<std::string> lines;
   Environment environment = exec::testing::plain_environment();
-  environment.trace = [&](unsigned cpu, std::string_view line) { lines.push_back(std::to_string(cpu) + ":" + std::string(line)); };
+  environment.trace = [&](unsigned cpu, std::string_view line) {
+    lines.push_back(std::to_string(cpu) + ":" + std::string(line));
+  };
   const Rig rig{.environment = &environment, .cpu = 1};
   // "v=%d\n" and, behind it, "hi" for %s
   const std::string store = "*(u64 *)(r10 -16) = 0\nr1 = 0x0a64253d76 ll\n*(u64 *)(r10 -16) = r1\n";
   EXPECT_EQ(returned(rig, store + "r1 = r10\nr1 += -16\nr2 = 6\nr3 = -4\ncall bpf_trace_printk"), 5);
-  const std::string text = "*(u64 *)(r10 -16) = 0x7325\n*(u64 *)(r10 -8) = 0x6968\nr1 = r10\nr1 += -16\nr2 = 3\nr3 = r10\n";
+  const std::string text =
+      "*(u64 *)(r10 -16) = 0x7325\n*(u64 *)(r10 -8) = 0x6968\nr1 = r10\nr1 += -16\nr2 = 3\nr3 = r10\n";
   EXPECT_EQ(returned(rig, text + "r3 += -8\ncall bpf_trace_printk"), 2);
   EXPECT_EQ(returned(rig, text + "r3 += 8\ncall bpf_trace_printk"), 0);  // no memory: prints nothing
   EXPECT_THAT(lines, ElementsAre("1:v=-4", "1:hi"));
@@ -253,8 +259,9 @@ TEST(Trace, VariableArgumentsAreAnArray) {
   Environment environment = exec::testing::plain_environment();
   environment.trace = [&](unsigned, std::string_view line) { lines.emplace_back(line); };
   const Rig rig{.environment = &environment};
-  const std::string store = "*(u64 *)(r10 -32) = 0x64256425\n*(u64 *)(r10 -24) = 1\n*(u64 *)(r10 -16) = 2\n"
-                            "r1 = r10\nr1 += -32\nr2 = 5\nr3 = r10\nr3 += -24\n";
+  const std::string store =
+      "*(u64 *)(r10 -32) = 0x64256425\n*(u64 *)(r10 -24) = 1\n*(u64 *)(r10 -16) = 2\n"
+      "r1 = r10\nr1 += -32\nr2 = 5\nr3 = r10\nr3 += -24\n";
   EXPECT_EQ(returned(rig, store + "r4 = 16\ncall bpf_trace_vprintk"), 2);
   EXPECT_EQ(returned(rig, store + "r4 = 8\ncall bpf_trace_vprintk"), -EINVAL);
   EXPECT_EQ(returned(rig, store + "r4 = 12\ncall bpf_trace_vprintk"), -EINVAL);

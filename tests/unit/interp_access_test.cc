@@ -10,17 +10,15 @@ namespace {
 using exec::Frame;
 using exec::testing::Bytes;
 using exec::testing::make_array;
-using exec::testing::run;
 using exec::testing::Rig;
+using exec::testing::run;
 using exec::testing::trap_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr const char* kTail = "\nr0 = 2\nexit";  // XDP_PASS
 
-std::string trap(const std::string& text, const Rig& rig = {}) {
-  return trap_of(run(rig, text + kTail, Bytes(60)));
-}
+std::string trap(const std::string& text, const Rig& rig = {}) { return trap_of(run(rig, text + kTail, Bytes(60))); }
 
 // ---- stack ----
 // The verifier refuses offsets that stand in the program; these come through a number that it cannot know.
@@ -30,8 +28,9 @@ constexpr const char* kFrame = "r9 = *(u32 *)(r1 +12)\nr2 = r10\nr2 += r9\n";  /
 TEST(Access, StackEndsAtBothSides) {
   const std::string frame = kFrame;
   EXPECT_EQ(trap(frame + "*(u64 *)(r2 -512) = 0"), "");
-  EXPECT_THAT(trap(frame + "*(u8 *)(r2 -513) = 0"),
-              StartsWith("write of 1 bytes at offset -513 of the stack, which has offsets -512 to -1, at instruction 3"));
+  EXPECT_THAT(
+      trap(frame + "*(u8 *)(r2 -513) = 0"),
+      StartsWith("write of 1 bytes at offset -513 of the stack, which has offsets -512 to -1, at instruction 3"));
   EXPECT_EQ(trap(frame + "*(u64 *)(r2 -8) = 0"), "");
   EXPECT_THAT(trap(frame + "*(u64 *)(r2 -7) = 0"), StartsWith("write of 8 bytes at offset -7 of the stack"));
   EXPECT_THAT(trap(frame + "r0 = *(u64 *)(r2 +8)"), StartsWith("read of 8 bytes at offset 8 of the stack"));
@@ -76,8 +75,10 @@ TEST(Access, PacketEndsAtDataEnd) {
   EXPECT_EQ(trap(std::string(kData) + "r0 = *(u32 *)(r2 +56)"), "");
   EXPECT_THAT(trap(std::string(kData) + "r0 = *(u32 *)(r2 +57)"),
               StartsWith("read of 4 bytes at offset 57 of the packet, which has offsets 0 to 59, at instruction 3"));
-  EXPECT_THAT(trap(std::string(kData) + "*(u8 *)(r3 +0) = 1"), StartsWith("write of 1 bytes at offset 60 of the packet"));
-  EXPECT_THAT(trap(std::string(kData) + "*(u8 *)(r2 -1) = 1"), StartsWith("write of 1 bytes at offset -1 of the packet"));
+  EXPECT_THAT(trap(std::string(kData) + "*(u8 *)(r3 +0) = 1"),
+              StartsWith("write of 1 bytes at offset 60 of the packet"));
+  EXPECT_THAT(trap(std::string(kData) + "*(u8 *)(r2 -1) = 1"),
+              StartsWith("write of 1 bytes at offset -1 of the packet"));
 }
 
 TEST(Access, PacketPointersHaveTheLengthBetweenThem) {
@@ -116,8 +117,9 @@ TEST(Access, ContextScalarsComeFromTheFrame) {
   Frame frame = *Frame::make({});
   frame.context[12] = std::byte{3};
   frame.context[16] = std::byte{9};
-  const auto device = exec::testing::open_device({}, "r2 = *(u32 *)(r1 +12)\nr0 = *(u32 *)(r1 +16)\nr0 <<= 8\n"
-                                                     "r0 |= r2\nexit");
+  const auto device = exec::testing::open_device({},
+                                                 "r2 = *(u32 *)(r1 +12)\nr0 = *(u32 *)(r1 +16)\nr0 <<= 8\n"
+                                                 "r0 |= r2\nexit");
   ASSERT_NE(device, nullptr);
   ASSERT_TRUE(device->run({&frame, 1}));
   EXPECT_EQ(frame.return_value, 0x903U);

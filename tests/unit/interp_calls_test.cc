@@ -15,8 +15,8 @@ using exec::testing::make_array;
 using exec::testing::make_map;
 using exec::testing::MapRef;
 using exec::testing::result_of;
-using exec::testing::run;
 using exec::testing::Rig;
+using exec::testing::run;
 using exec::testing::trap_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -60,8 +60,9 @@ TEST(Calls, MapArgumentsMustBeMaps) {
 
 TEST(Calls, MapsOfTheWrongTypeAreRefused) {
   const Rig rig{.maps = {make_array(8)}};
-  EXPECT_THAT(trap(rig, "r3 = map[0] ll\nr1 = r3\nif r1 != 0 goto +1\nr1 = 0\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve"),
-              HasSubstr("bpf_ringbuf_reserve does not take map values: its type is array"));
+  EXPECT_THAT(
+      trap(rig, "r3 = map[0] ll\nr1 = r3\nif r1 != 0 goto +1\nr1 = 0\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve"),
+      HasSubstr("bpf_ringbuf_reserve does not take map values: its type is array"));
 }
 
 TEST(Calls, KeysAndValuesAreCheckedForTheMapsSizes) {
@@ -70,7 +71,8 @@ TEST(Calls, KeysAndValuesAreCheckedForTheMapsSizes) {
               StartsWith("argument 2 of bpf_map_lookup_elem: read of 16 bytes at offset -8 of the stack"));
   EXPECT_THAT(trap(rig, "r1 = map[0] ll\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -24\nr4 = 0\ncall bpf_map_update_elem"),
               StartsWith("argument 3 of bpf_map_update_elem: read of 32 bytes at offset -24 of the stack"));
-  EXPECT_EQ(trap(rig, "r1 = map[0] ll\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -32\nr4 = 0\ncall bpf_map_update_elem"), "");
+  EXPECT_EQ(trap(rig, "r1 = map[0] ll\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -32\nr4 = 0\ncall bpf_map_update_elem"),
+            "");
 }
 
 TEST(Calls, SizedMemoryIsCheckedForItsSize) {
@@ -131,27 +133,29 @@ TEST(Calls, ValuesFoundAreNullOrThere) {
 
 // ---- ring-buffer records ----
 
-constexpr const char* kReserve = "r1 = map[0] ll\nr2 = 16\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n";
+constexpr const char* kReserve =
+    "r1 = map[0] ll\nr2 = 16\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n";
 
 TEST(Calls, RecordsLiveFromReserveToSubmit) {
   const auto ring = std::make_shared<FakeRing>();
   const Rig rig{.maps = {ring}};
-  EXPECT_EQ(trap(rig, std::string(kReserve) + "*(u64 *)(r6 +8) = 7\nr1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\nout: r0 = 0"),
-            "");
+  EXPECT_EQ(
+      trap(rig, std::string(kReserve) + "*(u64 *)(r6 +8) = 7\nr1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\nout: r0 = 0"),
+      "");
   ASSERT_EQ(ring->committed.size(), 1U);
   EXPECT_EQ(ring->committed[0][8], 7);
   EXPECT_THAT(trap(rig, std::string(kReserve) + "*(u64 *)(r6 +9) = 7\nout: r0 = 0"),
               StartsWith("write of 8 bytes at offset 9 of a ring-buffer record, which has offsets 0 to 15"));
-  EXPECT_THAT(trap(rig, std::string(kReserve) +
-                              "r1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\n*(u64 *)(r6 +0) = 7\nout: r0 = 0"),
-              StartsWith("write of 8 bytes through a pointer to a ring-buffer record: it was submitted or discarded"));
+  EXPECT_THAT(
+      trap(rig, std::string(kReserve) + "r1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\n*(u64 *)(r6 +0) = 7\nout: r0 = 0"),
+      StartsWith("write of 8 bytes through a pointer to a ring-buffer record: it was submitted or discarded"));
   EXPECT_TRUE(ring->open.empty());
 }
 
 TEST(Calls, RecordsEndOnceAndWhole) {
   const Rig rig{.maps = {std::make_shared<FakeRing>()}};
   EXPECT_THAT(trap(rig, std::string(kReserve) + "r1 = r6\nr2 = 0\ncall bpf_ringbuf_discard\nr1 = r6\nr2 = 0\n"
-                                                  "call bpf_ringbuf_submit\nout: r0 = 0"),
+                                                "call bpf_ringbuf_submit\nout: r0 = 0"),
               HasSubstr("expected an open ring-buffer record"));
   EXPECT_THAT(trap(rig, std::string(kReserve) + "r1 = r6\nr1 += 8\nr2 = 0\ncall bpf_ringbuf_submit\nout: r0 = 0"),
               HasSubstr("expected an open ring-buffer record"));
@@ -185,8 +189,9 @@ TEST(TailCalls, TargetsReachTheirOwnMaps) {
   const auto programs = std::make_shared<FakePrograms>();
   const auto counter = make_array(8);
   const Rig rig{.maps = {programs}};
-  ASSERT_EQ(programs->set(1, slot_of({.maps = {counter}}, "r1 = map[0][0]+0 ll\nr2 = 5\nlock *(u64 *)(r1 +0) += r2\n"
-                                                          "r0 = 2\nexit")),
+  ASSERT_EQ(programs->set(1, slot_of({.maps = {counter}},
+                                     "r1 = map[0][0]+0 ll\nr2 = 5\nlock *(u64 *)(r1 +0) += r2\n"
+                                     "r0 = 2\nexit")),
             0);
   const auto device = exec::testing::open_device(rig, std::string(kJump) + "r0 = 1\nexit");
   ASSERT_NE(device, nullptr);
@@ -209,8 +214,8 @@ TEST(TailCalls, ThirtyThreeInARow) {
   const auto programs = std::make_shared<FakePrograms>();
   const auto counter = make_array(8);
   const Rig rig{.maps = {programs, counter}};
-  const std::string text =
-      "r6 = map[1][0]+0 ll\nr7 = *(u64 *)(r6 +0)\nr7 += 1\n*(u64 *)(r6 +0) = r7\n" + std::string(kJump) + "r0 = 2\nexit";
+  const std::string text = "r6 = map[1][0]+0 ll\nr7 = *(u64 *)(r6 +0)\nr7 += 1\n*(u64 *)(r6 +0) = r7\n" +
+                           std::string(kJump) + "r0 = 2\nexit";
   ASSERT_EQ(programs->set(1, slot_of(rig, text)), 0);
   EXPECT_EQ(run(rig, text).return_value, 2U);
   EXPECT_EQ(counter->first(), 34U);

@@ -9,8 +9,8 @@ namespace {
 using exec::testing::Bytes;
 using exec::testing::FakeRing;
 using exec::testing::make_array;
-using exec::testing::run;
 using exec::testing::Rig;
+using exec::testing::run;
 using exec::testing::trap_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -40,7 +40,8 @@ TEST(Checked, RegistersAtEntry) {
 }
 
 TEST(Checked, R0AtExit) {
-  EXPECT_EQ(trap_of(run({.checked = true}, "exit")), "r0 is read but was never written, at instruction 0 (test.c:7: the line;)");
+  EXPECT_EQ(trap_of(run({.checked = true}, "exit")),
+            "r0 is read but was never written, at instruction 0 (test.c:7: the line;)");
 }
 
 TEST(Checked, RegistersAfterCalls) {
@@ -68,7 +69,8 @@ TEST(Checked, AtomicsReadTheirRegisters) {
 
 TEST(Checked, StackBytes) {
   EXPECT_EQ(checked("*(u64 *)(r10 -8) = 1\nr0 = *(u16 *)(r10 -6)"), "");
-  expect_only_checked("r0 = *(u64 *)(r10 -8)", "read of 8 bytes at offset -8 of the stack, not all of which was written");
+  expect_only_checked("r0 = *(u64 *)(r10 -8)",
+                      "read of 8 bytes at offset -8 of the stack, not all of which was written");
   expect_only_checked("*(u32 *)(r10 -8) = 1\nr0 = *(u64 *)(r10 -8)", "not all of which was written");
   expect_only_checked("r1 = 1\nlock *(u64 *)(r10 -16) += r1", "atomic operation of 8 bytes at offset -16 of the stack");
 }

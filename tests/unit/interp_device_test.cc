@@ -105,7 +105,8 @@ TEST(Device, AProgramIsReplacedByLoadingAnother) {
   auto frames = frames_of(1);
   for (const bool checked : {false, true, false}) {
     for (const int verdict : {1, 2, 3}) {
-      const auto image = backend().compile(verified({}, "r0 = " + std::to_string(verdict) + "\nexit"), {.checked = checked});
+      const auto image =
+          backend().compile(verified({}, "r0 = " + std::to_string(verdict) + "\nexit"), {.checked = checked});
       ASSERT_TRUE(image);
       ASSERT_TRUE(device->load(*image));
       ASSERT_TRUE(device->run(frames));

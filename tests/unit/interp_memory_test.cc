@@ -14,8 +14,12 @@ struct Block {
   std::array<std::byte, 16> bytes{};
   std::array<std::uint8_t, 16> written{};
   Region region(bool checked = false) {
-    return {.kind = RegionKind::memory, .readable = true, .writable = true, .base = bytes.data(),
-            .written = checked ? written.data() : nullptr, .end = 16};
+    return {.kind = RegionKind::memory,
+            .readable = true,
+            .writable = true,
+            .base = bytes.data(),
+            .written = checked ? written.data() : nullptr,
+            .end = 16};
   }
 };
 
@@ -46,7 +50,8 @@ TEST(Memory, RegionsAreFarApart) {
 
 TEST(Memory, NumbersAreNoPointers) {
   const Memory memory(false);
-  for (const GuestAddress address : {0ULL, 1ULL, 0xffffffffULL, 1ULL << 39, 1ULL << 41, 1ULL << 62, 1ULL << 63, ~0ULL}) {
+  for (const GuestAddress address :
+       {0ULL, 1ULL, 0xffffffffULL, 1ULL << 39, 1ULL << 41, 1ULL << 62, 1ULL << 63, ~0ULL}) {
     EXPECT_EQ(memory.access(address, 1, Use::read).fault, Fault::no_memory) << address;
     EXPECT_EQ(memory.access(address, 1, Use::write).fault, Fault::no_memory) << address;
   }

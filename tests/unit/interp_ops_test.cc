@@ -160,18 +160,15 @@ struct Jump {
 };
 // r1 = -1, r2 = 1, r3 = 0x1ffffffff (its low half is -1)
 constexpr Jump kJumps[] = {
-    {"r2 == 1", true},    {"r2 == r1", false}, {"w3 == -1", true},  {"w3 == w1", true},
-    {"r3 != -1", true},   {"r3 != r1", true},  {"w3 != -1", false}, {"w3 != w1", false},
-    {"r1 > 1", true},     {"r1 > r2", true},   {"w1 > 1", true},    {"w2 > w1", false},
-    {"r2 >= 1", true},    {"r2 >= r1", false}, {"w3 >= 0", true},   {"w1 >= w3", true},
-    {"r2 < -1", true},    {"r1 < r2", false},  {"w2 < -1", true},   {"w3 < w1", false},
-    {"r2 <= 0", false},   {"r2 <= r1", true},  {"w2 <= 1", true},   {"w3 <= w1", true},
-    {"r1 s> -2", true},   {"r1 s> r2", false}, {"w3 s> 0", false},  {"w2 s> w3", true},
-    {"r1 s>= -1", true},  {"r1 s>= r2", false}, {"w3 s>= -1", true}, {"w3 s>= w2", false},
-    {"r1 s< 0", true},    {"r1 s< r2", true},  {"w3 s< -1", false}, {"w3 s< w2", true},
-    {"r1 s<= -2", false}, {"r1 s<= r2", true}, {"w3 s<= -1", true}, {"w2 s<= w3", false},
-    {"r2 & 3", true},     {"r2 & r3", true},   {"w3 & 2", true},    {"w2 & w3", true},
-    {"r2 & -2", false},
+    {"r2 == 1", true},   {"r2 == r1", false},  {"w3 == -1", true},  {"w3 == w1", true},  {"r3 != -1", true},
+    {"r3 != r1", true},  {"w3 != -1", false},  {"w3 != w1", false}, {"r1 > 1", true},    {"r1 > r2", true},
+    {"w1 > 1", true},    {"w2 > w1", false},   {"r2 >= 1", true},   {"r2 >= r1", false}, {"w3 >= 0", true},
+    {"w1 >= w3", true},  {"r2 < -1", true},    {"r1 < r2", false},  {"w2 < -1", true},   {"w3 < w1", false},
+    {"r2 <= 0", false},  {"r2 <= r1", true},   {"w2 <= 1", true},   {"w3 <= w1", true},  {"r1 s> -2", true},
+    {"r1 s> r2", false}, {"w3 s> 0", false},   {"w2 s> w3", true},  {"r1 s>= -1", true}, {"r1 s>= r2", false},
+    {"w3 s>= -1", true}, {"w3 s>= w2", false}, {"r1 s< 0", true},   {"r1 s< r2", true},  {"w3 s< -1", false},
+    {"w3 s< w2", true},  {"r1 s<= -2", false}, {"r1 s<= r2", true}, {"w3 s<= -1", true}, {"w2 s<= w3", false},
+    {"r2 & 3", true},    {"r2 & r3", true},    {"w3 & 2", true},    {"w2 & w3", true},   {"r2 & -2", false},
 };
 
 std::string lines(std::string text) {

@@ -95,9 +95,20 @@ TEST(LinuxRing, CountsRecordsThatOursHadWhenItWasMade) {
 
 // Eight bytes from the stack and the first `packet` bytes of the packet, to the current CPU's buffer.
 std::string perf_program(unsigned packet) {
-  return "r6 = r1\nr1 = 0x4847464544434241 ll\n*(u64 *)(r10 - 8) = r1\nr1 = r6\nr2 = map[m0] ll\nr3 = " +
-         std::to_string((std::uint64_t{packet} << 32) | 0xffffffff) +
-         " ll\nr4 = r10\nr4 += -8\nr5 = 8\ncall bpf_perf_event_output\nexit\n";
+  constexpr const char* kText = R"(
+    r6 = r1
+    r1 = 0x4847464544434241 ll
+    *(u64 *)(r10 - 8) = r1
+    r1 = r6
+    r2 = map[m0] ll
+    r3 = {} ll
+    r4 = r10
+    r4 += -8
+    r5 = 8
+    call bpf_perf_event_output
+    exit
+  )";
+  return fmt::format(fmt::runtime(kText), (std::uint64_t{packet} << 32) | BPF_F_CURRENT_CPU);
 }
 
 TEST(LinuxPerf, ForwardsSamplesToTheSink) {

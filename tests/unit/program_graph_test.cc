@@ -230,6 +230,7 @@ TEST(Graph, RandomProgramsAgreeWithTheDefinitions) {
 TEST(Graph, HalfAMillionEarlyExits) {
   constexpr int kReach = 32000;
   std::vector<isa::Slot> slots;
+  slots.reserve(std::size_t{15} * kReach);
   for (int at = 0; at < 15 * kReach; ++at) {
     slots.push_back(at % kReach == kReach - 1
                         ? slot(0x95, 0, 0, 0, 0)

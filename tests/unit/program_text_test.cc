@@ -154,7 +154,7 @@ TEST_P(TextOfRow, KernelStyleIsReadBack) {
 
 // An independent writer of the mnemonic style, from the row alone.
 std::string mnemonic_text(const isa::Row& row, const Slot& s) {
-  const std::string name(row.mnemonic);
+  std::string name(row.mnemonic);
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   const auto target = [](std::int64_t value) { return (value < 0 ? "" : "+") + std::to_string(value); };
   const auto reg = [](unsigned value) { return "%r" + std::to_string(value); };

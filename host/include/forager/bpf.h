@@ -2,10 +2,10 @@
  *
  * bpf(2) in user space, for C and C++.
  *
- * forager_bpf() takes what syscall(SYS_bpf, ...) takes and answers as the kernel does, but on the runtime of this process:
- * a descriptor or 0, or a negative errno; errno itself is left alone. Commands, attributes and their meaning stand in
- * <linux/bpf.h>, which a caller includes. Descriptors are real ones: close(2) them. An application that is linked for
- * forager needs none of this: its syscall(SYS_bpf, ...), and so libbpf's, come here by themselves.
+ * forager_bpf() takes what syscall(SYS_bpf, ...) takes and answers as the kernel does, but on the runtime of this
+ * process: a descriptor or 0, or a negative errno; errno itself is left alone. Commands, attributes and their meaning
+ * stand in <linux/bpf.h>, which a caller includes. Descriptors are real ones: close(2) them. An application that is
+ * linked for forager needs none of this: its syscall(SYS_bpf, ...), and so libbpf's, come here by themselves.
  *
  * Tested by: tests/e2e/install/bpf_in_c.c.
  */

@@ -10,9 +10,9 @@
 //   auto value = object->map("stats")->lookup(key);
 //
 // Objects are the same that bpf(2) in user space (and so libbpf, in a program linked for it) works on: one runtime a
-// process. Handles are cheap, copyable and keep what they name alive. Object, Program and Map may be used from any thread;
-// a Device belongs to one thread at a time. Nothing prints or reads the environment. Every failure is a Diagnostic: nothing
-// throws, but for std::bad_alloc where the return type has no place for an error.
+// process. Handles are cheap, copyable and keep what they name alive. Object, Program and Map may be used from any
+// thread; a Device belongs to one thread at a time. Nothing prints or reads the environment. Every failure is a
+// Diagnostic: nothing throws, but for std::bad_alloc where the return type has no place for an error.
 //
 // Tested by: tests/unit/api_*_test.cc, tests/e2e/api_example.cc.
 #pragma once
@@ -34,8 +34,9 @@ using Bytes = std::vector<std::byte>;
 
 // ---- maps ----------------------------------------------------------------------------------------------------
 
-// A map of a loaded object. Keys are key_size bytes, values host_value_size: value_size, or for per-CPU maps one slot for
-// each possible CPU, rounded up to 8 bytes, as in Linux. Errors: input (a size is wrong), system with Linux's errno.
+// A map of a loaded object. Keys are key_size bytes, values host_value_size: value_size, or for per-CPU maps one slot
+// for each possible CPU, rounded up to 8 bytes, as in Linux. Errors: input (a size is wrong), system with Linux's
+// errno.
 class Map {
  public:
   [[nodiscard]] const std::string& name() const;
@@ -109,7 +110,7 @@ struct Backend {
 [[nodiscard]] std::vector<Backend> backends();
 
 struct Packet {
-  Bytes bytes;                         // in: the packet; out: as the program left it
+  Bytes bytes;  // in: the packet; out: as the program left it
   std::uint32_t ingress_ifindex = 1;
   std::uint32_t rx_queue = 0;
 

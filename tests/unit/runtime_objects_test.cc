@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ids, lifetimes, PROG_ARRAYs and links.
+#include <cerrno>
+
+#include "runtime_testing.h"
+
+namespace forager::runtime::testing {
+namespace {
+
+using isa::MapType;
+
+struct Thing {
+  explicit Thing(std::uint32_t given) : id(given) {}
+  std::uint32_t id;
+};
+
+TEST(IdTable, NeverGivesAnIdTwice) {
+  IdTable<Thing> table;
+  auto first = table.make();
+  EXPECT_EQ(first->id, 1U);
+  first.reset();
+  EXPECT_EQ(table.find(1), nullptr);
+  const auto second = table.make();
+  EXPECT_EQ(second->id, 2U);
+  EXPECT_EQ(table.find(2), second);
+}
+
+TEST(IdTable, ListsWhatLives) {
+  IdTable<Thing> table;
+  std::vector<std::shared_ptr<Thing>> things;
+  for (int i = 0; i < 1000; ++i) things.push_back(table.make());
+  for (std::size_t i = 0; i < things.size(); ++i) {
+    if (i % 10 != 9) things[i].reset();
+  }
+  std::uint32_t id = 0;
+  int count = 0;
+  while (const auto next = table.next(id)) {
+    EXPECT_EQ(*next % 10, 0U);
+    id = *next;
+    ++count;
+  }
+  EXPECT_EQ(count, 100);
+}
+
+class Objects : public ::testing::Test {
+ protected:
+  Runtime runtime_;
+};
+
+TEST_F(Objects, ProgramsKeepTheirMaps) {
+  auto map = make_map(runtime_, MapType::array, 8, 1, "values");
+  const std::uint32_t id = map->id;
+  auto program = load(runtime_, "r1 = map[values] ll\nr0 = 2\nexit\n", {map});
+  map.reset();
+  ASSERT_NE(runtime_.maps().find(id), nullptr);
+  EXPECT_EQ(program->all_maps().size(), 1U);
+  program.reset();
+  EXPECT_EQ(runtime_.maps().find(id), nullptr);
+}
+
+TEST_F(Objects, RefusedProgramsLeaveNothing) {
+  ProgramRequest asked = request(kPass);
+  asked.source.slots.pop_back();
+  const auto refused = runtime_.load_program(std::move(asked));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind, ErrorKind::rejected);
+  EXPECT_EQ(runtime_.programs().next(0), std::nullopt);
+}
+
+TEST_F(Objects, LoadsAreObserved) {
+  std::vector<std::string> seen;
+  runtime_.settings.on_load = [&](const LoadAttempt& attempt) {
+    EXPECT_NE(attempt.program == nullptr, attempt.error == nullptr);
+    seen.push_back(attempt.source.name + (attempt.error != nullptr ? " refused" : " loaded"));
+  };
+  const auto program = load(runtime_, kPass);
+  ProgramRequest asked = request(kPass);
+  asked.source.slots.pop_back();
+  EXPECT_FALSE(runtime_.load_program(std::move(asked)).has_value());
+  EXPECT_EQ(seen, (std::vector<std::string>{"test loaded", "test refused"}));
+}
+
+TEST_F(Objects, ProgramArraysAreClearedWithTheirLastUser) {
+  auto array = make_map(runtime_, MapType::prog_array, 4, 4, "next");
+  auto user = std::make_unique<MapUser>(array);
+  {
+    // The program refers to the array that refers to it.
+    const auto program = load(runtime_, "r2 = map[next] ll\nr3 = 0\ncall 12\nr0 = 2\nexit\n", {array});
+    EXPECT_EQ(array->set_program(1, program), 0);
+    EXPECT_EQ(array->program_at(1), program);
+    const exec::ProgramSlot slot = array->map->abilities().programs->get(1);
+    EXPECT_EQ(slot.id, program->id);
+    ASSERT_EQ(slot.maps->size(), 1U);
+    EXPECT_EQ(slot.maps->front(), array->map);
+  }
+  array.reset();
+  EXPECT_NE(runtime_.programs().next(0), std::nullopt);
+  {
+    const MapUser second(user->object());
+    user.reset();
+    EXPECT_NE(runtime_.programs().next(0), std::nullopt) << "one user is left";
+  }
+  EXPECT_EQ(runtime_.programs().next(0), std::nullopt);
+  EXPECT_EQ(runtime_.maps().next(0), std::nullopt);
+}
+
+TEST_F(Objects, ProgramArraysTakeOneKind) {
+  const auto array = make_map(runtime_, MapType::prog_array, 4, 4, "next");
+  const MapUser user(array);
+  EXPECT_EQ(array->set_program(0, nullptr), -ENOENT);
+  EXPECT_EQ(array->set_program(0, load(runtime_, kPass)), 0);
+  EXPECT_EQ(array->set_program(1, load(runtime_, kPass, {}, isa::ProgType::socket_filter)), -EINVAL);
+  EXPECT_EQ(array->set_program(4, load(runtime_, kPass)), -E2BIG);
+  EXPECT_EQ(array->set_program(0, nullptr), 0);
+  EXPECT_EQ(array->program_at(0), nullptr);
+  const auto other = runtime_.load_program(
+      request("r2 = map[next] ll\nr0 = 0\nexit\n", {array}, isa::ProgType::socket_filter));
+  ASSERT_FALSE(other.has_value()) << "a socket filter must not jump to XDP programs";
+  EXPECT_EQ(other.error().error, EINVAL);
+}
+
+TEST_F(Objects, LinksHoldTheirPort) {
+  const auto first = load(runtime_, kPass), second = load(runtime_, kPass);
+  auto link = runtime_.attach(37, 5, first);
+  ASSERT_NE(link, nullptr);
+  EXPECT_EQ(runtime_.attach(37, 5, second), nullptr);
+  EXPECT_NE(runtime_.attach(37, 6, second), nullptr);
+  EXPECT_EQ(runtime_.program_at(5), first);
+  EXPECT_EQ(link->replace(second, second.get()), -EPERM);
+  EXPECT_EQ(link->replace(second, first.get()), 0);
+  EXPECT_EQ(runtime_.program_at(5), second);
+  link.reset();
+  EXPECT_EQ(runtime_.program_at(5), nullptr);
+  EXPECT_NE(runtime_.attach(37, 5, first), nullptr);
+}
+
+TEST_F(Objects, DetachedLinksHoldNothing) {
+  const auto program = load(runtime_, kPass);
+  const auto link = runtime_.attach(37, 5, program);
+  link->detach();
+  EXPECT_EQ(link->port(), 0U);
+  EXPECT_EQ(runtime_.program_at(5), nullptr);
+  EXPECT_EQ(link->replace(program, nullptr), -ENOLINK);
+}
+
+TEST_F(Objects, PortsAreThoseOfTheSettings) {
+  EXPECT_FALSE(runtime_.port_exists(0));
+  EXPECT_TRUE(runtime_.port_exists(77));
+  runtime_.settings.ports = {1, 2};
+  EXPECT_TRUE(runtime_.port_exists(2));
+  EXPECT_FALSE(runtime_.port_exists(77));
+}
+
+}  // namespace
+}  // namespace forager::runtime::testing
