@@ -5,6 +5,7 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <vector>
@@ -14,6 +15,7 @@ namespace forager::bench {
 template <class Reporter>
 class PlainNames : public Reporter {
  public:
+  using Reporter::Reporter;
   using Run = benchmark::BenchmarkReporter::Run;
   void ReportRuns(const std::vector<Run>& runs) override {
     std::vector<Run> renamed = runs;
@@ -32,7 +34,8 @@ inline int run_plain(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) to_file |= std::strncmp(argv[i], "--benchmark_out=", 16) == 0;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  PlainNames<benchmark::ConsoleReporter> console;
+  using Console = benchmark::ConsoleReporter;
+  PlainNames<Console> console(isatty(STDOUT_FILENO) != 0 ? Console::OO_ColorTabular : Console::OO_Tabular);
   PlainNames<benchmark::JSONReporter> json;
   benchmark::RunSpecifiedBenchmarks(&console, to_file ? &json : nullptr);
   benchmark::Shutdown();

@@ -15,6 +15,7 @@
 
 #include "api/elf_check.h"
 #include "api/messages.h"
+#include "api/preflight.h"
 #include "program/program.h"
 #include "syscall/process.h"
 
@@ -60,6 +61,7 @@ void ElfObject::Close::operator()(bpf_object* object) const { ::bpf_object__clos
 
 Result<ElfObject> ElfObject::open(const std::string& path) {
   if (auto fine = check_elf(path); !fine) return std::unexpected(fine.error());
+  if (auto survives = preflight(path); !survives) return std::unexpected(survives.error());
   const MessageCapture said;
   std::unique_ptr<bpf_object, Close> object(::bpf_object__open_file(path.c_str(), nullptr));
   if (!object) return libbpf_failed(path, said, errno);

@@ -54,7 +54,8 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsageStatus;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return report(cli, usage_error(fmt::format("{}; see forager --help", error.what())).error());
   }
   catch_interrupts();
   show_libbpf_messages(cli.debug);

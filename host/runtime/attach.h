@@ -21,7 +21,8 @@ class AttachPoints;
 
 class LinkObject {
  public:
-  LinkObject(std::uint32_t object_id, std::uint32_t attach, std::uint32_t target, std::shared_ptr<ProgramObject> program)
+  LinkObject(std::uint32_t object_id, std::uint32_t attach, std::uint32_t target,
+             std::shared_ptr<ProgramObject> program)
       : id(object_id), attach_type(attach), program_(std::move(program)), port_(target) {}
 
   [[nodiscard]] std::shared_ptr<ProgramObject> program() const;

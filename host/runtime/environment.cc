@@ -3,9 +3,10 @@
 
 #include <time.h>
 
+#include <array>
 #include <charconv>
-#include <fstream>
-#include <string>
+#include <cstdio>
+#include <memory>
 
 #include "helpers/registry.h"
 
@@ -48,11 +49,13 @@ std::optional<unsigned> count_cpus(std::string_view list) {
   return list.empty() || list == "\n" ? std::optional(count) : std::nullopt;
 }
 
+// With C streams: a program may be linked so that the close() of C++ streams comes back to the runtime (host/syscall).
 unsigned possible_cpus() {
-  std::ifstream file("/sys/devices/system/cpu/possible");
-  std::string list;
-  std::getline(file, list);
-  return count_cpus(list).value_or(1);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/sys/devices/system/cpu/possible", "re"),
+                                                             std::fclose);
+  std::array<char, 4096> list{};
+  if (!file || std::fgets(list.data(), list.size(), file.get()) == nullptr) return 1;
+  return count_cpus(list.data()).value_or(1);
 }
 
 exec::Environment host_environment() {

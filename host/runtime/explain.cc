@@ -71,7 +71,8 @@ std::vector<Blocker> name_blockers(const verifier::VerifiedProgram& program, std
                                    const exec::Capabilities& capabilities) {
   Namer namer(program, backend, capabilities);
   std::vector<Blocker> named;
-  for (Diagnostic& diagnostic : exec::blockers(program, capabilities)) named.push_back(namer.name(std::move(diagnostic)));
+  for (Diagnostic& diagnostic : exec::blockers(program, capabilities))
+    named.push_back(namer.name(std::move(diagnostic)));
   return named;
 }
 

@@ -38,7 +38,7 @@ struct DebugInfo {
   std::shared_ptr<const BtfObject> btf;
   std::vector<std::byte> functions;  // struct bpf_func_info
   std::uint32_t function_count = 0;
-  std::vector<std::byte> lines;      // struct bpf_line_info
+  std::vector<std::byte> lines;  // struct bpf_line_info
   std::uint32_t line_count = 0;
 };
 

@@ -44,7 +44,8 @@ Result<Placement> place(const verifier::VerifiedProgram& program, const Placemen
     placement.refused.push_back({name, std::move(blockers.front())});
   }
   Diagnostic first = std::move(placement.refused.front().why);
-  first.message = fmt::format("backend {} does not take program {}: {}", names.front(), program.program().name(), first.message);
+  first.message =
+      fmt::format("backend {} does not take program {}: {}", names.front(), program.program().name(), first.message);
   return std::unexpected(std::move(first));
 }
 

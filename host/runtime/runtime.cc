@@ -61,7 +61,8 @@ Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& r
   object->created_by = getuid();
   for (const auto& map : object->maps) {
     if (map->spec().type == isa::MapType::prog_array && !map->own_programs(*object)) {
-      return fail(ErrorKind::rejected, EINVAL, "tail calls through map " + map->spec().name + " reach programs of another kind");
+      return fail(ErrorKind::rejected, EINVAL,
+                  "tail calls through map " + map->spec().name + " reach programs of another kind");
     }
   }
   return object;

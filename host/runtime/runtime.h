@@ -40,7 +40,7 @@ struct LoadAttempt {
 
 struct Settings {
   PlacementRequest placement{.backend = "interp", .fallback = {}};  // of BPF_PROG_TEST_RUN
-  std::vector<std::uint32_t> ports;  // virtual ports that exist; empty = every number from 1
+  std::vector<std::uint32_t> ports;                 // virtual ports that exist; empty = every number from 1
   std::function<void(const LoadAttempt&)> on_load;  // sees what libbpf loads, refusals included (`explain`)
 };
 

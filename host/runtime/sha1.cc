@@ -23,7 +23,8 @@ std::vector<std::byte> padded(std::span<const std::byte> message) {
 
 Schedule schedule_of(std::span<const std::byte> block) {
   Schedule words{};
-  for (std::size_t i = 0; i < kBlockBytes; ++i) words[i / 4] = words[i / 4] << 8 | std::to_integer<std::uint32_t>(block[i]);
+  for (std::size_t i = 0; i < kBlockBytes; ++i)
+    words[i / 4] = words[i / 4] << 8 | std::to_integer<std::uint32_t>(block[i]);
   for (std::size_t t = 16; t < words.size(); ++t) {
     words[t] = std::rotl(words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16], 1);
   }
@@ -33,10 +34,14 @@ Schedule schedule_of(std::span<const std::byte> block) {
 // The logical function and constant of step t (sections 4.1.1 and 4.2.1).
 std::uint32_t mix(std::size_t t, std::uint32_t b, std::uint32_t c, std::uint32_t d) {
   switch (t / 20) {
-    case 0: return ((b & c) | (~b & d)) + 0x5a827999;
-    case 1: return (b ^ c ^ d) + 0x6ed9eba1;
-    case 2: return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-    default: return (b ^ c ^ d) + 0xca62c1d6;
+    case 0:
+      return ((b & c) | (~b & d)) + 0x5a827999;
+    case 1:
+      return (b ^ c ^ d) + 0x6ed9eba1;
+    case 2:
+      return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
+    default:
+      return (b ^ c ^ d) + 0xca62c1d6;
   }
 }
 
@@ -58,7 +63,8 @@ std::array<std::uint8_t, 20> sha1(std::span<const std::byte> message) {
   const std::vector<std::byte> text = padded(message);
   for (std::size_t at = 0; at < text.size(); at += kBlockBytes) absorb(state, std::span(text).subspan(at, kBlockBytes));
   std::array<std::uint8_t, 20> digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i) digest[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - i % 4 * 8));
+  for (std::size_t i = 0; i < digest.size(); ++i)
+    digest[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - i % 4 * 8));
   return digest;
 }
 

@@ -70,8 +70,10 @@ class ReferenceCheck {
       case BTF_KIND_FUNC_PROTO:
       case BTF_KIND_VAR:
       case BTF_KIND_DECL_TAG:
-      case BTF_KIND_TYPE_TAG: return true;
-      default: return false;
+      case BTF_KIND_TYPE_TAG:
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -85,17 +87,21 @@ class ReferenceCheck {
 
   [[nodiscard]] bool good_parts(const btf_type& type) const {
     switch (btf_kind(&type)) {
-      case BTF_KIND_ARRAY: return id(btf_array(&type)->type) && id(btf_array(&type)->index_type);
+      case BTF_KIND_ARRAY:
+        return id(btf_array(&type)->type) && id(btf_array(&type)->index_type);
       case BTF_KIND_STRUCT:
       case BTF_KIND_UNION:
         return each(btf_members(&type), type, [&](const auto& part) { return name(part.name_off) && id(part.type); });
-      case BTF_KIND_ENUM: return each(btf_enum(&type), type, [&](const auto& part) { return name(part.name_off); });
-      case BTF_KIND_ENUM64: return each(btf_enum64(&type), type, [&](const auto& part) { return name(part.name_off); });
+      case BTF_KIND_ENUM:
+        return each(btf_enum(&type), type, [&](const auto& part) { return name(part.name_off); });
+      case BTF_KIND_ENUM64:
+        return each(btf_enum64(&type), type, [&](const auto& part) { return name(part.name_off); });
       case BTF_KIND_FUNC_PROTO:
         return each(btf_params(&type), type, [&](const auto& part) { return name(part.name_off) && id(part.type); });
       case BTF_KIND_DATASEC:
         return each(btf_var_secinfos(&type), type, [&](const auto& part) { return id(part.type); });
-      default: return true;
+      default:
+        return true;
     }
   }
 

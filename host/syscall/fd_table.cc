@@ -41,7 +41,7 @@ int open_inode(const char* name, int access, int backing) {
 }  // namespace
 
 Errno<FdTable::Identity> FdTable::identity_of(int fd) {
-  struct stat status {};
+  struct stat status{};
   const int saved = errno;
   const bool open = fstat(fd, &status) == 0;
   errno = saved;

@@ -37,14 +37,14 @@ namespace forager::syscall {
 
 class PerfEvent;
 
-using Object = std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
-                            std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>,
-                            std::shared_ptr<PerfEvent>>;
+using Object =
+    std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
+                 std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>, std::shared_ptr<PerfEvent>>;
 
 class FdTable {
  public:
-  // A new descriptor (O_CLOEXEC) for the object, or a negative errno. access: O_RDWR, O_RDONLY or O_WRONLY. backing: the
-  // memfd of a map's memory, which stays the map's, or -1.
+  // A new descriptor (O_CLOEXEC) for the object, or a negative errno. access: O_RDWR, O_RDONLY or O_WRONLY. backing:
+  // the memfd of a map's memory, which stays the map's, or -1.
   [[nodiscard]] long install(Object object, int access = O_RDWR, int backing = -1);
 
   // The object a descriptor stands for: -EBADF if it is not open, -EINVAL if it is something else.

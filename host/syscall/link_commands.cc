@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BPF_LINK_*: attaching programs. What can be attached to are the runtime's virtual ports (XDP); all other attach points
-// are parts of a kernel, and get the answer of a kernel without them.
+// BPF_LINK_*: attaching programs. What can be attached to are the runtime's virtual ports (XDP); all other attach
+// points are parts of a kernel, and get the answer of a kernel without them.
 #include <bit>
 #include <cerrno>
 

@@ -157,8 +157,13 @@ long map_create(const Call& call) {
   if (isa::find_map(attr.map_type) == nullptr) return -EINVAL;
   const auto name = object_name(attr.map_name);
   if (!name) return name.error();
-  const program::MapSpec spec{static_cast<MapType>(attr.map_type), attr.key_size, attr.value_size, attr.max_entries,
-                              attr.map_flags, attr.map_extra, *name};
+  const program::MapSpec spec{static_cast<MapType>(attr.map_type),
+                              attr.key_size,
+                              attr.value_size,
+                              attr.max_entries,
+                              attr.map_flags,
+                              attr.map_extra,
+                              *name};
   auto types = map_btf(call, spec);
   if (!types) return types.error();
   auto map = call.runtime().create_map(spec, std::move(*types));

@@ -85,7 +85,7 @@ std::optional<long> map_object(const FdTable& fds, const MappingRequest& request
 // The kernel counts writable mappings; here /proc/self/maps knows them. The map's own one is told by its address.
 bool mapped_writable(const runtime::MapObject& map) {
   const exec::MapMemory memory = map.map->memory();
-  struct stat status {};
+  struct stat status{};
   if (memory.fd < 0 || fstat(memory.fd, &status) != 0) return false;
   const auto own = reinterpret_cast<unsigned long>(memory.base);
   std::ifstream mappings("/proc/self/maps");

@@ -39,7 +39,6 @@ void set_name(char (&field)[size], const std::string& name) {
 template <class T, class Count>
 long put_array(UserAddress to, Count& count, const T* elements, std::size_t there_are) {
   const std::size_t room = std::exchange(count, static_cast<Count>(there_are));
-  if (to == 0) return 0;
   return copy_to_user(to, elements, std::min<std::size_t>(room, there_are) * sizeof(T));
 }
 
@@ -100,7 +99,8 @@ long fill(bpf_prog_info& info, const runtime::ProgramObject& program) {
   return error != 0 ? error : fill_debug(info, program.debug);
 }
 
-// ---- maps, BTF, links ------------------------------------------------------------------------------------------------
+// ---- maps, BTF, links
+// ------------------------------------------------------------------------------------------------
 
 long fill(bpf_map_info& info, const runtime::MapObject& map) {
   const program::MapSpec& spec = map.spec();
@@ -110,7 +110,7 @@ long fill(bpf_map_info& info, const runtime::MapObject& map) {
   info.key_size = spec.key_size;
   info.value_size = spec.value_size;
   info.max_entries = spec.max_entries;
-  info.map_flags = spec.flags;
+  info.map_flags = spec.flags & ~unsigned{BPF_F_RDONLY | BPF_F_WRONLY};  // the descriptor's, not the map's
   info.map_extra = spec.extra;
   set_name(info.name, spec.name);
   info.btf_id = btf_id_of(map.btf.object);

@@ -29,7 +29,8 @@ Errno<perf_event_attr> read_attributes(UserAddress at) {
 }
 
 std::uint64_t position(const maps::PerfRing& ring, std::size_t offset) {
-  return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(ring.memory().base + offset)).load(std::memory_order_acquire);
+  return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(ring.memory().base + offset))
+      .load(std::memory_order_acquire);
 }
 
 }  // namespace

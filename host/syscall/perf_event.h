@@ -3,9 +3,9 @@
 // The perf events that bpf_perf_event_output writes to: perf_event_open(2) of PERF_COUNT_SW_BPF_OUTPUT with raw
 // samples, as libbpf's perf_buffer__* opens them. All other perf events are the kernel's.
 //
-// An event is opened first and gets its buffer when it is mapped. A sample that comes before is refused with -ENOSPC, and
-// one to a disabled event with -EOPNOTSUPP, as in the kernel. Not built: overwritable buffers (mapped read-only), which
-// are -EINVAL, and samples with more than the raw bytes.
+// An event is opened first and gets its buffer when it is mapped. A sample that comes before is refused with -ENOSPC,
+// and one to a disabled event with -EOPNOTSUPP, as in the kernel. Not built: overwritable buffers (mapped read-only),
+// which are -EINVAL, and samples with more than the raw bytes.
 //
 // Tested by: tests/unit/syscall_polling_test.cc, tests/e2e.
 #pragma once
@@ -40,7 +40,7 @@ class PerfEvent final : public exec::PerfSink {
   const std::uint32_t wakeup_events_;
   std::atomic<bool> enabled_;
   std::mutex mutex_;
-  std::shared_ptr<maps::PerfRing> owned_;           // set once, under mutex_
+  std::shared_ptr<maps::PerfRing> owned_;              // set once, under mutex_
   std::atomic<const maps::PerfRing*> ring_ = nullptr;  // the same, for readers
 };
 

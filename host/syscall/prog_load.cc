@@ -25,8 +25,8 @@ constexpr std::size_t kMaxLicence = 128;  // with its end
 constexpr std::size_t kMaxMaps = 64;      // Linux's MAX_USED_MAPS
 
 // include/linux/license.h
-constexpr std::string_view kGplCompatible[] = {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL",
-                                               "Dual MIT/GPL", "Dual MPL/GPL"};
+constexpr std::string_view kGplCompatible[] = {"GPL",          "GPL v2",       "GPL and additional rights",
+                                               "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"};
 
 // Types whose expected attach type must be one of theirs; the others' is not looked at.
 constexpr ProgType kAttachChecked[] = {ProgType::cgroup_sock,    ProgType::cgroup_sock_addr, ProgType::cgroup_skb,
@@ -38,9 +38,9 @@ class Loader {
   explicit Loader(const Call& call) : call_(call), attr_(call.attr) {}
 
   long load() {
-    constexpr long (Loader::*kSteps[])() = {&Loader::check_flags,      &Loader::read_licence, &Loader::check_size,
-                                            &Loader::read_attach_type, &Loader::read_slots,   &Loader::read_name,
-                                            &Loader::open_log};
+    constexpr long (Loader::* kSteps[])() = {&Loader::check_flags,      &Loader::read_licence, &Loader::check_size,
+                                             &Loader::read_attach_type, &Loader::read_slots,   &Loader::read_name,
+                                             &Loader::open_log};
     for (const auto step : kSteps) {
       if (const long error = (this->*step)(); error != 0) return error;
     }
@@ -161,7 +161,8 @@ class Loader {
     auto& maps = request_.maps;
     const auto at = std::ranges::find(maps, map);
     if (at != maps.end()) return static_cast<std::size_t>(at - maps.begin());
-    if (maps.size() == kMaxMaps) return refuse(-E2BIG, fmt::format("The total number of maps per program has reached the limit of {}", kMaxMaps));
+    if (maps.size() == kMaxMaps)
+      return refuse(-E2BIG, fmt::format("The total number of maps per program has reached the limit of {}", kMaxMaps));
     maps.push_back(map);
     return maps.size() - 1;
   }

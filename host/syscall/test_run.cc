@@ -19,7 +19,7 @@
 namespace forager::syscall {
 namespace {
 
-constexpr std::uint32_t kLoopback = 1;           // what the kernel's test frames arrive at, if nothing else is said
+constexpr std::uint32_t kLoopback = 1;               // what the kernel's test frames arrive at, if nothing else is said
 constexpr std::uint32_t kMaxMetadata = 255 / 4 * 4;  // Linux's xdp_metalen_invalid: multiples of 4 that fit 8 bits
 
 bool bad_pair(std::uint64_t address, std::uint32_t size) { return (address == 0) != (size == 0); }
@@ -30,8 +30,8 @@ class XdpRun {
       : call_(call), test_(call.attr.test), program_(std::move(program)) {}
 
   long run() {
-    constexpr long (XdpRun::*kSteps[])() = {&XdpRun::check, &XdpRun::read_context, &XdpRun::make_frame,
-                                            &XdpRun::set_context, &XdpRun::execute};
+    constexpr long (XdpRun::* kSteps[])() = {&XdpRun::check, &XdpRun::read_context, &XdpRun::make_frame,
+                                             &XdpRun::set_context, &XdpRun::execute};
     for (const auto step : kSteps) {
       if (const long error = (this->*step)(); error != 0) return error;
     }
@@ -64,7 +64,7 @@ class XdpRun {
 
   long make_frame() {
     const std::uint32_t metadata = context_ ? context_->data : 0;
-    if (test_.data_size_in < ETH_HLEN) return -EINVAL;
+    if (test_.data_size_in < ETH_HLEN || test_.data_size_in - metadata > exec::kMaxPacketBytes) return -EINVAL;
     const auto data = read_user(test_.data_in, test_.data_size_in);
     if (!data) return data.error();
     auto frame = exec::Frame::make(std::span(*data).subspan(metadata));

@@ -27,7 +27,8 @@ std::size_t page_bytes() {
   return kPage;
 }
 
-// Aligned, so that the 16 bytes the kernel reads stay within the byte's page. A null pointer would mean no limit at all.
+// Aligned, so that the 16 bytes the kernel reads stay within the byte's page. A null pointer would mean no limit at
+// all.
 bool may_read(UserAddress address) {
   constexpr auto kNoResource = static_cast<__rlimit_resource>(~0U);
   const UserAddress aligned = address & ~UserAddress{15};
@@ -36,9 +37,7 @@ bool may_read(UserAddress address) {
 }
 
 // Writes the byte at `address`, which is about to be overwritten anyway.
-bool may_write(UserAddress address) {
-  return ::syscall(SYS_getrandom, address, 1, kInsecure) >= 0 || errno != EFAULT;
-}
+bool may_write(UserAddress address) { return ::syscall(SYS_getrandom, address, 1, kInsecure) >= 0 || errno != EFAULT; }
 
 // Asks once for every page that the range touches.
 template <class Probe>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies between a caller's memory and ours, as the kernel's copy_from_user and copy_to_user: an address that the caller
-// may not touch gives -EFAULT and nothing worse. Addresses come out of bpf_attr and are hostile.
+// Copies between a caller's memory and ours, as the kernel's copy_from_user and copy_to_user: an address that the
+// caller may not touch gives -EFAULT and nothing worse. Addresses come out of bpf_attr and are hostile.
 //
 // Tested by: tests/unit/syscall_user_memory_test.cc.
 #pragma once

@@ -22,7 +22,7 @@
 
 namespace {
 
-using namespace forager::syscall;  // NOLINT(google-build-using-namespace): this file is a seam, not a component
+namespace ours = forager::syscall;
 
 // As the C library returns a system call's result.
 long as_libc(long result) {
@@ -53,10 +53,12 @@ long __wrap_syscall(long number, ...) {
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
   if (number == SYS_bpf) {
-    return as_libc(bpf(static_cast<int>(a[0]), reinterpret_cast<union bpf_attr*>(a[1]), static_cast<unsigned>(a[2])));
+    return as_libc(
+        ours::bpf(static_cast<int>(a[0]), reinterpret_cast<union bpf_attr*>(a[1]), static_cast<unsigned>(a[2])));
   }
   if (number == SYS_perf_event_open) {
-    const auto event = open_perf_event(process(), static_cast<UserAddress>(a[0]), static_cast<int>(a[1]), static_cast<int>(a[2]));
+    const auto event = ours::open_perf_event(ours::process(), static_cast<ours::UserAddress>(a[0]),
+                                             static_cast<int>(a[1]), static_cast<int>(a[2]));
     if (event) return as_libc(*event);
   }
   return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -64,7 +66,7 @@ long __wrap_syscall(long number, ...) {
 
 void* __wrap_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
   if (fd >= 0 && (flags & MAP_ANONYMOUS) == 0) {
-    const auto mapped = map_object(process().fds, {address, length, protection, flags, fd, offset});
+    const auto mapped = ours::map_object(ours::process().fds, {address, length, protection, flags, fd, offset});
     if (mapped) return reinterpret_cast<void*>(as_libc(*mapped));
   }
   return __real_mmap(address, length, protection, flags, fd, offset);
@@ -75,29 +77,29 @@ void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int
   return __wrap_mmap(address, length, protection, flags, fd, offset);
 }
 
-int __wrap_close(int fd) { return static_cast<int>(as_libc(process().fds.close(fd))); }
+int __wrap_close(int fd) { return static_cast<int>(as_libc(ours::process().fds.close(fd))); }
 
 int __wrap_ioctl(int fd, unsigned long request, ...) {
   va_list list;
   va_start(list, request);
   void* argument = va_arg(list, void*);
   va_end(list);
-  const auto result = control_perf_event(process().fds, fd, request);
+  const auto result = ours::control_perf_event(ours::process().fds, fd, request);
   return result ? static_cast<int>(as_libc(*result)) : __real_ioctl(fd, request, argument);
 }
 
 int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
-  const auto result = poll_control(process().fds, epoll, operation, fd, event);
+  const auto result = ours::poll_control(ours::process().fds, epoll, operation, fd, event);
   return result ? static_cast<int>(as_libc(*result)) : __real_epoll_ctl(epoll, operation, fd, event);
 }
 
 int __wrap_epoll_wait(int epoll, struct epoll_event* events, int count, int timeout) {
-  before_wait(process().fds);
+  ours::before_wait(ours::process().fds);
   return __real_epoll_wait(epoll, events, count, timeout);
 }
 
 int __wrap_epoll_pwait(int epoll, struct epoll_event* events, int count, int timeout, const sigset_t* signals) {
-  before_wait(process().fds);
+  ours::before_wait(ours::process().fds);
   return __real_epoll_pwait(epoll, events, count, timeout, signals);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An application written against plain libbpf: nothing in it knows of forager. It is built twice from this source, linked
-// once against libbpf and once against forager_libbpf, and must print the same text both times (flow_watch.expected).
-// It needs a network interface with index 1, which every network namespace has (lo), and prints nothing that differs
-// between machines.
+// An application written against plain libbpf: nothing in it knows of forager. It is built twice from this source,
+// linked once against libbpf and once against forager_libbpf, and must print the same text both times
+// (flow_watch.expected). It needs a network interface with index 1, which every network namespace has (lo), and prints
+// nothing that differs between machines.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -73,8 +73,8 @@ static int on_sample(void* context, void* data, size_t bytes) {
   const struct sample* sample = data;
   char source[INET_ADDRSTRLEN];
   inet_ntop(AF_INET, &sample->source, source, sizeof source);
-  printf("%s sample %u: %s, protocol %u, %u bytes; record of %zu bytes\n", (const char*)context, sample->sequence, source,
-         sample->protocol, sample->bytes, bytes);
+  printf("%s sample %u: %s, protocol %u, %u bytes; record of %zu bytes\n", (const char*)context, sample->sequence,
+         source, sample->protocol, sample->bytes, bytes);
   return 0;
 }
 
@@ -144,8 +144,8 @@ static void show_program(const struct bpf_program* program) {
   info.nr_map_ids = 16;
   check("program info", bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length));
   const int again = check("by id", bpf_prog_get_fd_by_id(info.id));
-  printf("program %s: type %u, %u maps, has BTF %d, GPL %d, instructions %d, found by its id %d\n", info.name, info.type,
-         info.nr_map_ids, info.btf_id != 0, info.gpl_compatible, info.xlated_prog_len != 0, again >= 0);
+  printf("program %s: type %u, %u maps, has BTF %d, GPL %d, instructions %d, found by its id %d\n", info.name,
+         info.type, info.nr_map_ids, info.btf_id != 0, info.gpl_compatible, info.xlated_prog_len != 0, again >= 0);
   close(again);
 }
 
@@ -215,8 +215,7 @@ int main(void) {
   struct flow_watch_bpf* skeleton = load();
   struct ring_buffer* ring = ring_buffer__new(bpf_map__fd(skeleton->maps.samples), on_sample, "ring:", NULL);
   check("ring buffer", ring ? 0 : -errno);
-  struct perf_buffer* perf =
-      perf_buffer__new(bpf_map__fd(skeleton->maps.drops), 8, on_drop, on_lost, "perf:", NULL);
+  struct perf_buffer* perf = perf_buffer__new(bpf_map__fd(skeleton->maps.drops), 8, on_drop, on_lost, "perf:", NULL);
   check("perf buffer", perf ? 0 : -errno);
 
   printf("nothing yet: ring %d, perf %d\n", ring_buffer__poll(ring, 0), perf_buffer__poll(perf, 0));

@@ -297,10 +297,10 @@ TEST(MapsConcurrencyHash, HalvesOfTwoKeysNeverMakeAThird) {
   std::atomic<int> found{0};
   on_threads(8, [&](unsigned thread) {
     Random random(thread);
-    for (int i = 0; i < 5000 * kScale; ++i) {
+    for (int i = 0; i < 20000 * kScale; ++i) {
       const std::uint64_t first = below(random, 6), value = 1;
       const std::array equal{first, first}, unequal{first, (first + 1 + below(random, 5)) % 6};
-      if (thread % 2 == 0) {
+      if (thread % 4 == 0) {
         static_cast<void>(below(random, 2) == 0 ? map->erase(equal.data()) : map->update(equal.data(), &value, BPF_ANY, 0));
       } else if (map->lookup(unequal.data(), 0) != nullptr) {
         ++found;

@@ -125,7 +125,8 @@ TEST_F(Placing, UnknownNamesAreInputErrors) {
 }
 
 TEST_F(Placing, RefusalsNameTheBackendAndTheReason) {
-  const auto placement = place(*load(runtime_, kPass, {}, isa::ProgType::lsm)->verified, {.backend = "interp", .fallback = {}});
+  const auto placement =
+      place(*load(runtime_, kPass, {}, isa::ProgType::lsm)->verified, {.backend = "interp", .fallback = {}});
   ASSERT_FALSE(placement.has_value());
   EXPECT_EQ(placement.error().kind, ErrorKind::unsupported);
   EXPECT_NE(placement.error().message.find("backend interp"), std::string::npos);

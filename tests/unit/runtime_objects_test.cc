@@ -113,8 +113,8 @@ TEST_F(Objects, ProgramArraysTakeOneKind) {
   EXPECT_EQ(array->set_program(4, load(runtime_, kPass)), -E2BIG);
   EXPECT_EQ(array->set_program(0, nullptr), 0);
   EXPECT_EQ(array->program_at(0), nullptr);
-  const auto other = runtime_.load_program(
-      request("r2 = map[next] ll\nr0 = 0\nexit\n", {array}, isa::ProgType::socket_filter));
+  const auto other =
+      runtime_.load_program(request("r2 = map[next] ll\nr0 = 0\nexit\n", {array}, isa::ProgType::socket_filter));
   ASSERT_FALSE(other.has_value()) << "a socket filter must not jump to XDP programs";
   EXPECT_EQ(other.error().error, EINVAL);
 }

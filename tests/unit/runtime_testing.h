@@ -40,8 +40,13 @@ inline std::shared_ptr<ProgramObject> load(Runtime& runtime, std::string_view te
 
 inline std::shared_ptr<MapObject> make_map(Runtime& runtime, isa::MapType type, std::uint32_t value_size,
                                            std::uint32_t entries, std::string name) {
-  auto map = runtime.create_map({.type = type, .key_size = 4, .value_size = value_size, .max_entries = entries,
-                                 .flags = 0, .extra = 0, .name = std::move(name)});
+  auto map = runtime.create_map({.type = type,
+                                 .key_size = 4,
+                                 .value_size = value_size,
+                                 .max_entries = entries,
+                                 .flags = 0,
+                                 .extra = 0,
+                                 .name = std::move(name)});
   EXPECT_TRUE(map.has_value()) << map.error().text();
   return map ? *map : nullptr;
 }

@@ -144,7 +144,8 @@ TEST_P(MapCommands, BadAddressesAreFaults) {
 
 TEST_P(MapCommands, RangesThatEndOutsideAreFaults) {
   const long page = sysconf(_SC_PAGESIZE);
-  auto* memory = static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory =
+      static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(memory, MAP_FAILED);
   ASSERT_EQ(mprotect(memory + page, page, PROT_NONE), 0);
   const int fd = array();
@@ -264,7 +265,8 @@ TEST_P(MapCommands, UnknownCommandsAreInvalid) {
 }
 
 TEST_P(MapCommands, InfoTellsWhatWasCreated) {
-  const auto info = info_of<bpf_map_info>(create_map(map_attr(BPF_MAP_TYPE_HASH, 12, 20, 30, BPF_F_NO_PREALLOC, "abc")));
+  const auto info =
+      info_of<bpf_map_info>(create_map(map_attr(BPF_MAP_TYPE_HASH, 12, 20, 30, BPF_F_NO_PREALLOC, "abc")));
   EXPECT_EQ(info.type, unsigned{BPF_MAP_TYPE_HASH});
   EXPECT_EQ(info.key_size, 12U);
   EXPECT_EQ(info.value_size, 20U);
@@ -273,6 +275,11 @@ TEST_P(MapCommands, InfoTellsWhatWasCreated) {
   EXPECT_STREQ(info.name, "abc");
   EXPECT_GT(info.id, 0U);
   EXPECT_EQ(info.btf_id, 0U);
+}
+
+TEST_P(MapCommands, DirectionsBelongToTheDescriptor) {
+  EXPECT_EQ(info_of<bpf_map_info>(array(BPF_F_RDONLY)).map_flags, 0U);
+  EXPECT_EQ(info_of<bpf_map_info>(array(BPF_F_RDONLY_PROG)).map_flags, unsigned{BPF_F_RDONLY_PROG});
 }
 
 TEST_P(MapCommands, InfoLengthIsNegotiated) {
@@ -345,7 +352,8 @@ TEST_P(MapCommands, RingsShowTheirDataTwice) {
   ASSERT_GT(producer, 0);
   EXPECT_EQ(*reinterpret_cast<__u64*>(producer), 0U);
   EXPECT_EQ(std::memcmp(reinterpret_cast<void*>(producer + static_cast<long>(page)),
-                        reinterpret_cast<void*>(producer + 2 * static_cast<long>(page)), page), 0);
+                        reinterpret_cast<void*>(producer + 2 * static_cast<long>(page)), page),
+            0);
   EXPECT_EQ(system().mmap(page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(page)), -EPERM);
   EXPECT_EQ(system().mmap(4 * page, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(page)), -EINVAL);
   munmap(reinterpret_cast<void*>(consumer), page);

@@ -54,7 +54,8 @@ class Polling : public ::testing::Test {
   int put(int fd, std::uint64_t flags = 0) { return producer(fd).output("12345678", 8, flags); }
   // The consumer has read everything.
   void consume(int fd) {
-    auto* consumer = reinterpret_cast<std::atomic<std::uint64_t>*>((*fds().find<runtime::MapUser>(fd))->object()->map->memory().base);
+    auto* consumer = reinterpret_cast<std::atomic<std::uint64_t>*>(
+        (*fds().find<runtime::MapUser>(fd))->object()->map->memory().base);
     *consumer = producer(fd).query(BPF_RB_PROD_POS);
   }
 

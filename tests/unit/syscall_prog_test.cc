@@ -78,7 +78,8 @@ TEST_P(ProgCommands, LoadingChecksAttributes) {
   refused([](bpf_attr& attr) { attr.prog_name[0] = '-'; }, -EINVAL);
   refused([](bpf_attr& attr) { attr.log_level = 1U << 20; }, -EINVAL);
   refused([](bpf_attr& attr) { attr.log_size = 4096; }, -EINVAL);
-  refused([](bpf_attr& attr) { attr.prog_type = BPF_PROG_TYPE_CGROUP_SOCK, attr.expected_attach_type = BPF_XDP; }, -EINVAL);
+  refused([](bpf_attr& attr) { attr.prog_type = BPF_PROG_TYPE_CGROUP_SOCK, attr.expected_attach_type = BPF_XDP; },
+          -EINVAL);
   refused([](bpf_attr& attr) { attr.func_info_cnt = 1, attr.prog_btf_fd = 9999; }, -EBADF);
 }
 
@@ -162,12 +163,17 @@ TEST_P(ProgCommands, InfoTellsWhatWasLoaded) {
 
   std::array<bpf_insn, 4> slots{};
   std::memset(&info, 0, sizeof info);
+  info.nr_map_ids = 1;
   info.xlated_prog_len = sizeof slots;
   info.xlated_prog_insns = address_of(slots.data());
   bpf_attr ask = empty_attr();
   ask.info.bpf_fd = static_cast<__u32>(fd);
   ask.info.info_len = sizeof info;
   ask.info.info = address_of(&info);
+  EXPECT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, ask), -EFAULT) << "room for an id, but no place";
+  std::memset(&info, 0, sizeof info);
+  info.xlated_prog_len = sizeof slots;
+  info.xlated_prog_insns = address_of(slots.data());
   ASSERT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, ask), 0);
   EXPECT_EQ(info.xlated_prog_len, sizeof slots);
   EXPECT_EQ(slots[0].src_reg, BPF_PSEUDO_MAP_FD);
@@ -303,10 +309,14 @@ TEST_P(ProgCommands, ContextsAreChecked) {
 
 TEST_P(ProgCommands, MetadataComeAndGoWithThePacket) {
   // if (data_meta + 4 > data) return 0; return *(u32*)data_meta;
-  const Code code = {insn(0x61, 2, 1, offsetof(xdp_md, data_meta), 0), insn(0x61, 3, 1, offsetof(xdp_md, data), 0),
-                     insn(0xbf, 4, 2, 0, 0),                           insn(0x07, 4, 0, 0, 4),
-                     insn(0xb7, 0, 0, 0, 0),                           insn(0x2d, 4, 3, 1, 0),
-                     insn(0x61, 0, 2, 0, 0),                           insn(0x95, 0, 0, 0, 0)};
+  const Code code = {insn(0x61, 2, 1, offsetof(xdp_md, data_meta), 0),
+                     insn(0x61, 3, 1, offsetof(xdp_md, data), 0),
+                     insn(0xbf, 4, 2, 0, 0),
+                     insn(0x07, 4, 0, 0, 4),
+                     insn(0xb7, 0, 0, 0, 0),
+                     insn(0x2d, 4, 3, 1, 0),
+                     insn(0x61, 0, 2, 0, 0),
+                     insn(0x95, 0, 0, 0, 0)};
   const Bytes in = packet(64);
   Bytes out(100);
   xdp_md context{}, after{};
@@ -358,13 +368,16 @@ TEST(ProgCommandsHere, TailCallsReachTheTargetsMaps) {
   const long array = call(BPF_MAP_CREATE, map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 1));
   const long programs = call(BPF_MAP_CREATE, map_attr(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1));
   // *(u32*)(fp - 4) = 0; value = lookup(array, fp - 4); if (value) *value = 9; return 3
-  const Code target = {insn(0x62, 10, 0, -4, 0),     insn(0x18, 1, BPF_PSEUDO_MAP_FD, 0, static_cast<int>(array)),
-                       insn(0, 0, 0, 0, 0),          insn(0xbf, 2, 10, 0, 0),
-                       insn(0x07, 2, 0, 0, -4),      insn(0x85, 0, 0, 0, BPF_FUNC_map_lookup_elem),
-                       insn(0x15, 0, 0, 1, 0),       insn(0x7a, 0, 0, 0, 9),
-                       insn(0xb7, 0, 0, 0, 3),       insn(0x95, 0, 0, 0, 0)};
-  const Code caller = {insn(0x18, 2, BPF_PSEUDO_MAP_FD, 0, static_cast<int>(programs)), insn(0, 0, 0, 0, 0),
-                       insn(0xb7, 3, 0, 0, 0), insn(0x85, 0, 0, 0, BPF_FUNC_tail_call), insn(0xb7, 0, 0, 0, 1),
+  const Code target = {insn(0x62, 10, 0, -4, 0), insn(0x18, 1, BPF_PSEUDO_MAP_FD, 0, static_cast<int>(array)),
+                       insn(0, 0, 0, 0, 0),      insn(0xbf, 2, 10, 0, 0),
+                       insn(0x07, 2, 0, 0, -4),  insn(0x85, 0, 0, 0, BPF_FUNC_map_lookup_elem),
+                       insn(0x15, 0, 0, 1, 0),   insn(0x7a, 0, 0, 0, 9),
+                       insn(0xb7, 0, 0, 0, 3),   insn(0x95, 0, 0, 0, 0)};
+  const Code caller = {insn(0x18, 2, BPF_PSEUDO_MAP_FD, 0, static_cast<int>(programs)),
+                       insn(0, 0, 0, 0, 0),
+                       insn(0xb7, 3, 0, 0, 0),
+                       insn(0x85, 0, 0, 0, BPF_FUNC_tail_call),
+                       insn(0xb7, 0, 0, 0, 1),
                        insn(0x95, 0, 0, 0, 0)};
   const long to = call(BPF_PROG_LOAD, prog_attr(target)), from = call(BPF_PROG_LOAD, prog_attr(caller));
   ASSERT_GE(to, 0);
