@@ -2,8 +2,8 @@
 //
 // Scenario `packet`: example programs over their captures, `packet/<program>/<engine>`.
 //
-// Answers are compared first: an engine whose verdicts, packets or maps differ from the interpreter's is an error row, not
-// a figure. Time is the engine's own measure of time inside programs (exec::RunReport::busy_ns), without staging.
+// Answers are compared first: an engine whose verdicts, packets or maps differ from the interpreter's is an error row,
+// not a figure. Time is the engine's own measure of time inside programs (exec::RunReport::busy_ns), without staging.
 // Counters:
 //   ns_per_packet   net of the same engine's empty program, whose row packet/empty/<engine> shows the gross floor
 //   compile_us      Backend::compile
@@ -170,7 +170,8 @@ void register_all() {
       const std::string name = fmt::format("packet/{}/{}", scenario.program, row.name);
       if (!backend.capabilities().available) {
         const std::string reason = backend.capabilities().reason;
-        benchmark::RegisterBenchmark(name.c_str(), [reason](benchmark::State& state) { state.SkipWithError(reason.c_str()); });
+        benchmark::RegisterBenchmark(name.c_str(),
+                                     [reason](benchmark::State& state) { state.SkipWithError(reason.c_str()); });
         continue;
       }
       benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) { packet(state, scenario, backend); })

@@ -47,7 +47,9 @@ Result<> preflight(const std::string& path) {
   while (child > 0 && ::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return {};  // somebody else reaps this process's children: the answer is lost, not bad
   }
-  if (child < 0) return fail(ErrorKind::system, errno, fmt::format("{}: no child process to try it in: {}", path, std::strerror(errno)));
+  if (child < 0)
+    return fail(ErrorKind::system, errno,
+                fmt::format("{}: no child process to try it in: {}", path, std::strerror(errno)));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   const char* how = WIFSIGNALED(status) ? ::strsignal(WTERMSIG(status)) : "sanitizer report";
   return fail(ErrorKind::input, EINVAL,

@@ -70,17 +70,27 @@ class Walker {
     const Resolved resolved = resolve(types_, id);
     if (resolved.type == nullptr || depth > kMaxDepth) return nullptr;
     switch (btf_kind(resolved.type)) {
-      case BTF_KIND_INT: return integer(resolved, bytes);
-      case BTF_KIND_ENUM: return enumeration(resolved.type, bytes);
-      case BTF_KIND_ENUM64: return enumeration64(resolved.type, bytes);
-      case BTF_KIND_PTR: return pointer(bytes);
-      case BTF_KIND_FLOAT: return floating(resolved.type, bytes);
-      case BTF_KIND_ARRAY: return array(resolved.type, bytes, depth);
+      case BTF_KIND_INT:
+        return integer(resolved, bytes);
+      case BTF_KIND_ENUM:
+        return enumeration(resolved.type, bytes);
+      case BTF_KIND_ENUM64:
+        return enumeration64(resolved.type, bytes);
+      case BTF_KIND_PTR:
+        return pointer(bytes);
+      case BTF_KIND_FLOAT:
+        return floating(resolved.type, bytes);
+      case BTF_KIND_ARRAY:
+        return array(resolved.type, bytes, depth);
       case BTF_KIND_STRUCT:
-      case BTF_KIND_UNION: return composite(resolved.type, bytes, depth);
-      case BTF_KIND_DATASEC: return section(resolved.type, bytes, depth);
-      case BTF_KIND_VAR: return value(resolved.type->type, bytes, depth + 1);
-      default: return nullptr;
+      case BTF_KIND_UNION:
+        return composite(resolved.type, bytes, depth);
+      case BTF_KIND_DATASEC:
+        return section(resolved.type, bytes, depth);
+      case BTF_KIND_VAR:
+        return value(resolved.type->type, bytes, depth + 1);
+      default:
+        return nullptr;
     }
   }
 
@@ -170,7 +180,8 @@ class Walker {
   std::optional<std::string> as_string(std::uint32_t element, Bytes bytes) const {
     const Resolved resolved = resolve(types_, element);
     if (resolved.type == nullptr || !btf_is_int(resolved.type)) return std::nullopt;
-    if (!(btf_int_encoding(resolved.type) & BTF_INT_CHAR) && name_of(types_, resolved.type) != "char") return std::nullopt;
+    if (!(btf_int_encoding(resolved.type) & BTF_INT_CHAR) && name_of(types_, resolved.type) != "char")
+      return std::nullopt;
     std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     text.resize(std::min(text.size(), text.find('\0')));
     for (const char c : text) {
@@ -197,7 +208,8 @@ class Walker {
 
   static std::string mac(Bytes bytes) {
     std::string out;
-    for (const std::byte b : bytes) out += fmt::format("{}{:02x}", out.empty() ? "" : ":", std::to_integer<unsigned>(b));
+    for (const std::byte b : bytes)
+      out += fmt::format("{}{:02x}", out.empty() ? "" : ":", std::to_integer<unsigned>(b));
     return out;
   }
 

@@ -21,7 +21,8 @@ struct btf;
 
 namespace forager::cli {
 
-[[nodiscard]] nlohmann::ordered_json btf_to_json(const btf* types, std::uint32_t type, std::span<const std::byte> bytes);
+[[nodiscard]] nlohmann::ordered_json btf_to_json(const btf* types, std::uint32_t type,
+                                                 std::span<const std::byte> bytes);
 [[nodiscard]] std::string btf_to_text(const btf* types, std::uint32_t type, std::span<const std::byte> bytes);
 
 // {"0x01", "0x02", ...}: raw bytes as bpftool writes them.

@@ -44,7 +44,8 @@ Result<std::shared_ptr<runtime::ProgramObject>> runtime_program(bpf_program* pro
   const int status = ::bpf_obj_get_info_by_fd(::bpf_program__fd(program), &info, &size);
   auto object = status == 0 ? syscall::process().runtime.programs().find(info.id) : nullptr;
   if (object) return object;
-  return fail(ErrorKind::bug, ENOENT, fmt::format("program {} was loaded but is unknown", ::bpf_program__name(program)));
+  return fail(ErrorKind::bug, ENOENT,
+              fmt::format("program {} was loaded but is unknown", ::bpf_program__name(program)));
 }
 
 void set_field(exec::Frame& frame, std::size_t offset, std::uint32_t value) {
@@ -94,8 +95,8 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   if (!program) return std::unexpected(program.error());
   if (::bpf_program__type(*program) != BPF_PROG_TYPE_XDP) {
     return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs", object_path,
-                            ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
+                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs",
+                            object_path, ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
   }
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   out.object_ = std::make_unique<api::ElfObject>(std::move(*object));
@@ -169,7 +170,8 @@ void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
   result_.traps.back().message = fmt::format("packet {}: {}", frame.id, frame.trap->message);
 }
 
-Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink, const StopCheck& stop) {
+Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
+                         const StopCheck& stop) {
   for (std::size_t at = 0; at < packets.size(); at += kBatch) {
     const std::span part = std::span(packets).subspan(at, std::min(kBatch, packets.size() - at));
     auto frames = make_batch(part, at);

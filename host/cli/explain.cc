@@ -113,7 +113,11 @@ Json to_json(const Judgement& judged) {
 }
 
 Json to_json(const std::string& object, const Findings& findings) {
-  Json out = {{"schema", "forager-explain"}, {"version", 1}, {"object", object}, {"maps", Json::array()}, {"programs", Json::array()}};
+  Json out = {{"schema", "forager-explain"},
+              {"version", 1},
+              {"object", object},
+              {"maps", Json::array()},
+              {"programs", Json::array()}};
   for (const Diagnostic& map : findings.maps) out["maps"].push_back(cli::to_json(map));
   for (const Judgement& judged : findings.programs) out["programs"].push_back(to_json(judged));
   return out;
@@ -155,7 +159,8 @@ Result<> explain(const Cli& cli, const Arguments& arguments) {
 
 void add_explain(CLI::App& app, Cli& cli) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("explain", "say which backends take a program, and what keeps the others from it");
+  CLI::App* verb =
+      app.add_subcommand("explain", "say which backends take a program, and what keeps the others from it");
   verb->add_option("object", arguments->object, "BPF object file")->required();
   verb->add_option("--prog", arguments->program, "only this program");
   verb->callback([&cli, arguments] { cli.action = [&cli, arguments] { return explain(cli, *arguments); }; });

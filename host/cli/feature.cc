@@ -48,8 +48,8 @@ Json helpers(const exec::Capabilities& capabilities) {
   return out;
 }
 
-// A conformance group is taken if every instruction of it is. What Linux refuses too does not count, nor do the forms of
-// lddw, which name things of the loader.
+// A conformance group is taken if every instruction of it is. What Linux refuses too does not count, nor do the forms
+// of lddw, which name things of the loader.
 Json groups(const exec::Capabilities& capabilities) {
   std::array<bool, isa::kGroupNames.size()> whole;
   whole.fill(true);
@@ -95,12 +95,16 @@ std::string wrapped(const std::string& label, const Json& names) {
 
 std::string to_text(const Json& backend) {
   std::string out = fmt::format("{}: {}\n", backend["name"].get<std::string>(), backend["summary"].get<std::string>());
-  if (!backend["available"].get<bool>()) out += fmt::format("  not available: {}\n", backend["reason"].get<std::string>());
-  constexpr std::pair<const char*, const char*> kLists[] = {
-      {"instructions", "instruction_groups"}, {"program types", "program_types"}, {"map types", "map_types"}, {"helpers", "helpers"}};
+  if (!backend["available"].get<bool>())
+    out += fmt::format("  not available: {}\n", backend["reason"].get<std::string>());
+  constexpr std::pair<const char*, const char*> kLists[] = {{"instructions", "instruction_groups"},
+                                                            {"program types", "program_types"},
+                                                            {"map types", "map_types"},
+                                                            {"helpers", "helpers"}};
   for (const auto& [label, list] : kLists) out += wrapped(label, backend[list]);
   return out + fmt::format("  limits        {} instructions, packets of {} to {} bytes\n",
-                           backend["max_instructions"].get<std::uint64_t>(), backend["packet_bytes"][0].get<std::uint64_t>(),
+                           backend["max_instructions"].get<std::uint64_t>(),
+                           backend["packet_bytes"][0].get<std::uint64_t>(),
                            backend["packet_bytes"][1].get<std::uint64_t>());
 }
 

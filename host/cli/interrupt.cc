@@ -13,7 +13,7 @@ extern "C" void on_interrupt(int /*signal*/) { g_interrupted = 1; }
 }  // namespace
 
 void catch_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one takes the default action
   ::sigaction(SIGINT, &action, nullptr);

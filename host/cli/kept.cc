@@ -17,7 +17,8 @@ Result<T> one_of(const std::vector<T>& all, const Selector& selector, const char
     if (selector.id != 0 ? thing.id == selector.id : thing.name == selector.name) found.push_back(&element);
   }
   if (found.size() == 1) return *found.front();
-  const std::string asked = selector.id != 0 ? fmt::format("id {}", selector.id) : fmt::format("name '{}'", selector.name);
+  const std::string asked =
+      selector.id != 0 ? fmt::format("id {}", selector.id) : fmt::format("name '{}'", selector.name);
   if (found.empty()) return fail(ErrorKind::input, ENOENT, fmt::format("no {} of {} is loaded", noun, asked));
   std::string ids;
   for (const T* element : found) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", part(*element).id);

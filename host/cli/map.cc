@@ -159,7 +159,8 @@ Result<> lookup(const Cli& cli, LoadedMap& map, Words& words) {
 }
 
 Result<std::uint64_t> read_flags(Words& words) {
-  constexpr std::pair<const char*, std::uint64_t> kFlags[] = {{"any", BPF_ANY}, {"noexist", BPF_NOEXIST}, {"exist", BPF_EXIST}};
+  constexpr std::pair<const char*, std::uint64_t> kFlags[] = {
+      {"any", BPF_ANY}, {"noexist", BPF_NOEXIST}, {"exist", BPF_EXIST}};
   for (const auto& [word, flag] : kFlags) {
     if (words.take(word)) return flag;
   }
@@ -224,7 +225,8 @@ void add_map(CLI::App& app, Cli& cli) {
   for (const VerbRow& row : kVerbs) {
     CLI::App* verb = object->add_subcommand(row.name, row.help);
     verb->add_option("words", *words)->required();
-    verb->callback([&cli, words, run = row.run] { cli.action = [&cli, words, run] { return on_one_map(cli, *words, run); }; });
+    verb->callback(
+        [&cli, words, run = row.run] { cli.action = [&cli, words, run] { return on_one_map(cli, *words, run); }; });
   }
 }
 

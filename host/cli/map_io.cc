@@ -97,7 +97,8 @@ bool MapHandle::per_cpu() const {
 
 bool MapHandle::holds_values() const {
   constexpr MapType kNot[] = {MapType::ringbuf, MapType::perf_event_array, MapType::user_ringbuf};
-  return std::none_of(std::begin(kNot), std::end(kNot), [&](MapType t) { return static_cast<std::uint32_t>(t) == type; });
+  return std::none_of(std::begin(kNot), std::end(kNot),
+                      [&](MapType t) { return static_cast<std::uint32_t>(t) == type; });
 }
 
 std::size_t MapHandle::host_value_bytes() const {
@@ -111,7 +112,8 @@ Result<MapHandle> handle_of(bpf_map* map, const btf* types) {
   out.name = name_of(map);
   out.global_data = ::bpf_map__is_internal(map);
   out.fd = ::bpf_map__fd(map);
-  if (const int status = ::bpf_obj_get_info_by_fd(out.fd, &info, &size); status != 0) return failed(out, "info", -status);
+  if (const int status = ::bpf_obj_get_info_by_fd(out.fd, &info, &size); status != 0)
+    return failed(out, "info", -status);
   out.id = info.id;
   out.type = info.type;
   out.key_size = info.key_size;
@@ -145,7 +147,8 @@ Result<std::vector<Entry>> read_entries(const MapHandle& map) {
 
 Result<> write_entry(const MapHandle& map, const Entry& entry, std::uint64_t flags) {
   const auto wrong = [&](const char* part, std::size_t want, std::size_t got) {
-    auto error = fail(ErrorKind::input, EINVAL, fmt::format("map {}: {} of {} bytes, {} wanted", map.name, part, got, want));
+    auto error =
+        fail(ErrorKind::input, EINVAL, fmt::format("map {}: {} of {} bytes, {} wanted", map.name, part, got, want));
     return error;
   };
   if (entry.key.size() != map.key_size) return wrong("key", map.key_size, entry.key.size());

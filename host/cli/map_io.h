@@ -26,11 +26,11 @@ struct MapHandle {
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
   std::uint32_t flags = 0;
-  std::uint32_t key_type = 0;    // BTF ids, 0 if unknown
+  std::uint32_t key_type = 0;  // BTF ids, 0 if unknown
   std::uint32_t value_type = 0;
-  int fd = -1;                   // the object's, not owned
+  int fd = -1;  // the object's, not owned
   const btf* types = nullptr;
-  bool global_data = false;      // .rodata, .data, .bss
+  bool global_data = false;  // .rodata, .data, .bss
 
   [[nodiscard]] bool per_cpu() const;
   // Ring and perf buffers and program arrays hold no values that user space could copy out.

@@ -83,7 +83,8 @@ Result<bpf_prog_info> info_of(bpf_program* program) {
   std::uint32_t size = sizeof info;
   const int status = ::bpf_obj_get_info_by_fd(::bpf_program__fd(program), &info, &size);
   if (status == 0) return info;
-  return fail(ErrorKind::system, -status, fmt::format("program {}: {}", ::bpf_program__name(program), std::strerror(-status)));
+  return fail(ErrorKind::system, -status,
+              fmt::format("program {}: {}", ::bpf_program__name(program), std::strerror(-status)));
 }
 
 std::string tag_text(const bpf_prog_info& info) {
@@ -110,11 +111,11 @@ Json program_json(const bpf_prog_info& info, const Saved& saved, const SavedProg
 std::string program_text(const Json& row) {
   std::string ids;
   for (const Json& id : row["map_ids"]) ids += fmt::format("{}{}", ids.empty() ? "" : ",", id.get<std::uint32_t>());
-  return fmt::format("{}: {}  name {}  tag {}{}\n\tloaded_at {}  object {}\n\txlated {}B{}\n", row["id"].get<std::uint32_t>(),
-                     row["type"].get<std::string>(), row["name"].get<std::string>(), row["tag"].get<std::string>(),
-                     row["gpl_compatible"].get<bool>() ? "  gpl" : "", row["loaded_at"].get<std::string>(),
-                     row["object"].get<std::string>(), row["bytes_xlated"].get<std::uint32_t>(),
-                     ids.empty() ? "" : "  map_ids " + ids);
+  return fmt::format("{}: {}  name {}  tag {}{}\n\tloaded_at {}  object {}\n\txlated {}B{}\n",
+                     row["id"].get<std::uint32_t>(), row["type"].get<std::string>(), row["name"].get<std::string>(),
+                     row["tag"].get<std::string>(), row["gpl_compatible"].get<bool>() ? "  gpl" : "",
+                     row["loaded_at"].get<std::string>(), row["object"].get<std::string>(),
+                     row["bytes_xlated"].get<std::uint32_t>(), ids.empty() ? "" : "  map_ids " + ids);
 }
 
 Result<> append_programs(const State& state, const Saved& saved, const std::optional<std::uint32_t>& only, Json& list) {
@@ -223,8 +224,13 @@ Result<TestRun> read_test_run(Words& words) {
       out.repeat = static_cast<std::uint32_t>(*count);
       continue;
     }
-    std::string* target = words.take("data_in") ? &out.data_in : words.take("data_out") ? &out.data_out : words.take("backend") ? &out.backend : nullptr;
-    if (target == nullptr) return usage_error(fmt::format("unexpected '{}'; data_in, data_out, repeat or backend can stand here", words.peek()));
+    std::string* target = words.take("data_in")    ? &out.data_in
+                          : words.take("data_out") ? &out.data_out
+                          : words.take("backend")  ? &out.backend
+                                                   : nullptr;
+    if (target == nullptr)
+      return usage_error(
+          fmt::format("unexpected '{}'; data_in, data_out, repeat or backend can stand here", words.peek()));
     auto value = words.next("its value");
     if (!value) return std::unexpected(value.error());
     *target = *value;
@@ -265,7 +271,9 @@ Result<> run(const Cli& cli, Words words) {
   options.repeat = static_cast<int>(request->repeat);
   const int status = ::bpf_prog_test_run_opts(::bpf_program__fd(loaded->program), &options);
   if (status != 0) {
-    return fail(ErrorKind::system, -status, fmt::format("program {}: test run on {}: {}", ::bpf_program__name(loaded->program), request->backend, std::strerror(-status)));
+    return fail(ErrorKind::system, -status,
+                fmt::format("program {}: test run on {}: {}", ::bpf_program__name(loaded->program), request->backend,
+                            std::strerror(-status)));
   }
   if (auto written = write_output(*request, out.data(), options.data_size_out); !written) return written;
   if (loaded->state) {
@@ -273,9 +281,13 @@ Result<> run(const Cli& cli, Words words) {
   }
   const std::string_view name = isa::return_name(isa::ProgType::xdp, options.retval);
   if (cli.wants_json()) {
-    cli.print(Json{{"retval", options.retval}, {"verdict", name}, {"duration", options.duration}, {"data_size_out", options.data_size_out}});
+    cli.print(Json{{"retval", options.retval},
+                   {"verdict", name},
+                   {"duration", options.duration},
+                   {"data_size_out", options.data_size_out}});
   } else {
-    cli.print(fmt::format("Return value: {} ({}), duration (average): {}ns, packet out: {} bytes\n", options.retval, name, options.duration, options.data_size_out));
+    cli.print(fmt::format("Return value: {} ({}), duration (average): {}ns, packet out: {} bytes\n", options.retval,
+                          name, options.duration, options.data_size_out));
   }
   return {};
 }
@@ -302,7 +314,8 @@ void add_prog(CLI::App& app, Cli& cli) {
   for (const VerbRow& row : kVerbs) {
     CLI::App* verb = object->add_subcommand(row.name, row.help);
     verb->add_option("words", *words);
-    verb->callback([&cli, words, run = row.run] { cli.action = [&cli, words, run] { return run(cli, Words(*words)); }; });
+    verb->callback(
+        [&cli, words, run = row.run] { cli.action = [&cli, words, run] { return run(cli, Words(*words)); }; });
   }
 }
 

@@ -15,7 +15,8 @@ using Json = nlohmann::ordered_json;
 std::span<const std::byte> slots_of(const program::Program& program, std::uint32_t instruction) {
   const auto instructions = program.instructions();
   const std::uint32_t begin = instructions[instruction].slot;
-  const std::size_t end = instruction + 1 < instructions.size() ? instructions[instruction + 1].slot : program.slots().size();
+  const std::size_t end =
+      instruction + 1 < instructions.size() ? instructions[instruction + 1].slot : program.slots().size();
   return std::as_bytes(program.slots().subspan(begin, end - begin));
 }
 

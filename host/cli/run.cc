@@ -27,10 +27,14 @@ struct Arguments {
 // Where a frame leaves, or nothing if it does not.
 std::optional<std::string> exit_port(const exec::Frame& frame, std::uint32_t ingress) {
   switch (frame.return_value) {
-    case kPass: return "host";
-    case kTx: return fmt::format("{}", ingress);
-    case kRedirect: return frame.redirect.ifindex != 0 ? fmt::format("{}", frame.redirect.ifindex) : "unknown";
-    default: return std::nullopt;
+    case kPass:
+      return "host";
+    case kTx:
+      return fmt::format("{}", ingress);
+    case kRedirect:
+      return frame.redirect.ifindex != 0 ? fmt::format("{}", frame.redirect.ifindex) : "unknown";
+    default:
+      return std::nullopt;
   }
 }
 
@@ -87,11 +91,12 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
 
   {
     Progress progress(packets->size() * arguments.run.repeat, "packets");
-    const auto ran = engine->run(*packets, [&](const exec::Frame& frame) { output->write(frame); },
-                                 [&](std::uint64_t frames) {
-                                   progress.advance(frames);
-                                   return interrupted();
-                                 });
+    const auto ran = engine->run(
+        *packets, [&](const exec::Frame& frame) { output->write(frame); },
+        [&](std::uint64_t frames) {
+          progress.advance(frames);
+          return interrupted();
+        });
     if (!ran) return ran;
   }
   auto result = engine->result();
@@ -119,9 +124,11 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--pcap", arguments->capture, "input capture: pcap or pcapng")->required();
   verb->add_option("--write", arguments->output, "pcapng of the packets that leave");
   verb->add_option("--prog", arguments->run.program, "program, where the object has several");
-  verb->add_option("--repeat", arguments->run.repeat, "run the capture so many times")->check(CLI::Range(1ULL, 1000000000ULL));
+  verb->add_option("--repeat", arguments->run.repeat, "run the capture so many times")
+      ->check(CLI::Range(1ULL, 1000000000ULL));
   verb->add_option("--backend", arguments->run.placement.backend, "engine; see forager feature");
-  verb->add_option("--fallback", arguments->run.placement.fallback, "engines allowed where --backend refuses")->delimiter(',');
+  verb->add_option("--fallback", arguments->run.placement.fallback, "engines allowed where --backend refuses")
+      ->delimiter(',');
   verb->add_option("--setup", arguments->setup, "JSON with map entries, routes and ports (docs/cli.md)");
   verb->add_flag("--checked", arguments->run.checked, "interp: stop at the first uninitialised read too");
   verb->add_option("--ifindex", arguments->run.ifindex, "ingress interface the program sees")->capture_default_str();

@@ -21,7 +21,8 @@ std::string verdict_name(const RunResult& result, std::uint32_t value) {
 // 1234567 -> "1,234,567".
 std::string grouped(std::uint64_t value) {
   std::string digits = std::to_string(value);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
   return digits;
 }
 

@@ -35,10 +35,10 @@ struct MapView {
   std::string name;
   std::string type;  // "hash"
   std::uint32_t max_entries = 0;
-  std::uint64_t count = 0;                 // entries (arrays: entries that are not zero)
+  std::uint64_t count = 0;  // entries (arrays: entries that are not zero)
   std::vector<MapEntryView> entries;
-  std::optional<std::uint64_t> records;    // ring and perf buffers: records taken
-  std::uint64_t lost = 0;                  // ... and records lost
+  std::optional<std::uint64_t> records;  // ring and perf buffers: records taken
+  std::uint64_t lost = 0;                // ... and records lost
 };
 
 struct RunResult {
@@ -59,7 +59,7 @@ struct RunResult {
   std::vector<MapView> maps;
   std::vector<std::string> printk;
   std::uint64_t printk_lost = 0;
-  std::string output;               // --write path, if any
+  std::string output;  // --write path, if any
   std::uint64_t output_packets = 0;
 };
 

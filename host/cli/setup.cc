@@ -71,7 +71,8 @@ exec::Mac mac(const std::string& text, const std::string& where) {
   std::string spaced = text;
   std::replace(spaced.begin(), spaced.end(), ':', ' ');
   std::string raw;
-  if (!parse_hex(spaced, raw) || raw.size() != out.size()) bad(fmt::format("{}: \"{}\" is no MAC address", where, text));
+  if (!parse_hex(spaced, raw) || raw.size() != out.size())
+    bad(fmt::format("{}: \"{}\" is no MAC address", where, text));
   std::memcpy(out.data(), raw.data(), out.size());
   return out;
 }
@@ -82,7 +83,8 @@ exec::FibRoute route(const Json& object, const std::string& where) {
   const auto slash = prefix.find('/');
   const ParsedAddress parsed = address(prefix.substr(0, slash), where);
   const unsigned bits = parsed.ipv6 ? 128 : 32;
-  const unsigned long length = slash == std::string::npos ? bits : std::strtoul(prefix.c_str() + slash + 1, nullptr, 10);
+  const unsigned long length =
+      slash == std::string::npos ? bits : std::strtoul(prefix.c_str() + slash + 1, nullptr, 10);
   if (length > bits) bad(fmt::format("{}: prefix length {} is over {}", where, length, bits));
   exec::FibRoute out;
   out.ipv6 = parsed.ipv6;

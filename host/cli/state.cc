@@ -8,13 +8,13 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <linux/bpf.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/btf_value.h"
@@ -50,7 +50,9 @@ Result<> write_file(const std::string& path, const std::string& text) {
   return {};
 }
 
-Json hex(const std::string& bytes) { return hex_text({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}); }
+Json hex(const std::string& bytes) {
+  return hex_text({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+}
 
 std::string unhex(const Json& text) {
   std::string out;
@@ -59,8 +61,10 @@ std::string unhex(const Json& text) {
 }
 
 Json to_json(const Saved& saved) {
-  Json out = {{"name", saved.name}, {"loaded_at", saved.loaded_at}, {"programs", Json::array()}, {"maps", Json::array()}};
-  for (const SavedProgram& program : saved.programs) out["programs"].push_back({{"id", program.id}, {"name", program.name}});
+  Json out = {
+      {"name", saved.name}, {"loaded_at", saved.loaded_at}, {"programs", Json::array()}, {"maps", Json::array()}};
+  for (const SavedProgram& program : saved.programs)
+    out["programs"].push_back({{"id", program.id}, {"name", program.name}});
   for (const SavedMap& map : saved.maps) {
     Json entries = Json::array();
     for (const Entry& entry : map.entries) entries.push_back({hex(entry.key), hex(entry.value)});
@@ -94,7 +98,8 @@ Result<Saved> read_saved(const std::string& path) {
 
 bool good_name(const std::string& name) {
   return !name.empty() && name.size() <= 64 && name.front() != '.' &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string::npos;
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             std::string::npos;
 }
 
 // Program arrays hold programs, which libbpf puts back itself; frozen maps come from the ELF unchanged.
@@ -118,8 +123,10 @@ Result<> restore(const api::ElfObject& object, const SavedMap& saved) {
 }  // namespace
 
 std::string default_state_directory() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') return std::string(state) + "/forager";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return std::string(home) + "/.local/state/forager";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0')
+    return std::string(state) + "/forager";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return std::string(home) + "/.local/state/forager";
   return "/var/lib/forager";
 }
 
@@ -170,7 +177,8 @@ Result<> State::take_ids(Saved& saved) const {
 
 Result<Saved> State::add(const std::string& name, const api::ElfObject& object) {
   if (!good_name(name)) return bad(fmt::format("'{}' is no name (letters, digits, '.', '_', '-'; at most 64)", name));
-  if (fs::exists(folder(name) + "/state.json")) return bad(fmt::format("an object '{}' is loaded already", name), EEXIST);
+  if (fs::exists(folder(name) + "/state.json"))
+    return bad(fmt::format("an object '{}' is loaded already", name), EEXIST);
   Saved saved;
   saved.name = name;
   saved.loaded_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));

@@ -29,11 +29,11 @@
 namespace forager::exec {
 
 struct Capabilities {
-  bool available = true;              // on this machine, now
-  std::string reason;                 // why it is not available
-  std::bitset<256> ops;               // by isa::Op
-  std::bitset<512> helpers;           // by helper id, run natively
-  std::bitset<64> map_types;          // by isa::MapType
+  bool available = true;      // on this machine, now
+  std::string reason;         // why it is not available
+  std::bitset<256> ops;       // by isa::Op
+  std::bitset<512> helpers;   // by helper id, run natively
+  std::bitset<64> map_types;  // by isa::MapType
   std::vector<isa::ProgType> program_types;
   std::uint32_t max_slots = isa::kMaxInstructions;
   std::uint32_t max_packet_bytes = kMaxPacketBytes;
@@ -49,8 +49,8 @@ class Image {
  public:
   virtual ~Image() = default;
   [[nodiscard]] virtual std::string_view backend() const = 0;
-  [[nodiscard]] virtual std::size_t bytes() const = 0;       // code size
-  [[nodiscard]] virtual std::string listing() const = 0;     // for people: `prog dump`
+  [[nodiscard]] virtual std::size_t bytes() const = 0;    // code size
+  [[nodiscard]] virtual std::string listing() const = 0;  // for people: `prog dump`
   [[nodiscard]] virtual const verifier::VerifiedProgram& program() const = 0;
 };
 
@@ -59,8 +59,8 @@ struct DeviceInfo {
   std::string name;  // "interpreter", "Linux 6.18 on 2 CPUs", ...
 };
 
-// What one run() did. busy_ns is the engine's own measure of time inside programs (the kernel's test_run duration; thread
-// CPU time where the engine runs on the calling thread), without staging.
+// What one run() did. busy_ns is the engine's own measure of time inside programs (the kernel's test_run duration;
+// thread CPU time where the engine runs on the calling thread), without staging.
 struct RunReport {
   std::uint64_t packets = 0;
   std::uint64_t traps = 0;
@@ -91,7 +91,7 @@ struct DeviceOptions {
   unsigned cpu = 0;                          // lane of per-CPU maps; devices that run at the same time differ in it
   std::uint64_t seed = 1;                    // of bpf_get_prandom_u32
   std::uint64_t instruction_budget = 1ULL << 28;  // per invocation; a program that exceeds it traps
-  std::vector<std::uint32_t> ports;          // ifindexes that redirects and DEVMAPs name
+  std::vector<std::uint32_t> ports;               // ifindexes that redirects and DEVMAPs name
 };
 
 class Backend {

@@ -27,13 +27,13 @@ using HelperFn = std::uint64_t (*)(RunContext&, std::uint64_t, std::uint64_t, st
 
 // An environment without a clock stands at time 0.
 struct Environment {
-  unsigned cpus = 1;                                                      // possible CPUs; per-CPU maps have so many slots
-  std::function<std::uint64_t()> monotonic_ns;                            // bpf_ktime_get_ns
-  std::function<std::uint64_t()> boot_ns;                                 // bpf_ktime_get_boot_ns
-  std::function<std::uint64_t()> tai_ns;                                  // bpf_ktime_get_tai_ns
-  std::function<void(unsigned cpu, std::string_view line)> trace;         // bpf_trace_printk, one line without newline
-  FibTable fib;                                                           // bpf_fib_lookup
-  std::span<const HelperFn> helpers;                                      // by helper id; null = not implemented
+  unsigned cpus = 1;                                               // possible CPUs; per-CPU maps have so many slots
+  std::function<std::uint64_t()> monotonic_ns;                     // bpf_ktime_get_ns
+  std::function<std::uint64_t()> boot_ns;                          // bpf_ktime_get_boot_ns
+  std::function<std::uint64_t()> tai_ns;                           // bpf_ktime_get_tai_ns
+  std::function<void(unsigned cpu, std::string_view line)> trace;  // bpf_trace_printk, one line without newline
+  FibTable fib;                                                    // bpf_fib_lookup
+  std::span<const HelperFn> helpers;                               // by helper id; null = not implemented
 };
 
 // A program's address space, for helpers that follow pointers no helper row types (%s of trace_printk).

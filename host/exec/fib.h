@@ -27,8 +27,8 @@ struct FibRoute {
   std::uint8_t prefix_length = 0;
   std::optional<Address> via;  // next hop; absent = on link
   std::uint32_t ifindex = 0;
-  std::uint32_t mtu = 0;       // 0 = the interface's
-  std::uint32_t metric = 0;    // of routes with equal prefixes, the least wins
+  std::uint32_t mtu = 0;     // 0 = the interface's
+  std::uint32_t metric = 0;  // of routes with equal prefixes, the least wins
   FibRouteType type = FibRouteType::unicast;
 };
 struct FibNeighbour {

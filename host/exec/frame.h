@@ -27,17 +27,17 @@
 
 namespace forager::exec {
 
-inline constexpr std::uint32_t kHeadroom = 256;        // XDP_PACKET_HEADROOM
-inline constexpr std::uint32_t kFrameBytes = 4096;     // frame_sz of the kernel's test run
-inline constexpr std::uint32_t kTailReserve = 320;     // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
-inline constexpr std::uint32_t kFrameHeader = 40;      // sizeof(struct xdp_frame)
-inline constexpr std::uint32_t kMaxContextBytes = 256; // no uapi context is larger
+inline constexpr std::uint32_t kHeadroom = 256;         // XDP_PACKET_HEADROOM
+inline constexpr std::uint32_t kFrameBytes = 4096;      // frame_sz of the kernel's test run
+inline constexpr std::uint32_t kTailReserve = 320;      // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
+inline constexpr std::uint32_t kFrameHeader = 40;       // sizeof(struct xdp_frame)
+inline constexpr std::uint32_t kMaxContextBytes = 256;  // no uapi context is larger
 inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
 
 // Where a redirect goes (bpf_redirect, bpf_redirect_map).
 struct Redirect {
-  std::uint32_t ifindex = 0;  // 0 = none
-  std::uint32_t map_type = 0; // isa::MapType of the map, 0 for plain bpf_redirect
+  std::uint32_t ifindex = 0;   // 0 = none
+  std::uint32_t map_type = 0;  // isa::MapType of the map, 0 for plain bpf_redirect
   std::uint64_t flags = 0;
 };
 
@@ -68,13 +68,13 @@ class Frame {
   [[nodiscard]] Result<> assign(std::span<const std::byte> packet);
 
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
-  std::uint64_t id = 0;            // position in the input, from 0
-  std::uint64_t timestamp_ns = 0;  // of the capture
+  std::uint64_t id = 0;                               // position in the input, from 0
+  std::uint64_t timestamp_ns = 0;                     // of the capture
 
   // Results of the last run.
-  std::uint64_t return_value = 0;      // r0: XDP action, or 64 bits for raw memory
+  std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
   Redirect redirect;
-  std::unique_ptr<Diagnostic> trap;    // the program was stopped; return_value is then the type's safe verdict
+  std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:
   std::vector<std::byte> buffer_;

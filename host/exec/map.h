@@ -55,9 +55,9 @@ class PerfTable {
   virtual std::shared_ptr<PerfSink> get(std::uint32_t index) const = 0;
 };
 
-// PROG_ARRAY: what bpf_tail_call jumps to. A device that follows a tail call meets a program that nobody loaded into it,
-// so the slot brings the program's maps along, by index as in Program::maps() (null where it has none). A map of that
-// list may be the PROG_ARRAY itself: whoever owns the array clears it with its last user reference, as Linux does.
+// PROG_ARRAY: what bpf_tail_call jumps to. A device that follows a tail call meets a program that nobody loaded into
+// it, so the slot brings the program's maps along, by index as in Program::maps() (null where it has none). A map of
+// that list may be the PROG_ARRAY itself: whoever owns the array clears it with its last user reference, as Linux does.
 using MapList = std::vector<std::shared_ptr<class Map>>;
 struct ProgramSlot {
   std::uint32_t id = 0;  // the runtime's program id

@@ -22,7 +22,9 @@ namespace {
 class ArrayMap final : public exec::Map {
  public:
   ArrayMap(exec::MapSpec spec, Fd file, Region values)
-      : Map(std::move(spec)), file_(std::move(file)), values_(std::move(values)),
+      : Map(std::move(spec)),
+        file_(std::move(file)),
+        values_(std::move(values)),
         stride_(round_up_words(this->spec().value_size)) {}
 
   void* lookup(const void* key, unsigned) override {

@@ -20,9 +20,8 @@ inline constexpr std::uint64_t kMaxKmalloc = 4U << 20;       // KMALLOC_MAX_SIZE
 inline constexpr std::uint64_t kMaxPerCpuValue = 32U << 10;  // PCPU_MIN_UNIT_SIZE
 
 // Creation flags (uapi/linux/bpf.h) that the types here act upon.
-inline constexpr std::uint32_t kNoPrealloc = 1U << 0, kNoCommonLru = 1U << 1, kReadOnly = 1U << 3,
-                               kWriteOnly = 1U << 4, kZeroSeed = 1U << 6, kReadOnlyProg = 1U << 7,
-                               kWriteOnlyProg = 1U << 8;
+inline constexpr std::uint32_t kNoPrealloc = 1U << 0, kNoCommonLru = 1U << 1, kReadOnly = 1U << 3, kWriteOnly = 1U << 4,
+                               kZeroSeed = 1U << 6, kReadOnlyProg = 1U << 7, kWriteOnlyProg = 1U << 8;
 
 class Checks {
  public:

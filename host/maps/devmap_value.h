@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The values of DEVMAP and DEVMAP_HASH: a port to redirect to, struct bpf_devmap_val of Linux. Outside it has 4 bytes
-// (the ifindex) or 8 (and the program to run on the way out: its fd going in, its id coming out). In storage it is always
-// one 8-byte word, which is what a program's lookup points to.
+// (the ifindex) or 8 (and the program to run on the way out: its fd going in, its id coming out). In storage it is
+// always one 8-byte word, which is what a program's lookup points to.
 //
 // A program on the way out is refused, for such programs are not run here. Which ifindexes exist is the runtime's
 // knowledge, not the map's: any but 0 is taken.

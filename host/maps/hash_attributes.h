@@ -11,8 +11,8 @@
 
 namespace forager::maps {
 
-inline constexpr std::uint64_t kKernelElement = 48;            // sizeof(struct htab_elem)
-inline constexpr std::uint64_t kMaxHashEntries = 1U << 27;     // so that buckets of 16 bytes fit 32 bits of size
+inline constexpr std::uint64_t kKernelElement = 48;         // sizeof(struct htab_elem)
+inline constexpr std::uint64_t kMaxHashEntries = 1U << 27;  // so that buckets of 16 bytes fit 32 bits of size
 
 // `bytes_per_entry` is what the map needs for each, for maps that Linux allocates whole.
 [[nodiscard]] inline Result<> check_hash(const program::MapSpec& spec, std::uint64_t bytes_per_entry) {
@@ -28,7 +28,9 @@ inline constexpr std::uint64_t kMaxHashEntries = 1U << 27;     // so that bucket
 }
 
 [[nodiscard]] inline HashShape hash_shape(const program::MapSpec& spec) {
-  return {.key_size = spec.key_size, .value_size = spec.value_size, .max_entries = spec.max_entries,
+  return {.key_size = spec.key_size,
+          .value_size = spec.value_size,
+          .max_entries = spec.max_entries,
           .zero_seed = (spec.flags & kZeroSeed) != 0};
 }
 

@@ -52,17 +52,17 @@ Result<> HashTable::open(const HashShape& shape) {
   auto locks = Region::reserve(std::uint64_t{stripes} * sizeof(Stripe));
   if (!locks) return std::unexpected(locks.error());
   stripes_ = std::move(*locks);
-  const NodeShape node = {.bytes = value_offset_ + round_up_words(shape.value_size), .capacity = shape.max_entries,
-                          .reserved = stripes, .link_offset = key_offset_};
+  const NodeShape node = {.bytes = value_offset_ + round_up_words(shape.value_size),
+                          .capacity = shape.max_entries,
+                          .reserved = stripes,
+                          .link_offset = key_offset_};
   if (auto opened = nodes_.open(node); !opened) return opened;
 
   for (std::uint32_t i = 0; i < stripes; ++i) (new (&this->stripes()[i]) Stripe)->spare = shape.max_entries + 1 + i;
   return {};
 }
 
-std::uint64_t HashTable::bytes() const {
-  return buckets_.size() + stripes_.size() + nodes_.bytes() + sizeof *this;
-}
+std::uint64_t HashTable::bytes() const { return buckets_.size() + stripes_.size() + nodes_.bytes() + sizeof *this; }
 
 // ---- readers -----------------------------------------------------------------------------------------------------
 
@@ -130,7 +130,8 @@ bool HashTable::read(const void* key, void* value) const {
 std::atomic_ref<std::uint32_t> HashTable::link_to(std::uint32_t bucket, NodeId node) const {
   NodeId previous = head(bucket).load(std::memory_order_relaxed);
   if (previous == node) return head(bucket);
-  while (next(previous).load(std::memory_order_relaxed) != node) previous = next(previous).load(std::memory_order_relaxed);
+  while (next(previous).load(std::memory_order_relaxed) != node)
+    previous = next(previous).load(std::memory_order_relaxed);
   return next(previous);
 }
 
@@ -158,8 +159,12 @@ bool HashTable::evict(NodeId node) {
 HashTable::Entry HashTable::lock(const void* key) { return {*this, key, hash_of(key)}; }
 
 HashTable::Entry::Entry(HashTable& table, const void* key, std::uint64_t hash)
-    : table_(table), key_(key), bucket_(table.bucket_of(hash)), stripe_(table.stripe_of(bucket_)),
-      guard_(stripe_.lock), node_(table.search(bucket_, Proof::version, key).node) {}
+    : table_(table),
+      key_(key),
+      bucket_(table.bucket_of(hash)),
+      stripe_(table.stripe_of(bucket_)),
+      guard_(stripe_.lock),
+      node_(table.search(bucket_, Proof::version, key).node) {}
 
 // The node is in no chain, its version even.
 void HashTable::Entry::fill(NodeId node, const void* value) {

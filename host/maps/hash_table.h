@@ -7,7 +7,8 @@
 // so an entry costs key + value + 8 bytes and 4 to 8 for its bucket. Mark is there if the shape asks for it.
 //
 // Writers lock the bucket's stripe: one of up to 256 locks. Readers lock and write nothing:
-//   hit   A node's version is odd while it stands in a chain, and goes up when it joins or leaves one. A reader that finds
+//   hit   A node's version is odd while it stands in a chain, and goes up when it joins or leaves one. A reader that
+//   finds
 //         its key between two equal odd versions found an entry that was there; the same two versions around a copy
 //         of the value prove it whole.
 //   miss  Under a reader's feet a node may leave the chain and come back elsewhere, and lead the reader past its key.
@@ -65,7 +66,9 @@ class HashTable {
 
   // Lock-free.
   [[nodiscard]] Hit find(const void* key) const;
-  [[nodiscard]] bool unchanged(Hit hit) const { return version(hit.node).load(std::memory_order_relaxed) == hit.version; }
+  [[nodiscard]] bool unchanged(Hit hit) const {
+    return version(hit.node).load(std::memory_order_relaxed) == hit.version;
+  }
   // Copies the value whole; false if there is no such key. Lock-free.
   [[nodiscard]] bool read(const void* key, void* value) const;
   [[nodiscard]] std::byte* value(NodeId node) const { return nodes_.at(node) + value_offset_; }

@@ -38,7 +38,9 @@ Result<> LpmTrie::open(std::uint32_t key_size, std::uint32_t value_size, std::ui
   // Entries, an intermediate for all but one of them, and one that is about to replace another.
   const std::uint64_t nodes = std::min<std::uint64_t>(2 * std::uint64_t{max_entries}, UINT32_MAX - 1);
   return nodes_.open({.bytes = value_offset_ + round_up_words(value_size),
-                      .capacity = static_cast<std::uint32_t>(nodes), .reserved = 0, .link_offset = 0});
+                      .capacity = static_cast<std::uint32_t>(nodes),
+                      .reserved = 0,
+                      .link_offset = 0});
 }
 
 Prefix LpmTrie::prefix_of(const void* key) const {

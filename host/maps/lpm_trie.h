@@ -2,9 +2,9 @@
 //
 // LpmTrie: prefixes of bits, and the longest that matches an address (kernel/bpf/lpm_trie.c).
 //
-// A binary trie without one-way branches: a node holds a prefix, its children prefixes that are longer by at least a bit,
-// child 0 those that go on with 0. A node is an entry or, where two entries part at a bit that no entry ends at, an
-// *intermediate* with two children. A node is
+// A binary trie without one-way branches: a node holds a prefix, its children prefixes that are longer by at least a
+// bit, child 0 those that go on with 0. A node is an entry or, where two entries part at a bit that no entry ends at,
+// an *intermediate* with two children. A node is
 //     u32 child[2] | u32 prefix length, top bit: intermediate | u32 unused | prefix bytes | value    (words, padded)
 //
 // Writers exclude each other. Each change of the trie is one store to one link (or, for an entry with two children that

@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint64_t kMaxBytes = std::numeric_limits<std::int64_t>::max() / 2;
 
 std::unexpected<Diagnostic> no_memory(std::uint64_t bytes) {
-  return fail(ErrorKind::system, ENOMEM, fmt::format("cannot map {} bytes for a map: {}", bytes, std::strerror(ENOMEM)));
+  return fail(ErrorKind::system, ENOMEM,
+              fmt::format("cannot map {} bytes for a map: {}", bytes, std::strerror(ENOMEM)));
 }
 
 void* map_shared(void* at, std::uint64_t bytes, int fd, std::uint64_t offset) {

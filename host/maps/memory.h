@@ -28,8 +28,7 @@ namespace forager::maps {
 class Region {
  public:
   Region() = default;
-  Region(Region&& other) noexcept
-      : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Region(Region&& other) noexcept : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Region& operator=(Region&& other) noexcept {
     std::swap(base_, other.base_);
     std::swap(size_, other.size_);

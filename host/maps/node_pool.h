@@ -10,8 +10,8 @@
 // empty looks through the others before it takes a node never used. Hence memory in use never exceeds the most
 // entries that ever stood in the map at a time, however long it is churned.
 //
-// Number 0 is no node. Numbers 1 to capacity come from take(); `reserved` more follow, which the owner deals out itself.
-// The list link stands in the node at `link_offset`, a word that readers must not trust in a node out of use.
+// Number 0 is no node. Numbers 1 to capacity come from take(); `reserved` more follow, which the owner deals out
+// itself. The list link stands in the node at `link_offset`, a word that readers must not trust in a node out of use.
 //
 // Tested by: tests/unit/maps_memory_test.cc, maps_concurrency_test.cc.
 #pragma once

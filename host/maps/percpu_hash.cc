@@ -3,9 +3,9 @@
 // PERCPU_HASH: keys to one value for each CPU (kernel/bpf/hashtab.c). HashTable holds the keys; a node's number is also
 // the number of its values.
 //
-// Unlike HASH, an update of an existing key writes in place, as in Linux: a program keeps counting in its own CPU's value
-// while the key lives. A program that inserts a key gives it its CPU's value and zero for all others. Host reads of
-// such values are whole by ValueLocks, and the node's version tells that they still belong to the key.
+// Unlike HASH, an update of an existing key writes in place, as in Linux: a program keeps counting in its own CPU's
+// value while the key lives. A program that inserts a key gives it its CPU's value and zero for all others. Host reads
+// of such values are whole by ValueLocks, and the node's version tells that they still belong to the key.
 //
 // Tested by: tests/unit/maps_model_test.cc, maps_kernel_test.cc, maps_concurrency_test.cc.
 #include <cerrno>

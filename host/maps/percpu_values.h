@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The values of per-CPU maps: one block of memory for each CPU, on pages of its own so that CPUs share no cache line, and
-// in it a value for each number. The address is base + cpu * block + number * stride.
+// The values of per-CPU maps: one block of memory for each CPU, on pages of its own so that CPUs share no cache line,
+// and in it a value for each number. The address is base + cpu * block + number * stride.
 //
 // Outside, a per-CPU value is one buffer of slots, CPU after CPU, `stride` = value_size rounded up to 8 each.
 //

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PERF_EVENT_ARRAY: perf buffers by index, usually one for each CPU, for bpf_perf_event_output (kernel/bpf/arraymap.c).
-// The host writes the fd of a perf event, which bpf(2) resolves to a PerfSink and hands to PerfTable::set; write() knows
-// none and answers EBADF. What was written cannot be read back: Linux's own ENOTSUPP.
+// The host writes the fd of a perf event, which bpf(2) resolves to a PerfSink and hands to PerfTable::set; write()
+// knows none and answers EBADF. What was written cannot be read back: Linux's own ENOTSUPP.
 //
 // Tested by: tests/unit/maps_objects_test.cc, maps_perf_test.cc.
 #include "maps/array_keys.h"

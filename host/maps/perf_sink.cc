@@ -22,7 +22,7 @@ struct SampleHead {
   perf_event_header header;
   std::uint32_t raw_size;
 };
-constexpr std::size_t kSampleHead = 12;  // without the struct's tail padding
+constexpr std::size_t kSampleHead = 12;               // without the struct's tail padding
 constexpr std::size_t kMaxRecord = UINT16_MAX & ~7U;  // perf_event_header counts in 16 bits
 
 }  // namespace
@@ -43,7 +43,10 @@ Result<std::shared_ptr<PerfRing>> PerfRing::create(std::uint32_t data_pages, std
 }
 
 PerfRing::PerfRing(Fd file, Region memory, Fd notify, std::uint32_t wakeup_events)
-    : file_(std::move(file)), memory_(std::move(memory)), notify_(std::move(notify)), wakeup_events_(wakeup_events),
+    : file_(std::move(file)),
+      memory_(std::move(memory)),
+      notify_(std::move(notify)),
+      wakeup_events_(wakeup_events),
       data_size_(memory_.size() - page_size()) {
   control(offsetof(perf_event_mmap_page, data_offset)).store(page_size(), std::memory_order_relaxed);
   control(offsetof(perf_event_mmap_page, data_size)).store(data_size_, std::memory_order_release);
@@ -79,9 +82,8 @@ int PerfRing::write(std::span<const std::byte> first, std::span<const std::byte>
     return -ENOSPC;
   }
   if (unreported_ != 0) append_lost();
-  const SampleHead head = {
-      .header = {.type = PERF_RECORD_SAMPLE, .misc = 0, .size = static_cast<std::uint16_t>(bytes)},
-      .raw_size = static_cast<std::uint32_t>(bytes - kSampleHead)};
+  const SampleHead head = {.header = {.type = PERF_RECORD_SAMPLE, .misc = 0, .size = static_cast<std::uint16_t>(bytes)},
+                           .raw_size = static_cast<std::uint32_t>(bytes - kSampleHead)};
   constexpr std::byte kPadding[8] = {};
   append(&head, kSampleHead);
   append(first.data(), first.size());

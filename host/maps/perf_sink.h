@@ -4,8 +4,8 @@
 // (struct perf_event_mmap_page) and 2^n pages of data in a memfd, so that libbpf's perf_buffer__* reads it unmodified
 // (kernel/events/ring_buffer.c).
 //
-// A record is PERF_RECORD_SAMPLE with the raw field only: header, u32 size, bytes, padded with zeros so that the whole is
-// a multiple of 8; as in Linux, the size counts the padding. What finds no room is counted, and the next record that
+// A record is PERF_RECORD_SAMPLE with the raw field only: header, u32 size, bytes, padded with zeros so that the whole
+// is a multiple of 8; as in Linux, the size counts the padding. What finds no room is counted, and the next record that
 // does find room is led by a PERF_RECORD_LOST with the count. Data wrap around the end byte by byte, and one byte
 // always stays free.
 //

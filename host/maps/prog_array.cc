@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PROG_ARRAY: programs by index, for bpf_tail_call (kernel/bpf/arraymap.c). The host writes a program's fd and reads its
-// id. An fd means nothing here, so bpf(2) resolves it and calls ProgramTable::set; write() knows no program and
+// PROG_ARRAY: programs by index, for bpf_tail_call (kernel/bpf/arraymap.c). The host writes a program's fd and reads
+// its id. An fd means nothing here, so bpf(2) resolves it and calls ProgramTable::set; write() knows no program and
 // answers EBADF. Programs reach a slot through ProgramTable::get only.
 //
 // Tested by: tests/unit/maps_objects_test.cc.

@@ -12,8 +12,8 @@
 
 namespace forager::maps {
 
-// `cpus` is the number of possible CPUs, lanes of devices included: what lookup()'s `cpu` stays below, and the number of
-// values that per-CPU maps have. The map's spec() is the one asked for, or as the kernel corrects it.
+// `cpus` is the number of possible CPUs, lanes of devices included: what lookup()'s `cpu` stays below, and the number
+// of values that per-CPU maps have. The map's spec() is the one asked for, or as the kernel corrects it.
 //
 // Errors, as Linux's map_alloc_check and map_alloc of the type give them: input EINVAL for attributes that make no
 // sense, limit E2BIG and ENOMEM for sizes, system ENOMEM, EMFILE or ENFILE if the machine refuses; unsupported EINVAL,

@@ -26,7 +26,10 @@ constexpr std::uint64_t record_bytes(std::uint64_t size) { return (size + BPF_RI
 }  // namespace
 
 RingBufferMap::RingBufferMap(exec::MapSpec spec, Fd file, Region memory, Fd notify)
-    : Map(std::move(spec)), mask_(this->spec().max_entries - 1), file_(std::move(file)), memory_(std::move(memory)),
+    : Map(std::move(spec)),
+      mask_(this->spec().max_entries - 1),
+      file_(std::move(file)),
+      memory_(std::move(memory)),
       notify_(std::move(notify)) {
   abilities_.ring = this;
 }
@@ -42,9 +45,7 @@ exec::MapMemory RingBufferMap::memory() const {
   return {file_.get(), memory_.base(), 2 * page_size() + spec().max_entries};
 }
 
-exec::MapUsage RingBufferMap::usage() const {
-  return {0, 2 * page_size() + spec().max_entries + sizeof *this};
-}
+exec::MapUsage RingBufferMap::usage() const { return {0, 2 * page_size() + spec().max_entries + sizeof *this}; }
 
 // ---- producers ---------------------------------------------------------------------------------------------------
 
@@ -105,10 +106,14 @@ std::uint64_t RingBufferMap::query(std::uint64_t what) const {
       const std::uint64_t consumed = consumer();
       return producer() - consumed;
     }
-    case BPF_RB_RING_SIZE: return mask_ + 1;
-    case BPF_RB_CONS_POS: return consumer();
-    case BPF_RB_PROD_POS: return producer();
-    default: return 0;
+    case BPF_RB_RING_SIZE:
+      return mask_ + 1;
+    case BPF_RB_CONS_POS:
+      return consumer();
+    case BPF_RB_PROD_POS:
+      return producer();
+    default:
+      return 0;
   }
 }
 

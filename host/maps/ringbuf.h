@@ -86,8 +86,8 @@ class RingBufferMap final : public exec::Map, public exec::RingProducer {
   Region memory_;
   Fd notify_;
   Lock lock_;
-  std::uint64_t pending_ = 0;          // no record before it is busy; guarded by lock_
-  std::uint64_t producer_ = 0;         // guarded by lock_: the page's copy may be scribbled over by who maps it
+  std::uint64_t pending_ = 0;   // no record before it is busy; guarded by lock_
+  std::uint64_t producer_ = 0;  // guarded by lock_: the page's copy may be scribbled over by who maps it
   std::atomic<std::uint64_t> lost_{0};
 };
 

@@ -5,7 +5,8 @@
 // Keys and values stand in storage rounded up to 8 bytes and are read and written one atomic word at a time, so that a
 // copy racing with another is stale at worst, never undefined. Whether a copy is *whole* is for the caller to prove, by
 // a version it reads before and after. That works without fences because stores here release and loads acquire: who
-// sees a new word also sees the version that was changed before it (and ThreadSanitizer, which knows no fences, agrees).
+// sees a new word also sees the version that was changed before it (and ThreadSanitizer, which knows no fences,
+// agrees).
 //
 // Bytes past the size of a key or value, up to the next word, are zero in storage.
 //

@@ -39,8 +39,8 @@ Result<PcapReader> PcapReader::open(const std::string& path) {
       pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, message.data()));
   if (!handle) {
     std::fclose(file);
-    return bad_file(path, fmt::format("no packet capture ({}); pcap and pcapng are accepted",
-                                      without_path(message.data(), path)));
+    return bad_file(
+        path, fmt::format("no packet capture ({}); pcap and pcapng are accepted", without_path(message.data(), path)));
   }
   if (const int link = pcap_datalink(handle.get()); link != DLT_EN10MB) {
     const char* name = pcap_datalink_val_to_name(link);
@@ -56,8 +56,8 @@ Result<std::optional<CapturedPacket>> PcapReader::next() {
   const int status = pcap_next_ex(handle_.get(), &header, &bytes);
   if (status == PCAP_ERROR_BREAK) return std::nullopt;
   if (status != 1) {
-    return bad_file(path_, fmt::format("unreadable at packet {}: {}", count_,
-                                       without_path(pcap_geterr(handle_.get()), path_)));
+    return bad_file(
+        path_, fmt::format("unreadable at packet {}: {}", count_, without_path(pcap_geterr(handle_.get()), path_)));
   }
   if (header->caplen > exec::kMaxPacketBytes) {
     auto error = bad_file(path_, fmt::format("packet {} is too long", count_));

@@ -50,11 +50,11 @@ std::string block(std::uint32_t type, const std::string& body) {
 std::string section_header() {
   std::string body;
   append(body, kByteOrderMagic);
-  append(body, std::uint16_t{1});   // version 1.0
+  append(body, std::uint16_t{1});  // version 1.0
   append(body, std::uint16_t{0});
-  append(body, std::int64_t{-1});   // section length not given
+  append(body, std::int64_t{-1});  // section length not given
   option(body, kShbUserAppl, "forager");
-  append(body, std::uint32_t{0});   // end of options
+  append(body, std::uint32_t{0});  // end of options
   return block(kSectionHeader, body);
 }
 
@@ -62,7 +62,7 @@ std::string interface_description(std::string_view name) {
   std::string body;
   append(body, kEthernet);
   append(body, std::uint16_t{0});
-  append(body, std::uint32_t{0});   // no snapshot limit
+  append(body, std::uint32_t{0});  // no snapshot limit
   option(body, kIfName, name);
   option(body, kIfTsResol, {&kNanoseconds, 1});
   append(body, std::uint32_t{0});
@@ -78,8 +78,7 @@ std::string enhanced_packet(const EgressPacket& packet, std::uint32_t interface)
   append(body, static_cast<std::uint32_t>(packet.bytes.size()));
   body.append(reinterpret_cast<const char*>(packet.bytes.data()), packet.bytes.size());
   pad(body);
-  option(body, kOptComment,
-         fmt::format("verdict={} port={} packet={}", packet.verdict_name, packet.port, packet.id));
+  option(body, kOptComment, fmt::format("verdict={} port={} packet={}", packet.verdict_name, packet.port, packet.id));
   std::string value;
   append(value, packet.id);
   option(body, kEpbPacketId, value);
@@ -137,7 +136,8 @@ Result<> PcapngWriter::finish() {
   const bool bad = std::fflush(file_.get()) != 0 || std::ferror(file_.get()) != 0;
   int error = bad ? (errno != 0 ? errno : EIO) : 0;
   if (error == 0 && !temporary_.empty() && std::rename(temporary_.c_str(), path_.c_str()) != 0) error = errno;
-  if (error != 0) return fail(ErrorKind::input, error, fmt::format("{}: cannot write: {}", path_, std::strerror(error)));
+  if (error != 0)
+    return fail(ErrorKind::input, error, fmt::format("{}: cannot write: {}", path_, std::strerror(error)));
   file_.reset();
   return {};
 }

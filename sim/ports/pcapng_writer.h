@@ -29,10 +29,10 @@ namespace forager::sim {
 struct EgressPacket {
   std::span<const std::byte> bytes;
   std::uint64_t timestamp_ns = 0;
-  std::uint64_t id = 0;            // position in the input
-  std::uint32_t verdict = 0;       // XDP action
-  std::string_view verdict_name;   // "XDP_TX"
-  std::string_view port;           // where it leaves: "host", "port 3"
+  std::uint64_t id = 0;           // position in the input
+  std::uint32_t verdict = 0;      // XDP action
+  std::string_view verdict_name;  // "XDP_TX"
+  std::string_view port;          // where it leaves: "host", "port 3"
 };
 
 class PcapngWriter {

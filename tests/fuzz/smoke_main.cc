@@ -47,7 +47,8 @@ void repeat(Bytes& bytes, Random& random) {
 Bytes mutate(const Bytes& seed, Random& random) {
   constexpr void (*kMutations[])(Bytes&, Random&) = {flip, flip, flip, set_word, set_word, set_word, cut, repeat};
   Bytes out = seed;
-  for (std::size_t i = 0, count = 1 + below(random, 4); i < count; ++i) kMutations[below(random, std::size(kMutations))](out, random);
+  for (std::size_t i = 0, count = 1 + below(random, 4); i < count; ++i)
+    kMutations[below(random, std::size(kMutations))](out, random);
   return out;
 }
 

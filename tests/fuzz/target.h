@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the fuzz targets share. A target is one LLVMFuzzerTestOneInput; it is linked twice: with libFuzzer (`./dev fuzz`)
-// and with smoke_main.cc, which feeds it mutated seeds for a fixed number of rounds in every test run.
+// What the fuzz targets share. A target is one LLVMFuzzerTestOneInput; it is linked twice: with libFuzzer (`./dev
+// fuzz`) and with smoke_main.cc, which feeds it mutated seeds for a fixed number of rounds in every test run.
 #pragma once
 
 #include <cstddef>

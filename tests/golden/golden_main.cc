@@ -58,7 +58,8 @@ int check_golden(const Request& request, const Outcome& outcome) {
   return failed(fmt::format("interp differs from {}\n--- is\n{}--- should be\n{}", request.golden, text, kept));
 }
 
-int check_engine(const Request& request, const Outcome& expected, const cli::RunOptions& options, const Compared& told) {
+int check_engine(const Request& request, const Outcome& expected, const cli::RunOptions& options,
+                 const Compared& told) {
   const std::string label = options.placement.backend + (options.checked ? " (checked)" : "");
   auto outcome = run(request.subject, options);
   if (!outcome) return failed(fmt::format("{}: {}", label, outcome.error().text()));

@@ -18,7 +18,9 @@ constexpr std::size_t kShownDifferences = 12;
 
 FrameOutcome outcome_of(const exec::Frame& frame) {
   const auto packet = frame.packet();
-  return {frame.return_value, frame.redirect.ifindex, frame.trap != nullptr,
+  return {frame.return_value,
+          frame.redirect.ifindex,
+          frame.trap != nullptr,
           {reinterpret_cast<const char*>(packet.data()), packet.size()}};
 }
 
@@ -108,7 +110,8 @@ void compare_frame(std::size_t id, const FrameOutcome& expected, const FrameOutc
   } else if (told.redirect_ports && expected.redirect != actual.redirect) {
     out.add(fmt::format("packet {}: redirect to {} became {}", id, expected.redirect, actual.redirect));
   } else if (expected.packet != actual.packet) {
-    const auto at = std::mismatch(expected.packet.begin(), expected.packet.end(), actual.packet.begin(), actual.packet.end());
+    const auto at =
+        std::mismatch(expected.packet.begin(), expected.packet.end(), actual.packet.begin(), actual.packet.end());
     out.add(fmt::format("packet {}: {} bytes became {}, first difference at byte {}", id, expected.packet.size(),
                         actual.packet.size(), at.first - expected.packet.begin()));
   }
@@ -157,13 +160,10 @@ Result<Outcome> run(const Subject& subject, const cli::RunOptions& options) {
 Json summary(const Outcome& outcome) {
   Json maps = Json::object();
   for (const auto& [name, entries] : outcome.maps) maps[name] = map_summary(entries);
-  const auto stopped = std::count_if(outcome.frames.begin(), outcome.frames.end(), [](const auto& f) { return f.stopped; });
-  return {{"packets", outcome.frames.size()},
-          {"stopped", stopped},
-          {"verdicts", verdict_counts(outcome)},
-          {"frames", frames_digest(outcome)},
-          {"maps", std::move(maps)},
-          {"printk", outcome.printk}};
+  const auto stopped =
+      std::count_if(outcome.frames.begin(), outcome.frames.end(), [](const auto& f) { return f.stopped; });
+  return {{"packets", outcome.frames.size()}, {"stopped", stopped},      {"verdicts", verdict_counts(outcome)},
+          {"frames", frames_digest(outcome)}, {"maps", std::move(maps)}, {"printk", outcome.printk}};
 }
 
 std::vector<std::string> differences(const Outcome& expected, const Outcome& actual, const Compared& told) {

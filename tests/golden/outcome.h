@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Outcome: everything that one run of a program over a capture decided, in a form that compares across engines: per frame
-// the verdict, the packet and (where the engine tells) the redirect port; at the end the maps, events and printk lines.
+// Outcome: everything that one run of a program over a capture decided, in a form that compares across engines: per
+// frame the verdict, the packet and (where the engine tells) the redirect port; at the end the maps, events and printk
+// lines.
 //
 // What may differ without being wrong is normalised away here, and nowhere else: the order of map entries (hash maps
 // have none), which CPU's slot of a per-CPU map a value stands in, and the program ids in a PROG_ARRAY.
@@ -52,6 +53,7 @@ struct Compared {
   bool redirect_ports = true;
   bool printk = true;
 };
-[[nodiscard]] std::vector<std::string> differences(const Outcome& expected, const Outcome& actual, const Compared& told);
+[[nodiscard]] std::vector<std::string> differences(const Outcome& expected, const Outcome& actual,
+                                                   const Compared& told);
 
 }  // namespace forager::golden

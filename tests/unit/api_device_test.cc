@@ -37,7 +37,7 @@ Packet frame_from(std::uint8_t source) {
   return packet;
 }
 
-Device opened(const Object& object, const std::string& program, DeviceOptions options = {.backend = "interp"}) {
+Device opened(const Object& object, const std::string& program, const DeviceOptions& options = {.backend = "interp"}) {
   auto device = Device::open(object.program(program).value(), options);
   if (!device) throw std::runtime_error(device.error().text());
   return std::move(*device);
@@ -174,9 +174,9 @@ TEST(ApiDevice, DevicesOnManyThreadsLoseNoPerCpuUpdate) {
   ASSERT_TRUE(lanes.update(bytes_of(7U), Bytes(lanes.host_value_size())));
   const std::size_t devices = 2 * lanes.host_value_size() / 8;
   constexpr std::size_t kPackets = 20000;
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < devices; ++i) {
-    threads.emplace_back([&object] {
+  std::vector<std::thread> threads(devices);
+  for (std::thread& thread : threads) {
+    thread = std::thread([&object] {
       Device device = opened(object, "count_on_this_cpu");
       std::vector<Packet> packets(kPackets, frame_from(1));
       EXPECT_TRUE(device.run(packets));

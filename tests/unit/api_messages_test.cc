@@ -47,7 +47,7 @@ TEST_F(ApiMessages, NothingIsPrinted) {
   ::libbpf_set_print(nullptr);
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
-  (void)Object::load(program_path("api_refused"));
+  EXPECT_FALSE(Object::load(program_path("api_refused")));
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
   EXPECT_EQ(::libbpf_set_print(nullptr), nullptr);

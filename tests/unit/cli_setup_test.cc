@@ -55,18 +55,18 @@ TEST_P(BadSetups, AreRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(
     Setup, BadSetups,
-    testing::Values(BadSetup{"{", "parse error"}, BadSetup{"7", "is no object"},
-                    BadSetup{R"({"map": []})", "unknown member \"map\""},
-                    BadSetup{R"([{"map": "a", "key": "0g", "value": "00"}])", "maps[0]: \"key\" is no list of hex bytes"},
-                    BadSetup{R"([{"map": "a", "key": "00"}])", "needs the string \"value\""},
-                    BadSetup{R"({"maps": {}})", "\"maps\" is no list"},
-                    BadSetup{R"({"ports": [-1]})", "ports[0] is no interface index"},
-                    BadSetup{R"({"fib": {"routes": [{"prefix": "10.0.0.0/33", "ifindex": 1}]}})", "33 is over 32"},
-                    BadSetup{R"({"fib": {"routes": [{"prefix": "here/8", "ifindex": 1}]}})", "no IPv4 or IPv6"},
-                    BadSetup{R"({"fib": {"neighbours": [{"ip": "1.2.3.4", "mac": "1:2", "ifindex": 1}]}})",
-                             "no MAC address"},
-                    BadSetup{R"({"fib": {"interfaces": [{"ifindex": 99999999999, "mac": "1:2:3:4:5:6"}]}})",
-                             "\"ifindex\" (0 to 4294967295)"}));
+    testing::Values(
+        BadSetup{"{", "parse error"}, BadSetup{"7", "is no object"},
+        BadSetup{R"({"map": []})", "unknown member \"map\""},
+        BadSetup{R"([{"map": "a", "key": "0g", "value": "00"}])", "maps[0]: \"key\" is no list of hex bytes"},
+        BadSetup{R"([{"map": "a", "key": "00"}])", "needs the string \"value\""},
+        BadSetup{R"({"maps": {}})", "\"maps\" is no list"},
+        BadSetup{R"({"ports": [-1]})", "ports[0] is no interface index"},
+        BadSetup{R"({"fib": {"routes": [{"prefix": "10.0.0.0/33", "ifindex": 1}]}})", "33 is over 32"},
+        BadSetup{R"({"fib": {"routes": [{"prefix": "here/8", "ifindex": 1}]}})", "no IPv4 or IPv6"},
+        BadSetup{R"({"fib": {"neighbours": [{"ip": "1.2.3.4", "mac": "1:2", "ifindex": 1}]}})", "no MAC address"},
+        BadSetup{R"({"fib": {"interfaces": [{"ifindex": 99999999999, "mac": "1:2:3:4:5:6"}]}})",
+                 "\"ifindex\" (0 to 4294967295)"}));
 
 TEST(Setup, AMissingFileIsNamed) {
   auto setup = read_setup("/no/such/setup.json");

@@ -111,6 +111,9 @@ struct Outcome {
   std::uint32_t returned = 0;
   Bytes data;  // from data_meta to data_end
   friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend void PrintTo(const Outcome& outcome, std::ostream* out) {
+    *out << "returned " << static_cast<std::int32_t>(outcome.returned) << ", " << ::testing::PrintToString(outcome.data);
+  }
 };
 
 inline Outcome run_in_kernel(const Descriptor& program, const Bytes& packet) {

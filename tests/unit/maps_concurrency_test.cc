@@ -39,7 +39,10 @@ void on_threads(unsigned count, Body body) {
 
 MapSpec spec_of(MapType type, std::uint32_t value_size, std::uint32_t max_entries) {
   const bool trie = type == MapType::lpm_trie;
-  return {.type = type, .key_size = trie ? 8U : 4U, .value_size = value_size, .max_entries = max_entries,
+  return {.type = type,
+          .key_size = trie ? 8U : 4U,
+          .value_size = value_size,
+          .max_entries = max_entries,
           .flags = trie ? std::uint32_t{BPF_F_NO_PREALLOC} : 0};
 }
 
@@ -57,7 +60,8 @@ struct Pattern {
   std::array<std::uint64_t, std::size_t{8} * kCpus> words;
   explicit Pattern(std::uint64_t word = 0) { words.fill(word); }
   [[nodiscard]] bool whole(std::size_t count) const {
-    return std::all_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count), [&](auto w) { return w == words[0]; });
+    return std::all_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count),
+                       [&](auto w) { return w == words[0]; });
   }
 };
 
@@ -79,7 +83,8 @@ class MapsConcurrencyKeyed : public MapsConcurrency {};  // types whose keys com
 TEST_P(MapsConcurrency, HostReadsAreNeverTorn) {
   constexpr int kOperations = 5000 * kScale;
   const auto map = make(spec_of(GetParam(), 64, 8), kCpus);
-  for (std::uint32_t n = 0; n < 4; ++n) ASSERT_EQ(map->write(Key(GetParam(), n).data(), Pattern(0).words.data(), BPF_ANY), 0);
+  for (std::uint32_t n = 0; n < 4; ++n)
+    ASSERT_EQ(map->write(Key(GetParam(), n).data(), Pattern(0).words.data(), BPF_ANY), 0);
   std::atomic<int> torn{0}, failed{0};
   on_threads(kThreads, [&](unsigned thread) {
     Random random(thread);
@@ -204,7 +209,8 @@ TEST_P(MapsConcurrency, IterationEndsAndMissesNoStayingKey) {
   constexpr std::uint32_t kStaying = 100;
   const auto map = make(spec_of(GetParam(), 8, 400), kCpus);
   const std::array<std::uint64_t, kCpus> value{};
-  for (std::uint32_t n = 0; n < kStaying; ++n) ASSERT_EQ(map->write(Key(GetParam(), n).data(), value.data(), BPF_ANY), 0);
+  for (std::uint32_t n = 0; n < kStaying; ++n)
+    ASSERT_EQ(map->write(Key(GetParam(), n).data(), value.data(), BPF_ANY), 0);
   std::atomic<int> running{4}, missed{0}, endless{0};
   on_threads(kThreads, [&](unsigned thread) {
     if (thread >= 4) {
@@ -222,7 +228,8 @@ TEST_P(MapsConcurrency, IterationEndsAndMissesNoStayingKey) {
       std::set<Bytes> seen;
       Bytes key(map->spec().key_size, '\0');
       int steps = 0;
-      for (int result = map->next_key(nullptr, key.data()); result == 0; result = map->next_key(key.data(), key.data())) {
+      for (int result = map->next_key(nullptr, key.data()); result == 0;
+           result = map->next_key(key.data(), key.data())) {
         seen.insert(key);
         if (++steps < 100000) continue;
         ++endless;
@@ -301,7 +308,8 @@ TEST(MapsConcurrencyHash, HalvesOfTwoKeysNeverMakeAThird) {
       const std::uint64_t first = below(random, 6), value = 1;
       const std::array equal{first, first}, unequal{first, (first + 1 + below(random, 5)) % 6};
       if (thread % 4 == 0) {
-        static_cast<void>(below(random, 2) == 0 ? map->erase(equal.data()) : map->update(equal.data(), &value, BPF_ANY, 0));
+        static_cast<void>(below(random, 2) == 0 ? map->erase(equal.data())
+                                                : map->update(equal.data(), &value, BPF_ANY, 0));
       } else if (map->lookup(unequal.data(), 0) != nullptr) {
         ++found;
       }
@@ -357,7 +365,8 @@ TEST(MapsConcurrencyTrie, StayingPrefixesAlwaysMatch) {
       if (map->read(prefix(32, 0x0a010000 | host).data(), &found, 0) != 0 || found != 16) ++wrong;
       if (map->read(prefix(32, 0x0a020000 | host).data(), &found, 0) != 0 || found != 8) ++wrong;
       if (map->read(prefix(32, 0x0b000000 | host).data(), &found, 0) != -ENOENT) ++wrong;
-      if (map->read(prefix(32, 0x0a010000 | 0x4000 | host << 6).data(), &found, 0) != 0 || (found != 99 && found != 16)) ++wrong;
+      if (map->read(prefix(32, 0x0a010000 | 0x4000 | host << 6).data(), &found, 0) != 0 || (found != 99 && found != 16))
+        ++wrong;
     }
   });
   EXPECT_EQ(wrong, 0);
@@ -376,7 +385,8 @@ TEST(MapsConcurrencyObjects, ProgramsLiveAsLongAsSomeoneHoldsThem) {
       const auto index = static_cast<std::uint32_t>(below(random, 4));
       if (thread % 4 == 0) {
         const bool clear = below(random, 3) == 0;
-        const exec::ProgramSlot slot = {.id = index + 1, .program = {owner, reinterpret_cast<const verifier::VerifiedProgram*>(owner.get())}};
+        const exec::ProgramSlot slot = {
+            .id = index + 1, .program = {owner, reinterpret_cast<const verifier::VerifiedProgram*>(owner.get())}};
         if (table.set(index, clear ? exec::ProgramSlot{} : slot) != 0) ++wrong;
       } else {
         const exec::ProgramSlot slot = table.get(index);

@@ -31,7 +31,8 @@ TEST_P(HashFunction, EveryBitOfTheKeyReachesEveryBitOfTheBucket) {
       std::array<int, 32> flips{};
       for (int trial = 0; trial < kTrials; ++trial) {
         Key key{};
-        for (std::size_t i = 0; i < size; ++i) reinterpret_cast<std::uint8_t*>(key.data())[i] = static_cast<std::uint8_t>(random());
+        for (std::size_t i = 0; i < size; ++i)
+          reinterpret_cast<std::uint8_t*>(key.data())[i] = static_cast<std::uint8_t>(random());
         const std::uint64_t before = hash(key, size, seed);
         reinterpret_cast<std::uint8_t*>(key.data())[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
         const std::uint64_t changed = before ^ hash(key, size, seed);
@@ -39,7 +40,8 @@ TEST_P(HashFunction, EveryBitOfTheKeyReachesEveryBitOfTheBucket) {
       }
       for (unsigned out = 0; out < 32; ++out) {
         // Six standard deviations of a fair coin.
-        EXPECT_NEAR(flips[out], kTrials / 2, 6 * std::sqrt(kTrials / 4.0)) << "input bit " << bit << ", output bit " << out;
+        EXPECT_NEAR(flips[out], kTrials / 2, 6 * std::sqrt(kTrials / 4.0))
+            << "input bit " << bit << ", output bit " << out;
       }
     }
   }
@@ -65,7 +67,8 @@ TEST(HashFunction, StructuredKeysSpreadLikeRandomOnes) {
     EXPECT_LT(unevenness(4, seed, [](std::uint64_t n) { return Key{0x0a000000 | n << 8}; }), 1.1) << "subnets";
     EXPECT_LT(unevenness(8, seed, [](std::uint64_t n) { return Key{n << 40}; }), 1.1) << "high bytes only";
     EXPECT_LT(unevenness(8, seed, [](std::uint64_t n) { return Key{n << 52}; }), 1.1) << "top bits only";
-    EXPECT_LT(unevenness(16, seed, [](std::uint64_t n) { return Key{0x0a00000100000000, n << 32 | 443}; }), 1.1) << "flows";
+    EXPECT_LT(unevenness(16, seed, [](std::uint64_t n) { return Key{0x0a00000100000000, n << 32 | 443}; }), 1.1)
+        << "flows";
     EXPECT_LT(unevenness(16, seed, [](std::uint64_t n) { return Key{n, n}; }), 1.1) << "equal halves";
     EXPECT_LT(unevenness(40, seed, [](std::uint64_t n) { return Key{0, 0, n << 16}; }), 1.1) << "IPv6 flows";
   }

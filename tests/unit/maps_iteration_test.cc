@@ -14,7 +14,10 @@ class MapsIteration : public ::testing::TestWithParam<MapType> {
  protected:
   static MapSpec spec() {
     const bool trie = GetParam() == MapType::lpm_trie;
-    return {.type = GetParam(), .key_size = trie ? 8U : 4U, .value_size = 4, .max_entries = 2000,
+    return {.type = GetParam(),
+            .key_size = trie ? 8U : 4U,
+            .value_size = 4,
+            .max_entries = 2000,
             .flags = trie ? std::uint32_t{BPF_F_NO_PREALLOC} : 0};
   }
   // Key n, of full length in a trie.

@@ -22,12 +22,13 @@ struct Sizes {
   std::uint32_t key, value;
 };
 
-// The promise is for 10 million entries: 1.3 times key + value + 16 bytes each. A 64th of them fills its power of two of
-// buckets to the same degree.
+// The promise is for 10 million entries: 1.3 times key + value + 16 bytes each. A 64th of them fills its power of two
+// of buckets to the same degree.
 TEST(MapsMemory, AHashEntryCostsLittleMoreThanKeyAndValue) {
   constexpr std::uint32_t kEntries = 10'000'000 / 64;
   for (const Sizes sizes : {Sizes{4, 4}, Sizes{8, 8}, Sizes{16, 32}, Sizes{4, 8}}) {
-    const auto map = make({.type = MapType::hash, .key_size = sizes.key, .value_size = sizes.value, .max_entries = kEntries});
+    const auto map =
+        make({.type = MapType::hash, .key_size = sizes.key, .value_size = sizes.value, .max_entries = kEntries});
     const std::uint64_t before = resident_bytes();
     Bytes key(sizes.key, '\0');
     const Bytes value(sizes.value, '\1');
@@ -49,8 +50,8 @@ TEST(MapsMemory, AHashEntryCostsLittleMoreThanKeyAndValue) {
 
 TEST(MapsMemory, AHugeMapCostsNothingUntilItIsUsed) {
   const std::uint64_t before = resident_bytes();
-  const auto map = make({.type = MapType::hash, .key_size = 4, .value_size = 64, .max_entries = 1U << 26,
-                         .flags = BPF_F_NO_PREALLOC});
+  const auto map = make(
+      {.type = MapType::hash, .key_size = 4, .value_size = 64, .max_entries = 1U << 26, .flags = BPF_F_NO_PREALLOC});
   const auto array = make({.type = MapType::array, .key_size = 4, .value_size = 64, .max_entries = 1U << 22});
   const std::uint32_t key = 77;
   const Bytes value(64, '\1');
@@ -79,13 +80,14 @@ TEST(MapsMemory, ChurnDoesNotGrowTheMap) {
 }
 
 TEST(MapsMemory, ChurnDoesNotGrowATrie) {
-  const auto map = make({.type = MapType::lpm_trie, .key_size = 8, .value_size = 8, .max_entries = 600,
-                         .flags = BPF_F_NO_PREALLOC});
+  const auto map =
+      make({.type = MapType::lpm_trie, .key_size = 8, .value_size = 8, .max_entries = 600, .flags = BPF_F_NO_PREALLOC});
   Random random(1);
   const std::uint64_t value = 1;
   std::uint64_t most = 0;
   for (int i = 0; i < 100000; ++i) {
-    const std::uint32_t key[2] = {static_cast<std::uint32_t>(below(random, 33)), static_cast<std::uint32_t>(below(random, 4000) << 8)};
+    const std::uint32_t key[2] = {static_cast<std::uint32_t>(below(random, 33)),
+                                  static_cast<std::uint32_t>(below(random, 4000) << 8)};
     const int result = below(random, 2) == 0 ? map->erase(key) : map->update(key, &value, BPF_ANY, 0);
     ASSERT_TRUE(result == 0 || result == -ENOENT || result == -ENOSPC) << result;
     most = std::max(most, map->usage().entries);
@@ -116,7 +118,8 @@ TEST(MapsMemory, AnUpdateDoesNotTouchTheValueThatAProgramHolds) {
 }
 
 TEST(MapsMemory, MappingAnArraysFileShowsItsValues) {
-  const auto map = make({.type = MapType::array, .key_size = 4, .value_size = 12, .max_entries = 1000, .flags = BPF_F_MMAPABLE});
+  const auto map =
+      make({.type = MapType::array, .key_size = 4, .value_size = 12, .max_entries = 1000, .flags = BPF_F_MMAPABLE});
   const exec::MapMemory memory = map->memory();
   ASSERT_EQ(memory.size, 16384U) << "16 bytes a value, whole pages";
   void* mapped = mmap(nullptr, memory.size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd, 0);

@@ -94,7 +94,8 @@ TEST_P(MapsObjectsKernel, AnswersLikeTheKernel) {
   KernelMap kernels(spec, 2);
   for (const std::uint32_t index : {0U, 3U, 4U, UINT32_MAX}) {
     const Bytes key = bytes_of(index), no_fd = bytes_of(std::int32_t{-1});
-    for (const std::uint64_t flags : {0, 1, 2, 3}) EXPECT_EQ(ours.write(key, no_fd, flags), kernels.write(key, no_fd, flags));
+    for (const std::uint64_t flags : {0, 1, 2, 3})
+      EXPECT_EQ(ours.write(key, no_fd, flags), kernels.write(key, no_fd, flags));
     EXPECT_EQ(ours.read(key, 0), kernels.read(key, 0)) << index;
     EXPECT_EQ(ours.erase(key), kernels.erase(key)) << index;
     EXPECT_EQ(ours.next(key), kernels.next(key)) << index;

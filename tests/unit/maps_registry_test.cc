@@ -83,8 +83,11 @@ constexpr Case kCases[] = {
 };
 
 MapSpec spec_of(const Case& entry) {
-  return {.type = entry.type, .key_size = entry.key_size, .value_size = entry.value_size,
-          .max_entries = entry.max_entries, .flags = entry.flags};
+  return {.type = entry.type,
+          .key_size = entry.key_size,
+          .value_size = entry.value_size,
+          .max_entries = entry.max_entries,
+          .flags = entry.flags};
 }
 std::string text_of(const Case& entry) {
   const auto* row = isa::find_map(static_cast<std::uint32_t>(entry.type));
@@ -111,7 +114,8 @@ TEST(MapsRegistry, TheTableIsTheKernels) {
 
 // 32 GiB of slots: more than most machines have, and not to be asked of a kernel that might give them.
 TEST(MapsRegistry, TablesBeyondTheMachinesMemoryAreRefusedAndOthersCostNothing) {
-  const auto machine = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  const auto machine =
+      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   const int expected = machine < std::uint64_t{kMax} * 8 ? ENOMEM : 0;
   for (const MapType type : {MapType::prog_array, MapType::perf_event_array, MapType::devmap}) {
     const auto map = create({.type = type, .key_size = 4, .value_size = 4, .max_entries = kMax}, 2);
@@ -134,7 +138,8 @@ TEST(MapsRegistry, EveryTypeThatTheTablesSayRunsIsBuilt) {
 
 TEST(MapsRegistry, RefusesNumbersThatAreNoType) {
   for (const std::uint32_t number : {0U, 1000U, UINT32_MAX}) {
-    const auto map = create({.type = static_cast<MapType>(number), .key_size = 4, .value_size = 4, .max_entries = 1}, 2);
+    const auto map =
+        create({.type = static_cast<MapType>(number), .key_size = 4, .value_size = 4, .max_entries = 1}, 2);
     ASSERT_FALSE(map.has_value());
     EXPECT_EQ(map.error().error, EINVAL);
   }
@@ -157,8 +162,12 @@ TEST(MapsRegistry, RefusesMapExtraAndImpossibleCpus) {
 TEST(MapsRegistry, CorrectsTheSpecAsTheKernelDoes) {
   EXPECT_EQ(make({.type = MapType::devmap, .key_size = 4, .value_size = 4, .max_entries = 1})->spec().flags,
             std::uint32_t{BPF_F_RDONLY_PROG});
-  EXPECT_EQ(make({.type = MapType::lru_hash, .key_size = 4, .value_size = 4, .max_entries = 5,
-                  .flags = BPF_F_NO_COMMON_LRU}, 4)->spec().max_entries, 8U);
+  EXPECT_EQ(
+      make({.type = MapType::lru_hash, .key_size = 4, .value_size = 4, .max_entries = 5, .flags = BPF_F_NO_COMMON_LRU},
+           4)
+          ->spec()
+          .max_entries,
+      8U);
 }
 
 }  // namespace

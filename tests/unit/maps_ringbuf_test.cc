@@ -18,7 +18,8 @@ constexpr std::uint32_t kSize = 4096;
 // Reads as a ring buffer's user does: the consumer page, and the producer page with the data twice behind it.
 class Consumer {
  public:
-  explicit Consumer(const RingBufferMap& ring) : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))), size_(ring.spec().max_entries) {
+  explicit Consumer(const RingBufferMap& ring)
+      : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))), size_(ring.spec().max_entries) {
     own_ = static_cast<char*>(ring.map(nullptr, page_, PROT_READ | PROT_WRITE, MAP_SHARED, 0));
     shared_ = static_cast<char*>(ring.map(nullptr, page_ + 2 * size_, PROT_READ, MAP_SHARED, page_));
     EXPECT_NE(own_, MAP_FAILED);
@@ -44,9 +45,15 @@ class Consumer {
     }
     return records;
   }
-  [[nodiscard]] std::uint64_t position() const { return __atomic_load_n(reinterpret_cast<std::uint64_t*>(own_), __ATOMIC_ACQUIRE); }
-  void set_position(std::uint64_t position) { __atomic_store_n(reinterpret_cast<std::uint64_t*>(own_), position, __ATOMIC_RELEASE); }
-  [[nodiscard]] std::uint64_t produced() const { return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(shared_), __ATOMIC_ACQUIRE); }
+  [[nodiscard]] std::uint64_t position() const {
+    return __atomic_load_n(reinterpret_cast<std::uint64_t*>(own_), __ATOMIC_ACQUIRE);
+  }
+  void set_position(std::uint64_t position) {
+    __atomic_store_n(reinterpret_cast<std::uint64_t*>(own_), position, __ATOMIC_RELEASE);
+  }
+  [[nodiscard]] std::uint64_t produced() const {
+    return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(shared_), __ATOMIC_ACQUIRE);
+  }
 
  private:
   std::size_t page_, size_;
@@ -122,7 +129,8 @@ TEST_F(MapsRingbuf, RefusesWhatFindsNoRoomAndCountsIt) {
 TEST_F(MapsRingbuf, AHostileConsumerCannotHaveBusyRecordsOverwritten) {
   void* held = ring_.reserve(8);
   std::memcpy(held, "precious", 8);
-  for (const std::uint64_t lie : {std::uint64_t{16}, std::uint64_t{4000}, std::uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 7}) {
+  for (const std::uint64_t lie :
+       {std::uint64_t{16}, std::uint64_t{4000}, std::uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 7}) {
     consumer_.set_position(lie);
     for (int i = 0; i < 100; ++i) static_cast<void>(output(Bytes(200, 'x')));
     ASSERT_EQ(std::memcmp(held, "precious", 8), 0) << lie;

@@ -25,40 +25,52 @@ Bytes random_value(Random& random, const MapSpec& spec, unsigned cpus) {
   if (size == spec.value_size) return random_bytes(random, size);
   const std::size_t slot = size / cpus;
   Bytes value;
-  for (unsigned cpu = 0; cpu < cpus; ++cpu) value += random_bytes(random, spec.value_size) + Bytes(slot - spec.value_size, '\0');
+  for (unsigned cpu = 0; cpu < cpus; ++cpu)
+    value += random_bytes(random, spec.value_size) + Bytes(slot - spec.value_size, '\0');
   return value;
 }
 
 Scenario hashed(std::string name, MapSpec spec, std::uint64_t keys, unsigned cpus) {
-  return {.name = std::move(name), .spec = spec,
+  return {.name = std::move(name),
+          .spec = spec,
           .key = [spec, keys](Random& random) { return nth_key(below(random, keys), spec.key_size); },
           .value = [spec, cpus](Random& random) { return random_value(random, spec, cpus); }};
 }
 
 // Indices within and a little past the end.
 Scenario indexed(std::string name, MapSpec spec, unsigned cpus) {
-  return {.name = std::move(name), .spec = spec,
-          .key = [spec](Random& random) {
-            const auto index = static_cast<std::uint32_t>(below(random, spec.max_entries + 2));
-            return bytes_of(below(random, 50) == 0 ? UINT32_MAX : index);
-          },
-          .value = [spec, cpus](Random& random) { return random_value(random, spec, cpus); }, .ordered = true};
+  return {.name = std::move(name),
+          .spec = spec,
+          .key =
+              [spec](Random& random) {
+                const auto index = static_cast<std::uint32_t>(below(random, spec.max_entries + 2));
+                return bytes_of(below(random, 50) == 0 ? UINT32_MAX : index);
+              },
+          .value = [spec, cpus](Random& random) { return random_value(random, spec, cpus); },
+          .ordered = true};
 }
 
 // A length, sometimes too long, and bytes that often share their first bits.
 Scenario prefixes(std::string name, std::uint32_t data_size, std::uint32_t max_entries) {
-  const MapSpec spec = {.type = MapType::lpm_trie, .key_size = 4 + data_size, .value_size = 12,
-                        .max_entries = max_entries, .flags = BPF_F_NO_PREALLOC};
-  return {.name = std::move(name), .spec = spec,
-          .key = [data_size](Random& random) {
-            const std::uint32_t bits = data_size * 8;
-            const auto length = static_cast<std::uint32_t>(below(random, 40) == 0 ? bits + 1 : below(random, bits + 1));
-            Bytes data(data_size, '\0');
-            for (char& byte : data) byte = static_cast<char>(below(random, 4) == 0 ? random() : 0);
-            if (below(random, 2) == 0) data.back() = static_cast<char>(random() & 3);
-            return bytes_of(length) + data;
-          },
-          .value = [](Random& random) { return random_bytes(random, 12); }, .ordered = true};
+  const MapSpec spec = {.type = MapType::lpm_trie,
+                        .key_size = 4 + data_size,
+                        .value_size = 12,
+                        .max_entries = max_entries,
+                        .flags = BPF_F_NO_PREALLOC};
+  return {.name = std::move(name),
+          .spec = spec,
+          .key =
+              [data_size](Random& random) {
+                const std::uint32_t bits = data_size * 8;
+                const auto length =
+                    static_cast<std::uint32_t>(below(random, 40) == 0 ? bits + 1 : below(random, bits + 1));
+                Bytes data(data_size, '\0');
+                for (char& byte : data) byte = static_cast<char>(below(random, 4) == 0 ? random() : 0);
+                if (below(random, 2) == 0) data.back() = static_cast<char>(random() & 3);
+                return bytes_of(length) + data;
+              },
+          .value = [](Random& random) { return random_bytes(random, 12); },
+          .ordered = true};
 }
 
 Bytes random_port(Random& random, std::uint32_t value_size) {
@@ -69,7 +81,8 @@ Bytes random_port(Random& random, std::uint32_t value_size) {
 
 Scenario ports(std::string name, MapType type, std::uint32_t value_size) {
   const MapSpec spec = {.type = type, .key_size = 4, .value_size = value_size, .max_entries = 9};
-  Scenario scenario = type == MapType::devmap ? indexed(std::move(name), spec, 1) : hashed(std::move(name), spec, 14, 1);
+  Scenario scenario =
+      type == MapType::devmap ? indexed(std::move(name), spec, 1) : hashed(std::move(name), spec, 14, 1);
   scenario.value = [value_size](Random& random) { return random_port(random, value_size); };
   return scenario;
 }

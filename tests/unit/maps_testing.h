@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of maps share: making maps, and three ways to hold a map (ours, the kernel's, a plain model) behind one
-// interface, so that one sequence of operations can be played on any two and compared step by step.
+// What the tests of maps share: making maps, and three ways to hold a map (ours, the kernel's, a plain model) behind
+// one interface, so that one sequence of operations can be played on any two and compared step by step.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -53,7 +53,8 @@ inline unsigned possible_cpus() {
   std::string text;
   std::getline(file, text);
   const auto last = text.find_last_of("-,");
-  return text.empty() ? 1 : static_cast<unsigned>(std::stoul(last == std::string::npos ? text : text.substr(last + 1))) + 1;
+  return text.empty() ? 1
+                      : static_cast<unsigned>(std::stoul(last == std::string::npos ? text : text.substr(last + 1))) + 1;
 }
 
 struct Read {

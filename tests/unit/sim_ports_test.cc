@@ -49,8 +49,8 @@ std::string pcap(std::uint32_t link, std::uint32_t caplen, const std::string& by
   append(out, std::uint64_t{0});
   append(out, std::uint32_t{65535});
   append(out, link);
-  append(out, std::uint32_t{7});   // seconds
-  append(out, std::uint32_t{9});   // microseconds
+  append(out, std::uint32_t{7});  // seconds
+  append(out, std::uint32_t{9});  // microseconds
   append(out, caplen);
   append(out, caplen);
   return out + bytes;
@@ -118,7 +118,9 @@ TEST_F(Ports, PcapngRoundTripsPacketsAndKeepsTheVerdict) {
 }
 
 TEST_F(Ports, AnAbandonedWriterLeavesNothing) {
-  { ASSERT_TRUE(PcapngWriter::create(path("gone.pcapng"))); }
+  {
+    ASSERT_TRUE(PcapngWriter::create(path("gone.pcapng")));
+  }
   EXPECT_TRUE(fs::is_empty(directory_));
 }
 

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-union bpf_attr;
+union bpf_attr; /* NOLINT(readability-identifier-naming): the kernel's */
 
 /* Safe from any thread. `attr` may be any address at all: a bad one gives -EFAULT. */
 long forager_bpf(int cmd, union bpf_attr* attr, unsigned size);
