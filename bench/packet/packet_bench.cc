@@ -114,6 +114,8 @@ struct Rig {
   }
 };
 
+constexpr std::size_t kFloorPasses = 25;
+
 // Gross ns per packet of the empty program, once per engine: the median of a few passes.
 double floor_of(const std::string& engine, const exec::Capabilities& capabilities) {
   static std::map<std::string, double> known;
@@ -121,9 +123,10 @@ double floor_of(const std::string& engine, const exec::Capabilities& capabilitie
   auto rig = Rig::make(subject_of(kScenarios[0], capabilities), engine);
   if (!rig) return known[engine] = 0;
   std::vector<double> passes;
-  for (int i = 0; i < 25; ++i) passes.push_back(rig->pass() / static_cast<double>(rig->packets.size()));
-  std::nth_element(passes.begin(), passes.begin() + 12, passes.end());
-  return known[engine] = passes[12];
+  passes.reserve(kFloorPasses);
+  for (std::size_t i = 0; i < kFloorPasses; ++i) passes.push_back(rig->pass() / static_cast<double>(rig->packets.size()));
+  std::nth_element(passes.begin(), passes.begin() + kFloorPasses / 2, passes.end());
+  return known[engine] = passes[kFloorPasses / 2];
 }
 
 template <class Action>

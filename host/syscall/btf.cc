@@ -113,7 +113,7 @@ class ReferenceCheck {
 
 Errno<std::shared_ptr<const ::btf>> parse_btf(std::span<const std::byte> bytes, std::string& log) {
   const CaptureMessages capture(log);
-  const std::shared_ptr<::btf> types(btf__new(bytes.data(), static_cast<__u32>(bytes.size())), btf__free);
+  std::shared_ptr<::btf> types(btf__new(bytes.data(), static_cast<__u32>(bytes.size())), btf__free);
   if (!types) return std::unexpected(-EINVAL);
   const ReferenceCheck check(*types);
   for (std::uint32_t id = 1; id < btf__type_cnt(types.get()); ++id) {

@@ -31,16 +31,16 @@ bool is_for_port(const ProgramObject& program) {
   return program.source().attach_type == 0 || program.source().attach_type == BPF_XDP;
 }
 
-long attach_xdp(const Call& call, std::shared_ptr<ProgramObject> program) {
+long attach_xdp(const Call& call, const std::shared_ptr<ProgramObject>& program) {
   const auto& asked = call.attr.link_create;
   if (asked.attach_type != BPF_XDP || !call.runtime().port_exists(asked.target_ifindex)) return -EINVAL;
   if (bad_xdp_flags(asked.flags) || !is_for_port(*program)) return -EINVAL;
-  auto link = call.runtime().attach(asked.attach_type, asked.target_ifindex, std::move(program));
+  auto link = call.runtime().attach(asked.attach_type, asked.target_ifindex, program);
   return link ? call.fds().install(std::move(link)) : -EBUSY;
 }
 
 // No perf event leads to a program here; libbpf asks with a bad descriptor whether the command as such is known.
-long attach_perf_event(const Call& call, std::shared_ptr<ProgramObject>) {
+long attach_perf_event(const Call& call, const std::shared_ptr<ProgramObject>&) {
   if (call.attr.link_create.attach_type != BPF_PERF_EVENT || call.attr.link_create.flags != 0) return -EINVAL;
   const auto event = call.fds().find<PerfEvent>(static_cast<int>(call.attr.link_create.target_fd));
   return event ? -EINVAL : event.error();
@@ -48,7 +48,7 @@ long attach_perf_event(const Call& call, std::shared_ptr<ProgramObject>) {
 
 struct AttachRow {
   isa::ProgType type;
-  long (*attach)(const Call&, std::shared_ptr<ProgramObject>);
+  long (*attach)(const Call&, const std::shared_ptr<ProgramObject>&);
 };
 
 constexpr AttachRow kAttachable[] = {
@@ -61,10 +61,10 @@ constexpr AttachRow kAttachable[] = {
 }  // namespace
 
 long link_create(const Call& call) {
-  auto program = find_program(call, call.attr.link_create.prog_fd);
+  const auto program = find_program(call, call.attr.link_create.prog_fd);
   if (!program) return program.error();
   for (const AttachRow& row : kAttachable) {
-    if (row.type == (*program)->type()) return row.attach(call, std::move(*program));
+    if (row.type == (*program)->type()) return row.attach(call, *program);
   }
   return -EINVAL;
 }

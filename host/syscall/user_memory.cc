@@ -9,7 +9,6 @@
 // A page that another thread unmaps between question and copy still faults: a caller can only hurt itself.
 #include "syscall/user_memory.h"
 
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,63 +29,57 @@ std::size_t page_bytes() {
 // Aligned, so that the 16 bytes the kernel reads stay within the byte's page. A null pointer would mean no limit at
 // all.
 bool may_read(UserAddress address) {
-  constexpr auto kNoResource = static_cast<__rlimit_resource>(~0U);
   const UserAddress aligned = address & ~UserAddress{15};
   if (aligned == 0) return false;
-  return prlimit(0, kNoResource, reinterpret_cast<const rlimit*>(aligned), nullptr) == 0 || errno != EFAULT;
+  return ::syscall(SYS_prlimit64, 0, ~0U, aligned, nullptr) == 0 || errno != EFAULT;
 }
 
 // Writes the byte at `address`, which is about to be overwritten anyway.
 bool may_write(UserAddress address) { return ::syscall(SYS_getrandom, address, 1, kInsecure) >= 0 || errno != EFAULT; }
 
 // Asks once for every page that the range touches.
-template <class Probe>
-bool all_pages(UserAddress address, std::size_t bytes, Probe probe) {
+bool all_pages(UserAddress address, std::size_t bytes, bool (*probe)(UserAddress)) {
   const UserAddress end = address + bytes;
   if (end < address) return false;
-  for (UserAddress at = address; at < end; at = (at | (page_bytes() - 1)) + 1) {
-    if (!probe(at)) return false;
-  }
-  return true;
+  const int saved = errno;
+  bool allowed = true;
+  for (UserAddress at = address; allowed && at < end; at = (at | (page_bytes() - 1)) + 1) allowed = probe(at);
+  errno = saved;
+  return allowed;
 }
+
+bool may_read_all(UserAddress address, std::size_t bytes) { return all_pages(address, bytes, may_read); }
+bool may_write_all(UserAddress address, std::size_t bytes) { return all_pages(address, bytes, may_write); }
 
 }  // namespace
 
 long copy_from_user(void* to, UserAddress from, std::size_t bytes) {
-  const int saved = errno;
-  const bool allowed = all_pages(from, bytes, may_read);
-  errno = saved;
-  if (!allowed) return -EFAULT;
+  if (!may_read_all(from, bytes)) return -EFAULT;
   if (bytes > 0) std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
   return 0;
 }
 
 long copy_to_user(UserAddress to, const void* from, std::size_t bytes) {
-  const int saved = errno;
-  const bool allowed = all_pages(to, bytes, may_write);
-  errno = saved;
-  if (!allowed) return -EFAULT;
+  if (!may_write_all(to, bytes)) return -EFAULT;
   if (bytes > 0) std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return 0;
 }
 
 Errno<std::vector<std::byte>> read_user(UserAddress from, std::size_t bytes) {
-  const int saved = errno;
-  const bool allowed = all_pages(from, bytes, may_read);
-  errno = saved;
-  if (!allowed) return std::unexpected(-EFAULT);  // before memory is taken for a size that may be absurd
+  if (!may_read_all(from, bytes)) return std::unexpected(-EFAULT);  // before memory is taken for an absurd size
   std::vector<std::byte> data(bytes);
   if (bytes > 0) std::memcpy(data.data(), reinterpret_cast<const void*>(from), bytes);
   return data;
 }
 
+// Page by page, and in each no further than the string's end.
 Errno<std::string> read_user_string(UserAddress from, std::size_t limit) {
   std::string text;
   while (text.size() + 1 < limit) {
-    const std::size_t chunk = std::min(page_bytes() - (from + text.size()) % page_bytes(), limit - 1 - text.size());
-    const auto data = read_user(from + text.size(), chunk);
-    if (!data) return std::unexpected(data.error());
-    const auto* bytes = reinterpret_cast<const char*>(data->data());
+    const UserAddress at = from + text.size();
+    const std::size_t chunk = std::min(page_bytes() - at % page_bytes(), limit - 1 - text.size());
+    if (!may_read_all(at, chunk)) return std::unexpected(-EFAULT);
+    const auto* bytes = reinterpret_cast<const char*>(at);
     const std::size_t length = strnlen(bytes, chunk);
     text.append(bytes, length);
     if (length < chunk) break;

@@ -16,6 +16,7 @@ using testing::verified;
 
 std::vector<std::string> texts(const std::vector<Diagnostic>& found) {
   std::vector<std::string> out;
+  out.reserve(found.size());
   for (const Diagnostic& blocker : found) out.push_back(blocker.text());
   return out;
 }

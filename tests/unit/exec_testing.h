@@ -37,7 +37,7 @@ inline Bytes bytes_of(std::span<const std::byte> data) {
 // Arrays (4-byte index; all entries exist, in one piece of memory, one piece for each CPU) and hashes.
 class FakeMap : public Map {
  public:
-  explicit FakeMap(MapSpec spec, unsigned cpus = 1) : Map(spec) {
+  explicit FakeMap(const MapSpec& spec, unsigned cpus = 1) : Map(spec) {
     const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(spec.type));
     values_.resize(row->per_cpu ? cpus : 1);
     is_array_ = spec.type == isa::MapType::array || spec.type == isa::MapType::percpu_array;

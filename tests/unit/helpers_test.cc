@@ -21,7 +21,6 @@ using exec::testing::Rig;
 using exec::testing::run;
 using exec::testing::trap_of;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 std::int32_t returned(const Rig& rig, const std::string& text, const Bytes& packet = Bytes(60)) {
   const Frame frame = run(rig, text + "\nexit", packet);

@@ -19,6 +19,7 @@ constexpr int kFrames = 500;
 
 void run_on_threads(const Rig& rig, const std::string& text) {
   std::vector<std::unique_ptr<exec::Device>> devices;
+  devices.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) devices.push_back(exec::testing::open_device(rig, text));
   std::vector<std::thread> threads;
   for (auto& device : devices) {

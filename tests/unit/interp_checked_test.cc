@@ -7,7 +7,6 @@ namespace forager::interp {
 namespace {
 
 using exec::testing::Bytes;
-using exec::testing::FakeRing;
 using exec::testing::make_array;
 using exec::testing::Rig;
 using exec::testing::run;
@@ -15,12 +14,13 @@ using exec::testing::trap_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::string unchecked(const std::string& text, Rig rig = {}) {
+std::string unchecked(const std::string& text, const Rig& rig = {}) {
   return trap_of(run(rig, text + "\nr0 = 2\nexit", Bytes(60)));
 }
-std::string checked(const std::string& text, Rig rig = {}) {
-  rig.checked = true;
-  return trap_of(run(rig, text + "\nr0 = 2\nexit", Bytes(60)));
+std::string checked(const std::string& text, const Rig& rig = {}) {
+  Rig tracking = rig;
+  tracking.checked = true;
+  return trap_of(run(tracking, text + "\nr0 = 2\nexit", Bytes(60)));
 }
 
 void expect_only_checked(const std::string& text, const std::string& message, const Rig& rig = {}) {

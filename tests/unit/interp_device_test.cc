@@ -10,7 +10,6 @@ using exec::Frame;
 using exec::testing::Bytes;
 using exec::testing::make_array;
 using exec::testing::open_device;
-using exec::testing::Rig;
 using exec::testing::verified;
 
 std::vector<Frame> frames_of(std::size_t count) {
@@ -126,6 +125,7 @@ TEST(Device, RandomNumbersRepeatWithTheirSeed) {
     auto frames = frames_of(4);
     EXPECT_TRUE(device->run(frames));
     std::vector<std::uint64_t> values;
+    values.reserve(frames.size());
     for (const Frame& frame : frames) values.push_back(frame.return_value);
     return values;
   };

@@ -80,6 +80,7 @@ TEST(Memory, OneValueOneAddressEvenAmongThousands) {
   Memory memory(false);
   const auto map = make_array(8, 5000);
   std::vector<GuestAddress> addresses;
+  addresses.reserve(5000);
   const auto value = [&](std::uint32_t index) { return map->lookup(&index, 0); };
   for (std::uint32_t i = 0; i < 5000; ++i) addresses.push_back(memory.map_value(*map, value(i)));
   for (std::uint32_t i = 0; i < 5000; ++i) ASSERT_EQ(memory.map_value(*map, value(i)), addresses[i]);

@@ -83,6 +83,7 @@ inline std::vector<isa::Slot> with_descriptors(std::vector<isa::Slot> slots, con
 // Empty descriptor and the verifier's log where the kernel refuses the program.
 inline Descriptor try_load_in_kernel(std::string_view text, const std::vector<KernelMap*>& maps, std::string& log) {
   std::vector<std::string> names;
+  names.reserve(maps.size());
   for (const KernelMap* map : maps) names.push_back(map->spec().name);
   const auto assembled = program::assemble(text, names);
   EXPECT_TRUE(assembled) << assembled.error().text() << "\n" << text;
@@ -111,8 +112,9 @@ struct Outcome {
   std::uint32_t returned = 0;
   Bytes data;  // from data_meta to data_end
   friend bool operator==(const Outcome&, const Outcome&) = default;
-  friend void PrintTo(const Outcome& outcome, std::ostream* out) {
-    *out << "returned " << static_cast<std::int32_t>(outcome.returned) << ", " << ::testing::PrintToString(outcome.data);
+  friend std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+    return out << "returned " << static_cast<std::int32_t>(outcome.returned) << ", "
+               << ::testing::PrintToString(outcome.data);
   }
 };
 

@@ -22,8 +22,9 @@ if grep -rnE '^#include "' "$work/prefix/include" | grep -v '"forager/'; then
   exit 1
 fi
 
-cmake -S "$here" -B "$work/build" -G Ninja "-DCMAKE_PREFIX_PATH=$work/prefix" "-DEXAMPLES=$here/.." "-DFIREWALL=$firewall" \
-  "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+# A cross build looks for packages below its roots only, so the prefix is one of them.
+cmake -S "$here" -B "$work/build" -G Ninja "-DCMAKE_PREFIX_PATH=$work/prefix" "-DCMAKE_FIND_ROOT_PATH=$work/prefix" \
+  "-DEXAMPLES=$here/.." "-DFIREWALL=$firewall" "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cd "$work/build"
 ctest --output-on-failure --no-tests=error
