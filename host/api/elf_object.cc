@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "api/elf_check.h"
-#include "api/messages.h"
+#include "syscall/messages.h"
 #include "api/preflight.h"
 #include "program/program.h"
 #include "syscall/process.h"
@@ -22,7 +22,7 @@
 namespace forager::api {
 namespace {
 
-std::unexpected<Diagnostic> libbpf_failed(const std::string& path, const MessageCapture& said, int error) {
+std::unexpected<Diagnostic> libbpf_failed(const std::string& path, const syscall::MessageCapture& said, int error) {
   std::string cause = said.first();
   if (cause.empty()) cause = std::strerror(error);
   return fail(ErrorKind::input, error, fmt::format("{}: {}", path, cause));
@@ -62,7 +62,7 @@ void ElfObject::Close::operator()(bpf_object* object) const { ::bpf_object__clos
 Result<ElfObject> ElfObject::open(const std::string& path) {
   if (auto fine = check_elf(path); !fine) return std::unexpected(fine.error());
   if (auto survives = preflight(path); !survives) return std::unexpected(survives.error());
-  const MessageCapture said;
+  const syscall::MessageCapture said;
   std::unique_ptr<bpf_object, Close> object(::bpf_object__open_file(path.c_str(), nullptr));
   if (!object) return libbpf_failed(path, said, errno);
   ElfObject result(path, std::move(object));
@@ -78,7 +78,7 @@ Result<ElfObject> ElfObject::open(const std::string& path) {
 }
 
 Result<> ElfObject::load(const LoadWatcher& watcher) {
-  const MessageCapture said;
+  const syscall::MessageCapture said;
   std::optional<Diagnostic> refused;
   const int status = load_watched(object_.get(), [&](const runtime::LoadAttempt& attempt) {
     const std::string_view name = whole_name(attempt.source.name);

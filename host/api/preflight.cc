@@ -12,6 +12,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "syscall/process.h"
+
 namespace forager::api {
 namespace {
 
@@ -25,11 +27,15 @@ void be_quiet() {
     ::dup2(null, STDOUT_FILENO);
     ::dup2(null, STDERR_FILENO);
   }
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);  // the alarm may be blocked in the thread that forked
   for (const int crash : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM}) ::signal(crash, SIG_DFL);
 }
 
 [[noreturn]] void load_and_vanish(const std::string& path) {
   be_quiet();
+  syscall::start_afresh();
   ::alarm(kSecondsToLoad);
   if (bpf_object* object = ::bpf_object__open_file(path.c_str(), nullptr); object != nullptr) {
     ::bpf_object__load(object);

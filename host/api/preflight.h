@@ -4,7 +4,7 @@
 //
 // libbpf trusts what the compiler wrote: a damaged BTF or relocation record can crash it (found by
 // tests/fuzz/elf_fuzz.cc on libbpf 1.1: a CO-RE relocation that names no type). Object files are hostile to us, so a
-// child process opens and loads the file first, on a copy of the runtime that vanishes with it; what kills the child is
+// child process opens and loads the file first, on a runtime of its own that vanishes with it; what kills the child is
 // an error in the parent. It costs one fork and one load. It is no sandbox: a file that corrupts memory without
 // crashing is not noticed.
 //

@@ -226,12 +226,16 @@ class Walker {
       if (name.empty() && field.is_object()) {
         out.update(field);
       } else {
-        out[name] = std::move(field);
+        out[name] = unwrapped(std::move(field));
       }
     }
-    // A wrapper of one member reads as the member.
-    if (for_people_ && out.size() == 1 && depth > 0) return out.begin().value();
     return out;
+  }
+
+  // For people, a wrapper of one member reads as the member.
+  [[nodiscard]] Json unwrapped(Json field) const {
+    const bool wrapper = for_people_ && field.is_object() && field.size() == 1;
+    return wrapper ? Json(field.begin().value()) : field;
   }
 
   Json bitfield(std::uint32_t id, Bytes bytes, std::uint32_t bit, std::uint32_t bits) const {

@@ -6,7 +6,7 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "api/messages.h"
+#include "syscall/messages.h"
 
 namespace forager::cli {
 namespace {
@@ -19,7 +19,7 @@ int print(libbpf_print_level, const char* format, va_list arguments) {
 
 void show_libbpf_messages(bool shown) {
   ::libbpf_set_print(shown ? print : nullptr);
-  api::observe_messages(shown ? print : nullptr);
+  syscall::observe_messages(shown ? print : nullptr);
 }
 
 }  // namespace forager::cli

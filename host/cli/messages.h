@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What becomes of libbpf's messages in our own executables: standard error, or nothing. The library (api/messages.h)
-// never prints, and leaves this choice to the application.
+// What becomes of libbpf's messages in our own executables: standard error, or nothing. The library
+// (syscall/messages.h) never prints, and leaves this choice to the application.
 #pragma once
 
 namespace forager::cli {

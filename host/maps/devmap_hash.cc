@@ -13,8 +13,7 @@
 namespace forager::maps {
 namespace {
 
-// Linux takes 2^31, and needs 16 GiB of buckets for it; here they would be 8 GiB of 31-bit node numbers.
-constexpr std::uint64_t kMaxPorts = 1U << 30;
+constexpr std::uint64_t kMaxPorts = 1U << 31;
 
 class DevHashMap final : public exec::Map {
  public:
@@ -75,10 +74,7 @@ class DevHashMap final : public exec::Map {
 }  // namespace
 
 MapResult make_devmap_hash(exec::MapSpec spec, unsigned) {
-  const auto checked = check_devmap(spec)
-                           .at_most("max_entries", spec.max_entries, 1U << 31, EINVAL)
-                           .at_most("max_entries", spec.max_entries, kMaxPorts, ENOMEM)
-                           .done();
+  const auto checked = check_devmap(spec).at_most("max_entries", spec.max_entries, kMaxPorts, EINVAL).done();
   if (!checked) return std::unexpected(checked.error());
   spec.flags |= kReadOnlyProg;
   auto map = std::make_shared<DevHashMap>(std::move(spec));

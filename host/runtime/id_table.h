@@ -6,7 +6,7 @@
 //
 // Invariant: safe from any thread; no object is destroyed under the table's lock.
 //
-// Tested by: tests/unit/runtime_ids_test.cc.
+// Tested by: tests/unit/runtime_objects_test.cc.
 #pragma once
 
 #include <cstdint>

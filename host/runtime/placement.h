@@ -4,7 +4,7 @@
 // order, and each refusal on the way is kept, so that a result can say what ran and why. Nothing is named: the first of
 // backends.def that takes the program.
 //
-// Tested by: tests/unit/runtime_placement_test.cc.
+// Tested by: tests/unit/runtime_explain_test.cc.
 #pragma once
 
 #include <string>

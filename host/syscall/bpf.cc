@@ -9,6 +9,7 @@
 #include <span>
 
 #include "syscall/commands.h"
+#include "syscall/messages.h"
 
 namespace forager::syscall {
 namespace {
@@ -66,9 +67,17 @@ long dispatch(Process& process, int command, UserAddress user_attr, unsigned siz
   return row->run({process, attr, user_attr, size});
 }
 
+Process* of_child = nullptr;  // written by a child of fork() only, which has one thread
+
 }  // namespace
 
+void start_afresh() {
+  forget_captures();
+  of_child = new Process;
+}
+
 Process& process() {
+  if (of_child != nullptr) return *of_child;
   static auto* const kProcess = new Process;
   return *kProcess;
 }

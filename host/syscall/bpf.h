@@ -6,7 +6,7 @@
 // syscall.c), on a runtime of this process. A command that this build does not know is -EINVAL, which is what an older
 // kernel answers and what libbpf's feature probes expect. Everybody has every capability: there is nobody to protect.
 //
-// Tested by: tests/unit/syscall_*_test.cc (syscall_kernel_test.cc: against the real one), tests/e2e.
+// Tested by: tests/unit/syscall_*_test.cc, most of them on the real one too; tests/e2e.
 #pragma once
 
 #include <linux/bpf.h>

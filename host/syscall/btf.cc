@@ -1,47 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "syscall/btf.h"
 
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
-#include <mutex>
+
+#include "syscall/messages.h"
 
 namespace forager::syscall {
 namespace {
-
-// ---- libbpf's complaints go into the log of the call, not to stderr -------------------------------------------------
-
-thread_local std::string* captured = nullptr;
-constinit std::mutex capturing;               // libbpf has one print function for all threads
-libbpf_print_fn_t print_of_others = nullptr;  // under `capturing`
-
-int capture_print(libbpf_print_level level, const char* format, va_list arguments) {
-  if (captured == nullptr) return print_of_others == nullptr ? 0 : print_of_others(level, format, arguments);
-  std::array<char, 512> line{};
-  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-  *captured += line.data();
-  return length;
-}
-
-class CaptureMessages {
- public:
-  explicit CaptureMessages(std::string& log) : lock_(capturing) {
-    captured = &log;
-    print_of_others = libbpf_set_print(capture_print);
-  }
-  ~CaptureMessages() {
-    libbpf_set_print(print_of_others);
-    captured = nullptr;
-  }
-  CaptureMessages(const CaptureMessages&) = delete;
-  CaptureMessages& operator=(const CaptureMessages&) = delete;
-
- private:
-  std::lock_guard<std::mutex> lock_;
-};
 
 // ---- what libbpf does not check ----------------------------------------------------------------------------------
 
@@ -112,8 +79,9 @@ class ReferenceCheck {
 }  // namespace
 
 Errno<std::shared_ptr<const ::btf>> parse_btf(std::span<const std::byte> bytes, std::string& log) {
-  const CaptureMessages capture(log);
+  const MessageCapture said(LIBBPF_DEBUG);
   std::shared_ptr<::btf> types(btf__new(bytes.data(), static_cast<__u32>(bytes.size())), btf__free);
+  log += said.text();
   if (!types) return std::unexpected(-EINVAL);
   const ReferenceCheck check(*types);
   for (std::uint32_t id = 1; id < btf__type_cnt(types.get()); ++id) {

@@ -3,7 +3,7 @@
 // BTF as bpf(2) takes it. libbpf parses; what it leaves unchecked (that types and names referred to exist) is checked
 // here, since the bytes are hostile and everything after trusts them.
 //
-// Tested by: tests/unit/syscall_btf_test.cc.
+// Tested by: tests/unit/syscall_object_test.cc, syscall_debug_info_test.cc.
 #pragma once
 
 #include <bpf/btf.h>

@@ -3,7 +3,7 @@
 // The BTF function and line records of BPF_PROG_LOAD: checked as the kernel checks them (kernel/bpf/verifier.c
 // check_btf_info), kept for OBJ_GET_INFO_BY_FD, and turned into the names, files and C lines of a program::Source.
 //
-// Tested by: tests/unit/syscall_prog_load_test.cc.
+// Tested by: tests/unit/syscall_debug_info_test.cc.
 #pragma once
 
 #include <string>

@@ -3,7 +3,7 @@
 // The log buffer of BPF_PROG_LOAD and BPF_BTF_LOAD, with the rules of kernel/bpf/log.c since Linux 6.4: what does not
 // fit loses its beginning (with BPF_LOG_FIXED, its end), the result is then -ENOSPC, and the true size is reported.
 //
-// Tested by: tests/unit/syscall_log_test.cc.
+// Tested by: tests/unit/syscall_prog_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 //                around is contiguous; only the consumer's page is writable
 //   perf event   a control page and 2^n pages of data; this is what makes its buffer
 //
-// Tested by: tests/unit/syscall_mapping_test.cc (against the kernel too), tests/e2e.
+// Tested by: tests/unit/syscall_map_test.cc (against the kernel too), tests/e2e.
 #pragma once
 
 #include <sys/types.h>

@@ -17,4 +17,8 @@ struct Process {
 // Made at its first use, and never destroyed: descriptors may be closed until the very end of the program.
 [[nodiscard]] Process& process();
 
+// In a child of fork(): gives it a Process of its own. The parent's may be locked by threads that the child has not
+// got.
+void start_afresh();
+
 }  // namespace forager::syscall

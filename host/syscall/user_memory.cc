@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a bad address is told without touching it: the kernel is asked, by a system call that fails with EFAULT before
-// it does anything. Once for each page of a range, since pages are what protection is about. On the machine this was
-// written on (medians): prlimit(2) of a resource that does not exist reads 16 bytes and costs 105 ns; getrandom(2)
+// it does anything. Once for each page of a range, since pages are what protection is about. Means of 200,000
+// calls on a busy machine: prlimit(2) of a resource that does not exist reads 16 bytes and costs 105 ns; getrandom(2)
 // writes one byte and costs 280 ns; process_vm_readv(2) on oneself costs 1,100 ns, writing to a pipe and reading back
 // 750 ns. A signal handler would be cheaper, and is not a library's to install.
 //

@@ -19,7 +19,7 @@ constexpr std::uint32_t kFlagsNotMirrored = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_
 // What the kernel is asked for. A device map gets BPF_F_RDONLY_PROG from the kernel itself, which refuses to be asked.
 std::uint32_t creation_flags(const program::MapSpec& spec) {
   const bool device_map = spec.type == isa::MapType::devmap || spec.type == isa::MapType::devmap_hash;
-  return spec.flags & ~(kFlagsNotMirrored | (device_map ? BPF_F_RDONLY_PROG : 0U));
+  return spec.flags & ~(kFlagsNotMirrored | (device_map ? std::uint32_t{BPF_F_RDONLY_PROG} : 0U));
 }
 
 constexpr std::size_t kFirstLogBytes = std::size_t{1} << 18;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // libbpf's print callback belongs to the user: the library takes it for its own calls only, and gives it back.
-#include "api/messages.h"
+#include "syscall/messages.h"
 
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdarg>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/api_testing.h"
 
@@ -43,6 +44,18 @@ TEST_F(ApiMessages, TheUsersCallbackComesBackAndHearsNothingOfOurs) {
   EXPECT_EQ(::libbpf_set_print(user_callback), user_callback);
 }
 
+TEST_F(ApiMessages, ManyThreadsLeaveTheUsersCallbackToo) {
+  std::vector<std::thread> threads(4);
+  for (std::thread& thread : threads) {
+    thread = std::thread([] {
+      for (int round = 0; round < 10; ++round) EXPECT_TRUE(Object::load(program_path("xdp_rxq_info")));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(::libbpf_set_print(user_callback), user_callback);
+  EXPECT_EQ(g_heard, 0);
+}
+
 TEST_F(ApiMessages, NothingIsPrinted) {
   ::libbpf_set_print(nullptr);
   testing::internal::CaptureStderr();
@@ -54,7 +67,7 @@ TEST_F(ApiMessages, NothingIsPrinted) {
 }
 
 TEST_F(ApiMessages, ACaptureKeepsTheFirstLine) {
-  const api::MessageCapture said;
+  const syscall::MessageCapture said;
   EXPECT_EQ(said.first(), "");
   make_libbpf_complain();
   EXPECT_NE(said.first().find("/nowhere/at_all.bpf.o"), std::string::npos) << said.first();
@@ -64,9 +77,9 @@ TEST_F(ApiMessages, ACaptureKeepsTheFirstLine) {
 }
 
 TEST_F(ApiMessages, CapturesNest) {
-  const api::MessageCapture outer;
+  const syscall::MessageCapture outer;
   {
-    const api::MessageCapture inner;
+    const syscall::MessageCapture inner;
     make_libbpf_complain();
     EXPECT_NE(inner.first(), "");
   }
@@ -77,7 +90,7 @@ TEST_F(ApiMessages, CapturesNest) {
 }
 
 TEST_F(ApiMessages, OtherThreadsGoOnHearingTheirs) {
-  const api::MessageCapture said;
+  const syscall::MessageCapture said;
   std::thread(make_libbpf_complain).join();
   EXPECT_GT(g_heard, 0);
   EXPECT_EQ(said.first(), "");
@@ -85,19 +98,19 @@ TEST_F(ApiMessages, OtherThreadsGoOnHearingTheirs) {
 
 TEST_F(ApiMessages, ACallbackSetDuringACaptureStays) {
   {
-    const api::MessageCapture said;
+    const syscall::MessageCapture said;
     ::libbpf_set_print(other_callback);
   }
   EXPECT_EQ(::libbpf_set_print(user_callback), other_callback);
 }
 
 TEST_F(ApiMessages, AnObserverSeesWhatIsCaptured) {
-  api::observe_messages(observer);
+  syscall::observe_messages(observer);
   {
-    const api::MessageCapture said;
+    const syscall::MessageCapture said;
     make_libbpf_complain();
   }
-  api::observe_messages(nullptr);
+  syscall::observe_messages(nullptr);
   EXPECT_GT(g_observed, 0);
   EXPECT_EQ(g_heard, 0);
 }

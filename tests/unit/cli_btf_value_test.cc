@@ -71,18 +71,20 @@ TEST_F(BtfValue, EnumsByName) {
 TEST_F(BtfValue, StructsBitfieldsAndUnnamedMembers) {
   const int inner = btf__add_struct(get(), "", 4);
   btf__add_field(get(), "x", u32_, 0, 0);
+  const int ports = array(u16_, 2);  // before the struct: libbpf adds fields to the newest type
   const int outer = btf__add_struct(get(), "outer", 12);
   btf__add_field(get(), "low", u32_, 0, 4);
   btf__add_field(get(), "high", s32_, 4, 4);
   btf__add_field(get(), "", inner, 32, 0);
-  btf__add_field(get(), "ports", array(u16_, 2), 64, 0);
+  btf__add_field(get(), "ports", ports, 64, 0);
   EXPECT_EQ(json(outer, {0xf3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 2, 0}), R"({"low":3,"high":-1,"x":9,"ports":[1,2]})");
   EXPECT_EQ(text(outer, {0xf3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 2, 0}), "{low: 3, high: -1, x: 9, ports: [1, 2]}");
 }
 
 TEST_F(BtfValue, ForPeopleAWrapperReadsAsItsMember) {
+  const int words = array(be32_, 4);
   const int address = btf__add_struct(get(), "in6_addr", 16);
-  btf__add_field(get(), "words", array(be32_, 4), 0, 0);
+  btf__add_field(get(), "words", words, 0, 0);
   const int route = btf__add_struct(get(), "route", 20);
   btf__add_field(get(), "to", address, 0, 0);
   btf__add_field(get(), "port", u32_, 128, 0);

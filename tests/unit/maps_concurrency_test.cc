@@ -28,6 +28,7 @@ template <class Body>
 void on_threads(unsigned count, Body body) {
   std::barrier start(count);
   std::vector<std::thread> threads;
+  threads.reserve(count);
   for (unsigned n = 0; n < count; ++n) {
     threads.emplace_back([&, n] {
       start.arrive_and_wait();

@@ -40,7 +40,7 @@ TEST_P(HashFunction, EveryBitOfTheKeyReachesEveryBitOfTheBucket) {
       }
       for (unsigned out = 0; out < 32; ++out) {
         // Six standard deviations of a fair coin.
-        EXPECT_NEAR(flips[out], kTrials / 2, 6 * std::sqrt(kTrials / 4.0))
+        EXPECT_NEAR(flips[out], kTrials / 2.0, 6 * std::sqrt(kTrials / 4.0))
             << "input bit " << bit << ", output bit " << out;
       }
     }

@@ -57,6 +57,7 @@ template <class Produce, class Consume>
 void run(Produce produce, Consume consume) {
   std::atomic<unsigned> running{kProducers};
   std::vector<std::thread> threads;
+  threads.reserve(kProducers);
   for (unsigned n = 0; n < kProducers; ++n) {
     threads.emplace_back([&, n] {
       produce(n);

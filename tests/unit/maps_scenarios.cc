@@ -30,7 +30,7 @@ Bytes random_value(Random& random, const MapSpec& spec, unsigned cpus) {
   return value;
 }
 
-Scenario hashed(std::string name, MapSpec spec, std::uint64_t keys, unsigned cpus) {
+Scenario hashed(std::string name, const MapSpec& spec, std::uint64_t keys, unsigned cpus) {
   return {.name = std::move(name),
           .spec = spec,
           .key = [spec, keys](Random& random) { return nth_key(below(random, keys), spec.key_size); },
@@ -38,7 +38,7 @@ Scenario hashed(std::string name, MapSpec spec, std::uint64_t keys, unsigned cpu
 }
 
 // Indices within and a little past the end.
-Scenario indexed(std::string name, MapSpec spec, unsigned cpus) {
+Scenario indexed(std::string name, const MapSpec& spec, unsigned cpus) {
   return {.name = std::move(name),
           .spec = spec,
           .key =

@@ -61,8 +61,8 @@ struct Read {
   int result = 0;
   Bytes bytes;  // empty unless result is 0
   friend bool operator==(const Read&, const Read&) = default;
-  friend void PrintTo(const Read& read, std::ostream* out) {
-    *out << read.result << " " << ::testing::PrintToString(read.bytes);
+  friend std::ostream& operator<<(std::ostream& out, const Read& read) {
+    return out << read.result << " " << ::testing::PrintToString(read.bytes);
   }
 };
 

@@ -28,6 +28,7 @@ TEST(IdTable, NeverGivesAnIdTwice) {
 TEST(IdTable, ListsWhatLives) {
   IdTable<Thing> table;
   std::vector<std::shared_ptr<Thing>> things;
+  things.reserve(1000);
   for (int i = 0; i < 1000; ++i) things.push_back(table.make());
   for (std::size_t i = 0; i < things.size(); ++i) {
     if (i % 10 != 9) things[i].reset();

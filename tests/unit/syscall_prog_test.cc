@@ -4,6 +4,7 @@
 #include <linux/if_link.h>
 
 #include <array>
+#include <cctype>
 #include <numeric>
 
 #include "syscall_testing.h"
@@ -33,6 +34,16 @@ Bytes packet(std::size_t bytes) {
   Bytes data(bytes);
   std::iota(data.begin(), data.end(), static_cast<unsigned char>(0));
   return data;
+}
+
+// Whether two logs end alike, as far as numbers (verification time) do not differ from call to call.
+bool ends_like(std::string whole, std::string tail) {
+  const auto no_digits = [](std::string& text) {
+    std::erase_if(text, [](unsigned char c) { return std::isdigit(c); });
+  };
+  no_digits(whole);
+  no_digits(tail);
+  return tail.size() > 2 && whole.ends_with(tail.substr(tail.size() / 2));
 }
 
 class ProgCommands : public BpfTest {
@@ -131,6 +142,7 @@ TEST_P(ProgCommands, RefusedProgramsGetALog) {
 }
 
 TEST_P(ProgCommands, LogsThatDoNotFitSaySo) {
+  if (!answers_as(6, 4)) GTEST_SKIP() << "this kernel has the log rules of before 6.4";
   const Code code = return_2();
   std::array<char, 512> log{};
   bpf_attr attr = prog_attr(code);
@@ -145,6 +157,38 @@ TEST_P(ProgCommands, LogsThatDoNotFitSaySo) {
   attr.log_size = log.size();
   EXPECT_GE(load(attr), 0);
   EXPECT_NE(std::string(log.data()).find("processed "), std::string::npos) << log.data();
+}
+
+TEST_P(ProgCommands, LogsTellTheirTrueSize) {
+  if (!answers_as(6, 4)) GTEST_SKIP() << "this kernel has the log rules of before 6.4";
+  constexpr std::size_t kTrueSize = offsetof(bpf_attr, core_relo_rec_size) + sizeof(__u32);
+  const Code code = return_2();
+  const auto load_with = [&](std::vector<char>* log, __u32 level) {
+    bpf_attr attr = prog_attr(code);
+    attr.log_level = level;
+    attr.log_buf = log == nullptr ? 0 : address_of(log->data());
+    attr.log_size = log == nullptr ? 0 : static_cast<__u32>(log->size());
+    const long fd = bpf(BPF_PROG_LOAD, attr);
+    if (fd >= 0) (void)close(static_cast<int>(fd));
+    __u32 size = 0;
+    std::memcpy(&size, reinterpret_cast<char*>(&attr) + kTrueSize, sizeof size);
+    return std::pair(fd >= 0 ? 0L : fd, size);
+  };
+  std::vector<char> log(4096);
+  const auto [loaded, size] = load_with(&log, 2);
+  EXPECT_EQ(loaded, 0);
+  EXPECT_EQ(size, std::strlen(log.data()) + 1);
+  const std::string whole = log.data();
+
+  std::vector<char> exact(size), tail(size / 2), head(size / 2);
+  EXPECT_EQ(load_with(&exact, 2), std::pair(0L, size));
+  EXPECT_EQ(load_with(&tail, 2), std::pair(long{-ENOSPC}, size));
+  EXPECT_EQ(load_with(&head, 2 | 8), std::pair(long{-ENOSPC}, size)) << "BPF_LOG_FIXED";
+  EXPECT_EQ(std::strlen(tail.data()), tail.size() - 1);
+  EXPECT_TRUE(whole.starts_with(std::string(head.data()).substr(0, 10))) << "its end is lost";
+  EXPECT_TRUE(ends_like(whole, tail.data())) << "its beginning is lost";
+  EXPECT_EQ(load_with(nullptr, 2).first, 0) << "the size alone may be asked for";
+  EXPECT_EQ(load_with(nullptr, 0), std::pair(0L, 0U));
 }
 
 TEST_P(ProgCommands, InfoTellsWhatWasLoaded) {

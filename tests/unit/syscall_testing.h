@@ -8,12 +8,15 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "syscall/bpf.h"
@@ -143,6 +146,14 @@ class BpfTest : public ::testing::TestWithParam<Whose> {
   long close(int fd) {
     std::erase(opened_, fd);
     return system_->close(fd);
+  }
+  // Whether what is asked answers as Linux major.minor does: ours does, a kernel from then on.
+  [[nodiscard]] bool answers_as(int major, int minor) const {
+    utsname name{};
+    int has_major = 0, has_minor = 0;
+    if (ours() || uname(&name) != 0) return ours();
+    std::sscanf(name.release, "%d.%d", &has_major, &has_minor);
+    return std::pair(has_major, has_minor) >= std::pair(major, minor);
   }
   System& system() { return *system_; }
   [[nodiscard]] bool ours() const { return GetParam() == Whose::ours; }

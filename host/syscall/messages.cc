@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/messages.h"
+#include "syscall/messages.h"
 
 #include <array>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <mutex>
 
-namespace forager::api {
+namespace forager::syscall {
 namespace {
 
 constexpr std::string_view kPrefix = "libbpf: ";
@@ -20,10 +20,10 @@ struct Hook {
   std::atomic<libbpf_print_fn_t> observer{};
 };
 
-Hook& hook() {
-  static Hook only;
-  return only;
-}
+constinit Hook first_hook;
+Hook* current_hook = &first_hook;  // another one only in a child of fork(), which has one thread
+
+Hook& hook() { return *current_hook; }
 
 thread_local MessageCapture* t_innermost = nullptr;
 
@@ -41,14 +41,14 @@ int pass_on(libbpf_print_fn_t to, libbpf_print_level level, const char* format, 
 int hear(libbpf_print_level level, const char* format, va_list arguments) {
   if (t_innermost == nullptr) return pass_on(hook().users, level, format, arguments);
   pass_on(hook().observer, level, format, arguments);
-  if (level == LIBBPF_DEBUG) return 0;
+  if (level > t_innermost->most_) return 0;
   std::array<char, kLongestLine> line{};
   const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
   t_innermost->text_ += line.data();
   return length;
 }
 
-MessageCapture::MessageCapture() : outer_(t_innermost) {
+MessageCapture::MessageCapture(libbpf_print_level most) : most_(most), outer_(t_innermost) {
   t_innermost = this;
   Hook& shared = hook();
   const std::lock_guard guard(shared.mutex);
@@ -73,4 +73,10 @@ std::string MessageCapture::first() const {
 
 void observe_messages(libbpf_print_fn_t observer) { hook().observer = observer; }
 
-}  // namespace forager::api
+void forget_captures() {
+  current_hook = new Hook;  // the old one's mutex may be locked by a thread that is not here
+  t_innermost = nullptr;
+  ::libbpf_set_print(nullptr);
+}
+
+}  // namespace forager::syscall
