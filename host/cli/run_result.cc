@@ -26,7 +26,12 @@ std::string grouped(std::uint64_t value) {
   return digits;
 }
 
-std::uint64_t runs(const RunResult& result) { return result.packets * std::max<std::uint64_t>(result.repeat, 1); }
+// Packets that ran, over all repeats; fewer than asked for after an interrupt.
+std::uint64_t runs(const RunResult& result) {
+  std::uint64_t total = 0;
+  for (const auto& [value, count] : result.verdicts) total += count.packets;
+  return total;
+}
 
 double ns_per_packet(const RunResult& result) {
   return runs(result) == 0 ? 0 : static_cast<double>(result.busy_ns) / static_cast<double>(runs(result));
@@ -36,7 +41,7 @@ std::string headline(const RunResult& result) {
   std::string out = fmt::format("{} ({}) on {}: {} packets, {} bytes", result.program, result.program_type,
                                 result.backend, grouped(result.packets), grouped(result.bytes));
   if (result.repeat > 1) out += fmt::format(", {} times", grouped(result.repeat));
-  if (result.packets > 0) out += fmt::format(", {:.0f} ns/packet", ns_per_packet(result));
+  if (runs(result) > 0) out += fmt::format(", {:.0f} ns/packet", ns_per_packet(result));
   return out + (result.interrupted ? " (interrupted)\n" : "\n");
 }
 

@@ -2,7 +2,7 @@
 //
 // The OpenCL prelude: the semantics of isa.def as inline functions of OpenCL C (and of plain C, given ulong and uint).
 //
-// Tested by: tests/unit/isa_opencl_test.cc (values), ctest isa_opencl_compiles (clang's OpenCL front end).
+// Tested by: tests/isa/isa_opencl_test.cc (values), ctest isa_opencl_compiles (clang's OpenCL front end).
 #include <fmt/format.h>
 
 #include "isa/generate.h"

@@ -6,7 +6,7 @@
 // std::uint32_t). The primitives below are the only hand-written semantics of the C++ side; the OpenCL prelude and
 // the SystemVerilog package have twins under the same names (host/isa/generate.cc).
 //
-// Tested by: tests/unit/isa_semantics_test.cc, conformance vectors, the kernel as oracle.
+// Tested by: tests/isa/isa_semantics_test.cc, conformance vectors, the kernel as oracle.
 #pragma once
 
 #include <bit>

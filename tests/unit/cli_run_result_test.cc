@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `forager run` prints: figures over what really ran, and the documented JSON members.
+#include "cli/run_result.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace forager::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+RunResult sample() {
+  RunResult result;
+  result.program = "xdp_demo";
+  result.program_type = "xdp";
+  result.backend = "interp";
+  result.packets = 4;
+  result.bytes = 400;
+  result.repeat = 1000;
+  result.busy_ns = 800;
+  result.interrupted = true;
+  result.verdicts[1] = {2, 200};
+  result.verdicts[2] = {6, 600};
+  return result;
+}
+
+TEST(RunResult, AnInterruptedRunIsMeasuredByWhatRan) {
+  const std::string text = to_text(sample(), 10);
+  EXPECT_THAT(text, HasSubstr("100 ns/packet (interrupted)"));
+  EXPECT_THAT(text, HasSubstr("25.0 %"));
+  EXPECT_THAT(text, HasSubstr("75.0 %"));
+  EXPECT_EQ(to_json(sample())["ns_per_packet"], 100.0);
+  EXPECT_EQ(to_json(sample())["interrupted"], true);
+}
+
+TEST(RunResult, NothingRunIsNothingMeasured) {
+  RunResult result = sample();
+  result.verdicts.clear();
+  EXPECT_THAT(to_text(result, 10), Not(HasSubstr("ns/packet")));
+  EXPECT_EQ(to_json(result)["ns_per_packet"], 0.0);
+}
+
+TEST(RunResult, VerdictsHaveTheirNames) {
+  const auto json = to_json(sample());
+  EXPECT_EQ(json["verdicts"][0]["verdict"], "XDP_DROP");
+  EXPECT_EQ(json["verdicts"][1]["value"], 2);
+  RunResult odd = sample();
+  odd.verdicts[77] = {1, 1};
+  EXPECT_EQ(to_json(odd)["verdicts"][2]["verdict"], "77");
+}
+
+TEST(RunResult, LongListsAreCutInTextOnly) {
+  RunResult result = sample();
+  MapView map{.name = "flows", .type = "hash", .max_entries = 64, .count = 3};
+  for (int i = 0; i < 3; ++i) {
+    MapEntryView entry;
+    entry.raw = {{"key", {"0x00"}}, {"value", {"0x01"}}};
+    entry.key_text = std::to_string(i);
+    entry.value_text = "one";
+    map.entries.push_back(entry);
+  }
+  result.maps.push_back(map);
+  EXPECT_THAT(to_text(result, 2), HasSubstr("... 1 more"));
+  EXPECT_EQ(to_json(result)["maps"][0]["entries"].size(), 3U);
+}
+
+TEST(RunResult, TrapsCarryTheirDiagnostic) {
+  RunResult result = sample();
+  result.trap_count = 1;
+  Diagnostic trap;
+  trap.kind = ErrorKind::rejected;
+  trap.message = "packet 3: read past the packet";
+  trap.instruction = 7;
+  result.traps.push_back(trap);
+  EXPECT_THAT(to_text(result, 10), HasSubstr("read past the packet, at instruction 7"));
+  EXPECT_EQ(to_json(result)["traps"]["first"][0]["kind"], "rejected");
+}
+
+}  // namespace
+}  // namespace forager::cli
