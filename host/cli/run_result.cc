@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "isa/tables.h"
 
@@ -69,13 +73,36 @@ std::string map_head(const MapView& map) {
   return fmt::format("{} ({}): {} of {} entries\n", map.name, map.type, grouped(map.count), grouped(map.max_entries));
 }
 
+// The members of "{a: 1, b: {c: 2}}", each by itself.
+std::vector<std::string> members_of(std::string_view text) {
+  std::vector<std::string> out(1);
+  int depth = 0;
+  for (const char c : text.substr(1, text.size() - 2)) {
+    depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+    if (c == ',' && depth == 0) {
+      out.emplace_back();
+    } else if (c != ' ' || !out.back().empty()) {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+// "key: value" on one line, or with one member of the value a line where that would be too wide to read.
+std::string entry_text(const MapEntryView& entry) {
+  constexpr std::size_t kWidth = 110;
+  const std::string_view separator = entry.key_text.empty() ? "" : ": ";
+  std::string line = fmt::format("  {}{}{}\n", entry.key_text, separator, entry.value_text);
+  if (line.size() <= kWidth || !entry.value_text.starts_with('{')) return line;
+  std::string out = entry.key_text.empty() ? "" : fmt::format("  {}\n", entry.key_text);
+  for (const std::string& member : members_of(entry.value_text)) out += fmt::format("      {}\n", member);
+  return out;
+}
+
 std::string map_text(const MapView& map, std::size_t limit) {
   std::string out = "\n" + map_head(map);
   const std::size_t shown = std::min(limit, map.entries.size());
-  for (const MapEntryView& entry : std::span(map.entries).first(shown)) {
-    const std::string_view separator = entry.key_text.empty() ? "" : ": ";
-    out += fmt::format("  {}{}{}\n", entry.key_text, separator, entry.value_text);
-  }
+  for (const MapEntryView& entry : std::span(map.entries).first(shown)) out += entry_text(entry);
   if (shown < map.entries.size()) out += fmt::format("  ... {} more\n", grouped(map.entries.size() - shown));
   return out;
 }

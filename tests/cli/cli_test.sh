@@ -110,6 +110,7 @@ expect 0 '"disasm":' -j prog dump xlated file "$firewall"
 expect 2 "'xlated' is missing" prog dump jited id 1
 expect 0 "flows" map show
 expect 0 "Found" map dump name flows
+# shellcheck disable=SC2046  # each byte is an argument
 expect 0 "" map update name stats key 0 0 0 0 value hex $(printf '01 %.0s' {1..144})
 expect 0 "72340172838076673" map lookup name stats key 0 0 0 0
 expect 0 '"formatted"' -j map lookup name stats key 0x00 0 0 0

@@ -67,6 +67,17 @@ TEST(RunResult, LongListsAreCutInTextOnly) {
   EXPECT_EQ(to_json(result)["maps"][0]["entries"].size(), 3U);
 }
 
+TEST(RunResult, WideValuesTakeALineAMember) {
+  RunResult result = sample();
+  MapView map{.name = "flows", .type = "hash", .max_entries = 64, .count = 1};
+  MapEntryView entry;
+  entry.key_text = std::string(90, 'k');
+  entry.value_text = "{sent: {packets: 1, bytes: 82}, list: [1, 2]}";
+  map.entries.push_back(entry);
+  result.maps.push_back(map);
+  EXPECT_THAT(to_text(result, 2), HasSubstr("k\n      sent: {packets: 1, bytes: 82}\n      list: [1, 2]\n"));
+}
+
 TEST(RunResult, TrapsCarryTheirDiagnostic) {
   RunResult result = sample();
   result.trap_count = 1;
