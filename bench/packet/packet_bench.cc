@@ -124,7 +124,8 @@ double floor_of(const std::string& engine, const exec::Capabilities& capabilitie
   if (!rig) return known[engine] = 0;
   std::vector<double> passes;
   passes.reserve(kFloorPasses);
-  for (std::size_t i = 0; i < kFloorPasses; ++i) passes.push_back(rig->pass() / static_cast<double>(rig->packets.size()));
+  for (std::size_t i = 0; i < kFloorPasses; ++i)
+    passes.push_back(rig->pass() / static_cast<double>(rig->packets.size()));
   std::nth_element(passes.begin(), passes.begin() + kFloorPasses / 2, passes.end());
   return known[engine] = passes[kFloorPasses / 2];
 }

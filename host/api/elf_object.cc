@@ -14,9 +14,9 @@
 #include <utility>
 
 #include "api/elf_check.h"
-#include "syscall/messages.h"
 #include "api/preflight.h"
 #include "program/program.h"
+#include "syscall/messages.h"
 #include "syscall/process.h"
 
 namespace forager::api {
