@@ -11,6 +11,8 @@ get_filename_component(default_sysroot ${CMAKE_CURRENT_LIST_DIR}/../../build/arm
 set(FORAGER_ARM64_SYSROOT ${default_sysroot} CACHE PATH "the root of the arm64 libraries")
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES FORAGER_ARM64_SYSROOT)
 set(CMAKE_SYSROOT ${FORAGER_ARM64_SYSROOT})
+set(CMAKE_C_FLAGS_INIT "-isystem ${CMAKE_SYSROOT}/kernel-headers")
+set(CMAKE_CXX_FLAGS_INIT ${CMAKE_C_FLAGS_INIT})
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64;-L;${CMAKE_SYSROOT})
 
 # Tools are the build machine's; headers, libraries and packages the sysroot's.

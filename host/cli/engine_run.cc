@@ -92,7 +92,10 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   auto object = api::ElfObject::open(object_path);
   if (!object) return std::unexpected(object.error());
   auto program = object->program(options.program);
-  if (!program) return std::unexpected(program.error());
+  if (!program) {
+    program.error().message += "; choose one with --prog";
+    return std::unexpected(program.error());
+  }
   if (::bpf_program__type(*program) != BPF_PROG_TYPE_XDP) {
     return fail(ErrorKind::unsupported, EOPNOTSUPP,
                 fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs",

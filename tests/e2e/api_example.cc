@@ -62,8 +62,9 @@ forager::Result<> run(const char* path) {
   auto flows = object->map("flows");
   auto keys = flows ? flows->keys() : std::unexpected(flows.error());
   if (!keys) return std::unexpected(keys.error());
-  std::printf("%llu packets on %s, %zu flow\n", static_cast<unsigned long long>(report->packets),
-              device->backend().data(), keys->size());
+  const std::string_view backend = device->backend();
+  std::printf("%llu packets on %.*s, %zu flow\n", static_cast<unsigned long long>(report->packets),
+              static_cast<int>(backend.size()), backend.data(), keys->size());
   return {};
 }
 

@@ -10,17 +10,18 @@ sysroot=build/arm64-sysroot
 sysroot_packages() { packages_of base test | grep -e '-dev$'; }
 
 fill_sysroot() {
-  local packages
+  local packages stamp
   mapfile -t packages < <(sysroot_packages)
-  if [[ -e $sysroot/packages && $(<"$sysroot/packages") == "${packages[*]}" ]]; then return 0; fi
+  stamp="${packages[*]} $(cksum <tools/dev/cross.sh)"
+  if [[ -e $sysroot/stamp && $(<"$sysroot/stamp") == "$stamp" ]]; then return 0; fi
   command -v apt-get >/dev/null ||
-    die 1 "no apt-get here: put arm64 libraries (${packages[*]}) under $sysroot/root, and that list into $sysroot/packages"
+    die 1 "no apt-get here; with arm64 libraries of your own: cmake --preset arm64 -DFORAGER_ARM64_SYSROOT=DIR"
   rm -rf "$sysroot"
   mkdir -p "$sysroot"/apt/{lists,archives}/partial "$sysroot/root"
   : >"$sysroot/apt/status"
   step "arm64 package lists" build/dev-arm64-update.log private_apt update
   step "arm64 libraries" build/dev-arm64-install.log unpack_sysroot "${packages[@]}"
-  printf '%s\n' "${packages[*]}" >"$sysroot/packages"
+  printf '%s\n' "$stamp" >"$sysroot/stamp"
 }
 
 private_apt() {
@@ -36,6 +37,7 @@ unpack_sysroot() {
     dpkg -x "$archive" "$sysroot/root" || return
   done
   relative_links
+  kernel_headers
   rm -rf "$sysroot/apt/archives"
 }
 
@@ -45,4 +47,14 @@ relative_links() {
   find "$sysroot/root" -type l -lname '/*' -print0 | while read -r -d '' link; do
     ln -sfnr "$sysroot/root$(readlink "$link")" "$link"
   done
+}
+
+# The cross compiler looks at its own kernel headers, which are older, before the sysroot's. These links, which the
+# toolchain file puts first, hold the sysroot's kernel headers and nothing else: libstdc++ minds the order of the rest.
+kernel_headers() {
+  local include=$sysroot/root/usr/include links=$sysroot/root/kernel-headers
+  mkdir -p "$links"
+  ln -sfnr "$include/linux" "$links/linux"
+  ln -sfnr "$include/asm-generic" "$links/asm-generic"
+  ln -sfnr "$include/aarch64-linux-gnu/asm" "$links/asm"
 }
