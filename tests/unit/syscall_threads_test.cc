@@ -17,6 +17,7 @@ class Threads : public ::testing::Test {
   template <class Body>
   static void run_all(Body body) {
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i) threads.emplace_back(body, i);
     for (std::thread& thread : threads) thread.join();
   }
