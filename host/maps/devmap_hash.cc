@@ -46,12 +46,7 @@ class DevHashMap final : public exec::Map {
     return 0;
   }
 
-  int erase(const void* key) override {
-    auto entry = table_.lock(key);
-    if (entry.node() == 0) return -ENOENT;
-    entry.remove();
-    return 0;
-  }
+  int erase(const void* key) override { return table_.erase(key); }
 
   int next_key(const void* key, void* next) override { return table_.next_key(key, next); }
 

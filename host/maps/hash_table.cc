@@ -234,6 +234,13 @@ bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next
   return true;
 }
 
+int HashTable::erase(const void* key) {
+  auto entry = lock(key);
+  if (entry.node() == 0) return -ENOENT;
+  entry.remove();
+  return 0;
+}
+
 int HashTable::next_key(const void* key, void* next) {
   std::uint32_t bucket = 0;
   if (key != nullptr) {

@@ -88,7 +88,8 @@ class HashTable {
   // Takes a live node out of its chain and returns true, unless it is gone by then.
   [[nodiscard]] bool evict(NodeId node);
 
-  // As exec::Map::next_key.
+  // As exec::Map::erase and next_key.
+  [[nodiscard]] int erase(const void* key);
   [[nodiscard]] int next_key(const void* key, void* next);
 
   [[nodiscard]] std::uint32_t entries() const { return nodes_.in_use(); }
