@@ -32,6 +32,15 @@ namespace forager::program {
 
 inline constexpr std::uint32_t kNone = 0xffffffff;
 
+// A part of a map's values that the runtime keeps for itself: programs reach it through its helpers only. From BTF.
+struct ValueField {
+  enum class Kind : std::uint8_t { spin_lock, timer, opaque };  // opaque: of a kind that no helper here takes
+  Kind kind{};
+  std::uint32_t offset = 0;  // bytes in the value
+  std::uint32_t size = 0;
+  friend bool operator==(const ValueField&, const ValueField&) = default;
+};
+
 // What a map is created with; sizes in bytes. Names are at most 15 characters (BPF_OBJ_NAME_LEN - 1).
 struct MapSpec {
   isa::MapType type{};
@@ -41,6 +50,11 @@ struct MapSpec {
   std::uint32_t flags = 0;  // BPF_F_*
   std::uint64_t extra = 0;  // bpf_attr.map_extra
   std::string name;
+  std::vector<ValueField> fields;
+  std::shared_ptr<const MapSpec> inner;  // maps of maps: what their elements look like
+  // The only value of an array that neither programs nor user space can change any more (BPF_F_RDONLY_PROG, frozen):
+  // constants to the verifier. Null otherwise.
+  std::shared_ptr<const std::vector<std::byte>> frozen;
 };
 
 struct LineInfo {
@@ -51,10 +65,31 @@ struct LineInfo {
   std::string text;          // the C line, trimmed
 };
 
+// A parameter of a function as BTF types it, in the terms in which a call is checked (kernel/bpf/btf.c
+// btf_prepare_func_args).
+struct Parameter {
+  enum class Kind : std::uint8_t {
+    scalar,   // an integer or enumeration
+    context,  // the program's context
+    memory,   // pointer to `size` bytes
+    other,    // of a type that a global function cannot take
+  };
+  Kind kind{};
+  std::uint32_t size = 0;
+  bool nullable = false;  // memory: may be null
+  std::string name;
+};
+
 struct FunctionInfo {
+  // A global function is verified by itself, from its signature alone; a static one where it is called.
+  enum class Linkage : std::uint8_t { local, global, external };
+  enum class Returns : std::uint8_t { scalar, nothing, other };
   std::uint32_t slot = 0;
   std::string name;
   std::uint32_t btf_type = 0;  // BTF id of the FUNC, 0 if unknown
+  Linkage linkage = Linkage::local;
+  Returns returns = Returns::scalar;
+  std::vector<Parameter> parameters;
 };
 
 struct Source {

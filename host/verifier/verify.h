@@ -2,18 +2,15 @@
 //
 // verify(): the only door from a Program to a VerifiedProgram, the only thing backends accept.
 //
-// What a VerifiedProgram has proved today is structure: every instruction is reachable in the control-flow graph; every
-// helper exists, is allowed in the program's type and its licence, and takes the map it is given where the block shows
-// which; maps named are of types that run, direct map values lie inside their map; packet loads stand in types that
-// have them; accesses to the frame that a block shows are inside it and aligned; calls do not recurse, at most 8
-// frames. Instructions that constant branches leave out are not judged, as in Linux, and have no `reachable` fact.
+// What a VerifiedProgram has proved: it ends; it reads no register and no stack byte that it did not write; it touches
+// its context only where its program type may; every access lies inside its stack, packet, map value or record; helpers
+// get what they ask for; references and locks are given back; its return value is one that its type may return.
+// docs/verifier.md has the rules and how they are decided. Speculative execution is not considered.
 //
-// What engines must still check at run time, until values and pointers are tracked through the whole program: bounds of
-// every access without an in_bounds fact, null and uninitialised registers and stack bytes, pointer kinds of stores and
-// helper arguments, the map argument of calls without a map fact, return values, stack depth over all frames, and that
-// the program ends. Options::strict_alignment changes nothing yet.
+// Programs of type raw_memory (conformance vectors) have memory whose length only the run knows: accesses to it are
+// accepted without an in_bounds fact, and engines must check them. All else holds for them too.
 //
-// Tested by: tests/unit/verifier_structure_test.cc.
+// Tested by: tests/verifier (goldens), tests/unit/verifier_*_test.cc, tests/fuzz/verifier_*.
 #pragma once
 
 #include <memory>
@@ -28,14 +25,22 @@
 namespace forager::verifier {
 
 struct Options {
-  bool strict_alignment = false;  // BPF_F_STRICT_ALIGNMENT
-  unsigned log_level = 0;         // as bpf_attr.log_level; 0 = no log text
+  bool strict_alignment = false;           // BPF_F_STRICT_ALIGNMENT
+  bool strict_loops = false;               // refuse every back edge
+  bool allow_uninitialised_stack = false;  // stack bytes never written read as zero (Linux >= 6.3 for root)
+  bool test_state_freq = false;            // BPF_F_TEST_STATE_FREQ: keep a state at every instruction that may keep one
+  unsigned log_level = 0;  // as bpf_attr.log_level: 1 = the path to the error, 2 = everything, 4 = statistics
+  std::uint64_t instruction_limit = isa::kMaxInstructions;  // processed instructions
 };
 
 // What verification cost and said; filled for rejected programs too.
 struct Report {
   std::string log;
   std::uint64_t processed_instructions = 0;
+  std::uint64_t total_states = 0;  // kept at some time
+  std::uint64_t peak_states = 0;   // kept at one time
+  std::uint64_t peak_bytes = 0;    // of states and what hangs on them
+  std::uint32_t stack_depth = 0;   // bytes over all frames of the deepest call chain
 };
 
 class VerifiedProgram {
@@ -43,18 +48,24 @@ class VerifiedProgram {
   [[nodiscard]] const program::Program& program() const { return program_; }
   [[nodiscard]] std::span<const Facts> facts() const { return facts_; }     // one per instruction
   [[nodiscard]] std::span<const MapUse> map_uses() const { return uses_; }  // one per Program::maps() entry
+  [[nodiscard]] std::span<const ArgumentFacts> call_arguments() const { return arguments_; }
+  // True if it was verified with allow_uninitialised_stack and needs frames that begin as zeros.
+  [[nodiscard]] bool needs_zeroed_stack() const { return needs_zeroed_stack_; }
 
  private:
   explicit VerifiedProgram(program::Program program) : program_(std::move(program)) {}
   friend Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program, const Options&, Report*);
+  friend class UnverifiedForTests;  // tests/unit/unverified.h: engines must hold out against what verify() would refuse
 
   program::Program program_;
   std::vector<Facts> facts_;
   std::vector<MapUse> uses_;
+  std::vector<ArgumentFacts> arguments_;
+  bool needs_zeroed_stack_ = false;
 };
 
-// Errors: rejected with the errno Linux gives for the same class (EINVAL, EACCES, EPERM, E2BIG), instruction and
-// source line; unsupported where Linux would accept what this build does not know.
+// Errors: rejected with the errno Linux gives for the same class (EINVAL, EACCES, EPERM), instruction and source line;
+// limit (E2BIG) for programs that are too large or too complex.
 [[nodiscard]] Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program,
                                                                     const Options& options = {},
                                                                     Report* report = nullptr);

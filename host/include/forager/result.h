@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace forager {
 
@@ -40,6 +41,9 @@ struct Diagnostic {
   std::string source;                        // "file.c:12: C text" from BTF line info, if any
   std::optional<std::uint64_t> limit;        // what is allowed ...
   std::optional<std::uint64_t> asked;        // ... and what was asked
+  std::string function;                      // of the program, if one is at fault
+  std::vector<std::string> path;             // the branches that lead there, a line each, first to last
+  std::string hint;                          // what to do about it, if that can be told
 
   // The one line shown to people: message, place, limit and asked.
   [[nodiscard]] std::string text() const {
