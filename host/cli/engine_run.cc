@@ -115,7 +115,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   if (!loaded) return std::unexpected(loaded.error());
   runtime::SessionOptions session;
   session.placement = options.placement;
-  session.compile.checked = options.checked;
+  session.compile = {.checked = options.checked, .assert_facts = options.assert_facts};
   session.device.seed = options.seed;
   session.device.ports = setup.ports;
   auto opened = runtime::Session::open(environment, *loaded, session);
@@ -187,7 +187,7 @@ Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const 
       if (sink != nullptr && *sink) (*sink)((*frames)[i]);
     }
     events_->drain();
-    if (options_.checked && result_.trap_count > 0) return std::unexpected(result_.traps.front());
+    if ((options_.checked || options_.assert_facts) && result_.trap_count > 0) return std::unexpected(result_.traps.front());
     if (stop && stop(part.size())) result_.interrupted = true;
     if (result_.interrupted) return {};
   }

@@ -26,6 +26,7 @@ struct RunOptions {
   std::string program;  // empty: the only one
   runtime::PlacementRequest placement;
   bool checked = false;
+  bool assert_facts = false;
   std::uint64_t repeat = 1;
   std::uint32_t ifindex = 1;  // ingress; the kernel's test run stands on loopback, which is 1
   std::uint32_t queue = 0;

@@ -131,6 +131,7 @@ void add_run(CLI::App& app, Cli& cli) {
       ->delimiter(',');
   verb->add_option("--setup", arguments->setup, "JSON with map entries, routes and ports (docs/cli.md)");
   verb->add_flag("--checked", arguments->run.checked, "interp: stop at the first uninitialised read too");
+  verb->add_flag("--assert-facts", arguments->run.assert_facts, "... and where a fact of the verifier does not hold");
   verb->add_option("--ifindex", arguments->run.ifindex, "ingress interface the program sees")->capture_default_str();
   verb->add_option("--queue", arguments->run.queue, "receive queue the program sees")->capture_default_str();
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <bitset>
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -41,7 +42,9 @@ struct Capabilities {
 };
 
 struct CompileOptions {
-  bool checked = false;  // interp: track initialisation of every byte and register
+  bool checked = false;       // interp: track initialisation of every byte and register
+  bool assert_facts = false;  // interp: hold every instruction against the verifier's facts too; implies checked
+  friend auto operator<=>(const CompileOptions&, const CompileOptions&) = default;
 };
 
 // Something one backend made and only it can run.

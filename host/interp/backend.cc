@@ -47,7 +47,7 @@ class InterpBackend : public exec::Backend {
                                                      const exec::CompileOptions& options) const override {
     auto found = exec::blockers(*program, capabilities_);
     if (!found.empty()) return std::unexpected(std::move(found.front()));
-    return std::make_shared<const ProgramImage>(std::move(program), options.checked);
+    return std::make_shared<const ProgramImage>(std::move(program), options);
   }
 
   Result<std::unique_ptr<exec::Device>> open(const exec::DeviceOptions& options) const override {

@@ -27,8 +27,8 @@ class Interpreter : public exec::Device {
   Result<> load(std::shared_ptr<const exec::Image> image) override {
     const auto* mine = dynamic_cast<const ProgramImage*>(image.get());
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the interpreter was given another backend's image");
-    if (machine_ == nullptr || checked_ != mine->checked()) replace_machine(mine->checked());
-    machine_->units().load(mine->shared());
+    if (machine_ == nullptr || checking_ != mine->checking()) replace_machine(mine->checking());
+    machine_->set_program(mine->shared());
     image_ = std::move(image);
     return {};
   }
@@ -59,10 +59,10 @@ class Interpreter : public exec::Device {
 
  private:
   // The mode is the image's, so a device may change it by loading; its counters go on.
-  void replace_machine(bool checked) {
+  void replace_machine(Checking checking) {
     before_ = counters();
-    machine_ = std::make_unique<Machine>(options_, checked);
-    checked_ = checked;
+    machine_ = std::make_unique<Machine>(options_, checking);
+    checking_ = checking;
   }
 
   Result<> check_ready() const {
@@ -81,7 +81,7 @@ class Interpreter : public exec::Device {
   std::unique_ptr<Machine> machine_;
   std::shared_ptr<const exec::Image> image_;
   exec::Counters before_;  // of machines replaced
-  bool checked_ = false;
+  Checking checking_ = Checking::memory;
 };
 
 }  // namespace

@@ -6,16 +6,25 @@
 // Tested by: tests/unit/interp_device_test.cc.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "exec/backend.h"
 
 namespace forager::interp {
 
+// How much a machine watches over its program besides memory safety; each includes those before it.
+enum class Checking : std::uint8_t { memory, initialisation, facts };
+
+[[nodiscard]] constexpr Checking checking_of(const exec::CompileOptions& options) {
+  if (options.assert_facts) return Checking::facts;
+  return options.checked ? Checking::initialisation : Checking::memory;
+}
+
 class ProgramImage : public exec::Image {
  public:
-  ProgramImage(std::shared_ptr<const verifier::VerifiedProgram> program, bool checked)
-      : program_(std::move(program)), checked_(checked) {}
+  ProgramImage(std::shared_ptr<const verifier::VerifiedProgram> program, const exec::CompileOptions& options)
+      : program_(std::move(program)), checking_(checking_of(options)) {}
 
   [[nodiscard]] std::string_view backend() const override { return "interp"; }
   [[nodiscard]] std::size_t bytes() const override { return program_->program().slots().size_bytes(); }
@@ -23,11 +32,11 @@ class ProgramImage : public exec::Image {
   [[nodiscard]] const verifier::VerifiedProgram& program() const override { return *program_; }
 
   [[nodiscard]] const std::shared_ptr<const verifier::VerifiedProgram>& shared() const { return program_; }
-  [[nodiscard]] bool checked() const { return checked_; }
+  [[nodiscard]] Checking checking() const { return checking_; }
 
  private:
   std::shared_ptr<const verifier::VerifiedProgram> program_;
-  bool checked_;
+  Checking checking_;
 };
 
 [[nodiscard]] std::unique_ptr<exec::Device> make_device(const exec::DeviceOptions& options);

@@ -29,28 +29,41 @@ u32 low(u64 value) { return static_cast<u32>(value); }
 
 }  // namespace
 
-Machine::Machine(const exec::DeviceOptions& options, bool checked)
+Machine::Machine(const exec::DeviceOptions& options, Checking checking)
     : options_(options),
-      checked_(checked),
-      memory_(checked),
+      checking_(checking),
+      checked_(checking != Checking::memory),
+      memory_(checked_),
       context_region_(memory_.add_fixed({.kind = RegionKind::context})),
       stacks_(memory_),
       units_(memory_,
-             options.environment != nullptr ? options.environment->helpers : std::span<const exec::HelperFn>{}) {
+             options.environment != nullptr ? options.environment->helpers : std::span<const exec::HelperFn>{}),
+      assertions_(memory_, stacks_) {
   run_.environment = options.environment != nullptr ? options.environment : &no_environment_;
   run_.cpu = options.cpu;
   run_.random_state = options.seed;
   run_.memory = &memory_;
 }
 
+void Machine::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
+  units_.load(std::move(program));
+  assertions_.forget();
+}
+
 // ---- one invocation ----
 
 void Machine::run(exec::Frame& frame) {
   start(frame);
-  if (checked_) {
-    execute<true>();
-  } else {
-    execute<false>();
+  switch (checking_) {
+    case Checking::memory:
+      execute<Checking::memory>();
+      break;
+    case Checking::initialisation:
+      execute<Checking::initialisation>();
+      break;
+    case Checking::facts:
+      execute<Checking::facts>();
+      break;
   }
   finish();
 }
@@ -60,6 +73,7 @@ void Machine::start(exec::Frame& frame) {
   frame.trap.reset();
   run_.frame = &frame;
   enter_unit(*units_.loaded(), 0);
+  assertions_.start();
   depth_ = tail_calls_ = 0;
   executed_ = 0;
   r_ = {};
@@ -123,7 +137,7 @@ bool Machine::stop(const Span& span, u64 size, Use use) {
 
 // ---- the loop ----
 
-template <bool kChecked>
+template <Checking kChecking>
 void Machine::execute() {
   while (true) {
     at_ = next_++;
@@ -133,11 +147,27 @@ void Machine::execute() {
       trap_->limit = options_.instruction_budget;
       return;
     }
-    if constexpr (kChecked) {
+    if constexpr (kChecking == Checking::facts) {
+      if (!assert_before()) return;
+    }
+    if constexpr (kChecking != Checking::memory) {
       if (!check_registers(s)) return;
     }
     if (!step(s)) return;
+    if constexpr (kChecking == Checking::facts) {
+      if (!assert_after()) return;
+    }
   }
+}
+
+bool Machine::assert_before() {
+  std::string wrong = assertions_.before({.unit = unit_, .at = at_, .depth = depth_}, r_);
+  return wrong.empty() || stop(ErrorKind::bug, EINVAL, "the verifier's fact does not hold: " + wrong);
+}
+
+bool Machine::assert_after() {
+  std::string wrong = assertions_.after({.unit = unit_, .at = next_, .depth = depth_}, r_);
+  return wrong.empty() || stop(ErrorKind::bug, EINVAL, "the verifier's fact does not hold: " + wrong);
 }
 
 bool Machine::check_registers(const Step& s) {

@@ -7,8 +7,9 @@
 // reference engine judges the verifier too. A bad access, a helper that is missing or the instruction budget stops
 // ("traps") the invocation; the frame then gets a diagnostic and its program type's safe verdict.
 //
-// Checked mode knows, besides, which registers and which bytes of stack and packet were written, and traps at the first
-// use of one that was not.
+// Checked mode (Checking::initialisation) knows, besides, which registers and which bytes of stack and packet were
+// written, and traps at the first use of one that was not. Checking::facts holds each instruction against the
+// verifier's facts as well (assertions.h).
 //
 // Invariants: at_ is the index of the step being executed; every member function that executes one returns false where
 // the invocation ends, and trap_ says then whether it was stopped.
@@ -22,6 +23,8 @@
 #include <vector>
 
 #include "exec/backend.h"
+#include "interp/assertions.h"
+#include "interp/device.h"
 #include "interp/stacks.h"
 #include "interp/unit.h"
 
@@ -29,9 +32,10 @@ namespace forager::interp {
 
 class Machine {
  public:
-  Machine(const exec::DeviceOptions& options, bool checked);
+  Machine(const exec::DeviceOptions& options, Checking checking);
 
   [[nodiscard]] UnitTable& units() { return units_; }
+  void set_program(std::shared_ptr<const verifier::VerifiedProgram> program);
   // Runs the loaded program on one frame and leaves its results there.
   void run(exec::Frame& frame);
   [[nodiscard]] const exec::Counters& counters() const { return counters_; }
@@ -61,8 +65,10 @@ class Machine {
   void start(exec::Frame& frame);
   void start_raw_memory();
   void finish();
-  template <bool kChecked>
+  template <Checking kChecking>
   void execute();
+  [[nodiscard]] bool assert_before();
+  [[nodiscard]] bool assert_after();
   [[nodiscard]] bool step(const Step& s);
   void enter_unit(const Unit& unit, std::uint32_t next);
   void enter_stack();
@@ -113,11 +119,13 @@ class Machine {
   exec::Environment no_environment_;
   exec::RunContext run_;
   exec::Counters counters_;
-  bool checked_;
+  Checking checking_;
+  bool checked_;  // checking_ is more than memory
   Memory memory_;
   std::uint32_t context_region_;
   Stacks stacks_;
   UnitTable units_;
+  Assertions assertions_;
   std::vector<std::uint8_t> packet_written_;  // checked mode
 
   // Of the invocation at hand.

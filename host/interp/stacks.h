@@ -38,6 +38,10 @@ class Stacks {
   [[nodiscard]] GuestAddress top(unsigned depth) const {
     return Memory::fixed_address(first_region_ + depth, isa::kStackBytes);
   }
+  // The depth of the frame that a stack address lies in.
+  [[nodiscard]] unsigned depth(GuestAddress address) const {
+    return static_cast<unsigned>(address >> Memory::kOffsetBits) - first_region_;
+  }
 
  private:
   bool checked_;

@@ -36,7 +36,7 @@ std::vector<std::shared_ptr<MapObject>> ProgramObject::all_maps() const {
 Result<std::shared_ptr<const exec::Image>> ProgramObject::image(const exec::Backend& backend,
                                                                 const exec::CompileOptions& options) {
   const std::lock_guard guard(mutex_);
-  auto& cached = images_[{&backend, options.checked}];
+  auto& cached = images_[{&backend, options}];
   if (cached) return cached;
   auto compiled = backend.compile(verified, options);
   if (compiled) cached = *compiled;

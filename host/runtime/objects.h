@@ -78,7 +78,7 @@ class ProgramObject {
  private:
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<MapObject>> also_bound_;
-  std::map<std::pair<const exec::Backend*, bool>, std::shared_ptr<const exec::Image>> images_;
+  std::map<std::pair<const exec::Backend*, exec::CompileOptions>, std::shared_ptr<const exec::Image>> images_;
 };
 
 }  // namespace forager::runtime
