@@ -161,13 +161,13 @@ void Machine::execute() {
 }
 
 bool Machine::assert_before() {
-  std::string wrong = assertions_.before({.unit = unit_, .at = at_, .depth = depth_}, r_);
-  return wrong.empty() || stop(ErrorKind::bug, EINVAL, "the verifier's fact does not hold: " + wrong);
+  const std::string wrong = assertions_.before({.unit = unit_, .at = at_, .depth = depth_}, r_);
+  return wrong.empty() || stop(ErrorKind::bug, EINVAL, fmt::format("the verifier's fact does not hold: {}", wrong));
 }
 
 bool Machine::assert_after() {
-  std::string wrong = assertions_.after({.unit = unit_, .at = next_, .depth = depth_}, r_);
-  return wrong.empty() || stop(ErrorKind::bug, EINVAL, "the verifier's fact does not hold: " + wrong);
+  const std::string wrong = assertions_.after({.unit = unit_, .at = next_, .depth = depth_}, r_);
+  return wrong.empty() || stop(ErrorKind::bug, EINVAL, fmt::format("the verifier's fact does not hold: {}", wrong));
 }
 
 bool Machine::check_registers(const Step& s) {

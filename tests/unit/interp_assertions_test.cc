@@ -10,7 +10,6 @@ namespace {
 using exec::testing::Bytes;
 using exec::testing::FakeRing;
 using exec::testing::make_array;
-using exec::testing::make_map;
 using exec::testing::MapRef;
 using exec::testing::plain_environment;
 using exec::testing::trap_of;
@@ -222,7 +221,7 @@ TEST(Assertions, NullArguments) {
   EXPECT_THAT(asserted(text, {}, claim(false)), HasSubstr("argument 1: null, said never to be"));
 }
 
-std::string used(const std::string& text, MapUse use, std::vector<MapRef> maps = {make_array(8, 2)}) {
+std::string used(const std::string& text, MapUse use, const std::vector<MapRef>& maps = {make_array(8, 2)}) {
   return asserted(text, maps, [&](const Claims& claims) { claims.uses[0] = use; });
 }
 
