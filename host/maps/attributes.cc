@@ -52,4 +52,19 @@ Checks& Checks::allocates(std::uint64_t bytes) {
   return *this;
 }
 
+Result<> check_flags(const program::MapSpec& spec, const isa::MapRow& row, unsigned cpus) {
+  constexpr unsigned kMaxCpus = 8192;  // NR_CPUS of the largest kernels
+  const std::uint32_t flags = spec.flags;
+  const auto not_both = [flags](std::uint32_t a, std::uint32_t b) { return (flags & a) == 0 || (flags & b) == 0; };
+  return Checks(spec)
+      .require((flags & ~row.flags) == 0, fmt::format("map_flags {:#x} are not for this type", flags & ~row.flags))
+      .require((flags & row.needed_flags) == row.needed_flags,
+               fmt::format("map_flags need {:#x}", row.needed_flags & ~flags))
+      .require(not_both(kReadOnly, kWriteOnly), "BPF_F_RDONLY and BPF_F_WRONLY exclude each other")
+      .require(not_both(kReadOnlyProg, kWriteOnlyProg), "BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other")
+      .at_least("the number of CPUs", cpus, 1)
+      .at_most("the number of CPUs", cpus, kMaxCpus, EINVAL)
+      .done();
+}
+
 }  // namespace forager::maps

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "forager/result.h"
+#include "isa/tables.h"
 #include "program/program.h"
 
 namespace forager::maps {
@@ -47,5 +48,8 @@ class Checks {
   const program::MapSpec& spec_;
   Result<> result_;
 };
+
+// What holds for maps of every type: flags of the type's row, and how many CPUs there may be.
+[[nodiscard]] Result<> check_flags(const program::MapSpec& spec, const isa::MapRow& row, unsigned cpus);
 
 }  // namespace forager::maps

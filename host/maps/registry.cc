@@ -24,23 +24,10 @@ constexpr Row kRows[] = {
 #include "maps/types.def"
 };
 
-constexpr unsigned kMaxCpus = 8192;  // NR_CPUS of the largest kernels
-
 // What bpf(2) checks before it asks the type.
 Result<> check_common(const exec::MapSpec& spec, const isa::MapRow& row, unsigned cpus) {
-  const std::uint32_t flags = spec.flags;
-  const auto not_both = [flags](std::uint32_t a, std::uint32_t b) { return (flags & a) == 0 || (flags & b) == 0; };
-  return Checks(spec)
-      .require((flags & ~row.flags) == 0, fmt::format("map_flags {:#x} are not for this type", flags & ~row.flags))
-      .require((flags & row.needed_flags) == row.needed_flags,
-               fmt::format("map_flags need {:#x}", row.needed_flags & ~flags))
-      .require(not_both(kReadOnly, kWriteOnly), "BPF_F_RDONLY and BPF_F_WRONLY exclude each other")
-      .require(not_both(kReadOnlyProg, kWriteOnlyProg), "BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude each other")
-      .equal("map_extra", spec.extra, 0)
-      .at_least("max_entries", spec.max_entries, 1)
-      .at_least("the number of CPUs", cpus, 1)
-      .at_most("the number of CPUs", cpus, kMaxCpus, EINVAL)
-      .done();
+  if (auto checked = check_flags(spec, row, cpus); !checked) return checked;
+  return Checks(spec).equal("map_extra", spec.extra, 0).at_least("max_entries", spec.max_entries, 1).done();
 }
 
 }  // namespace

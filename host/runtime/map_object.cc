@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/map_object.h"
 
+#include <linux/bpf.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -33,6 +35,17 @@ int MapObject::set_program(std::uint32_t index, const std::shared_ptr<ProgramObj
 std::shared_ptr<ProgramObject> MapObject::program_at(std::uint32_t index) const {
   const std::lock_guard guard(mutex_);
   return index < programs_.size() ? programs_[index] : nullptr;
+}
+
+bool MapObject::freeze() { return writers_ == 0 && !frozen_.exchange(true); }
+
+std::shared_ptr<const std::vector<std::byte>> MapObject::constants() const {
+  const bool fixed = spec().type == isa::MapType::array && spec().max_entries == 1 &&
+                     (spec().flags & BPF_F_RDONLY_PROG) != 0 && frozen_ && writers_ == 0;
+  if (!fixed) return nullptr;
+  const std::uint32_t first = 0;
+  auto bytes = std::make_shared<std::vector<std::byte>>(spec().value_size);
+  return map->read(&first, bytes->data(), 0) == 0 ? bytes : nullptr;
 }
 
 void MapObject::clear_programs() {

@@ -2,6 +2,10 @@
 //
 // MapObject: a map with its identity: id, BTF, and whether user space may still write to it.
 //
+// Values that nobody can change any more are constants to the verifier, and a constant that changes is a wrong fact. So
+// user space writes under a MapWriting, and neither does freezing begin nor is a value called constant while one lives
+// (Linux: map->writecnt).
+//
 // A PROG_ARRAY refers to programs, which refer to their maps, among them the PROG_ARRAY: a cycle that reference counts
 // cannot see. Linux breaks it by counting user references apart from all others, and empties the array when the last
 // of them goes (kernel/bpf/syscall.c bpf_map_put_uref). So here: a MapUser is a user's reference.
@@ -44,13 +48,19 @@ class MapObject {
   // Makes programs like this one the only ones that the array takes; false if it takes others already.
   [[nodiscard]] bool own_programs(const ProgramObject& program);
 
+  // From now on user space may not write (BPF_MAP_FREEZE). False if somebody writes, or it was so already.
+  [[nodiscard]] bool freeze();
+  [[nodiscard]] bool frozen() const { return frozen_; }
+  // The value of an array of one that neither programs nor user space can change any more; null of all others.
+  [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> constants() const;
+
   const std::uint32_t id;
   const std::shared_ptr<exec::Map> map;
   const MapBtf btf;
-  std::atomic<bool> frozen = false;  // user space may not write any more (BPF_MAP_FREEZE)
 
  private:
   friend class MapUser;
+  friend class MapWriting;
   // Programs of one array must be interchangeable.
   struct Owner {
     isa::ProgType type;
@@ -61,6 +71,8 @@ class MapObject {
   void clear_programs();
 
   std::atomic<unsigned> users_ = 0;
+  std::atomic<unsigned> writers_ = 0;
+  std::atomic<bool> frozen_ = false;
   mutable std::mutex mutex_;
   std::optional<Owner> owner_;
   std::vector<std::shared_ptr<ProgramObject>> programs_;
@@ -76,6 +88,24 @@ class MapUser {
   MapUser& operator=(const MapUser&) = delete;
 
   [[nodiscard]] const std::shared_ptr<MapObject>& object() const { return object_; }
+
+ private:
+  std::shared_ptr<MapObject> object_;
+};
+
+// A change by user space, while it is under way.
+class MapWriting {
+ public:
+  explicit MapWriting(std::shared_ptr<MapObject> object) : object_(std::move(object)) { ++object_->writers_; }
+  ~MapWriting() {
+    if (object_) --object_->writers_;
+  }
+  MapWriting(MapWriting&&) noexcept = default;
+  MapWriting& operator=(MapWriting&&) = delete;
+
+  // False if the map is frozen: then nothing may be written.
+  [[nodiscard]] bool allowed() const { return !object_->frozen_; }
+  [[nodiscard]] MapObject& operator*() const { return *object_; }
 
  private:
   std::shared_ptr<MapObject> object_;

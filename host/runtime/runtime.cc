@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "maps/registry.h"
@@ -27,23 +28,42 @@ Result<> check_functions(const program::Program& program) {
   return {};
 }
 
+// What the runtime's user wants of every program, and what this one's loader does.
+void add_options(const verifier::Options& general, verifier::Options& own) {
+  own.strict_alignment |= general.strict_alignment;
+  own.strict_loops |= general.strict_loops;
+  own.allow_uninitialised_stack |= general.allow_uninitialised_stack;
+  own.test_state_freq |= general.test_state_freq;
+  own.log_level |= general.log_level;
+  own.instruction_limit = std::min(own.instruction_limit, general.instruction_limit);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<MapObject>> Runtime::create_map(const program::MapSpec& spec, MapBtf btf) {
-  auto map = maps::create(spec, environment.cpus);
+  auto map = (settings.verify_only ? maps::declare : maps::create)(spec, environment.cpus);
   if (!map) return std::unexpected(std::move(map.error()));
   return maps_.make(std::move(*map), std::move(btf));
 }
 
 Result<std::shared_ptr<ProgramObject>> Runtime::load_program(ProgramRequest request, verifier::Report* report) {
   verifier::Report own;
+  verifier::Report& filled = report == nullptr ? own : *report;
+  add_options(settings.verify, request.verify);
   request.source.maps.clear();
-  for (const auto& map : request.maps) request.source.maps.push_back(map->spec());
-  const auto loaded = verify_and_add(request, report == nullptr ? own : *report);
+  for (const auto& map : request.maps) {
+    request.source.maps.push_back(map->spec());
+    request.source.maps.back().frozen = map->constants();
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto loaded = verify_and_add(request, filled);
+  const auto took = std::chrono::steady_clock::now() - start;
   if (settings.on_load) {
     settings.on_load({.source = loaded ? (*loaded)->source() : request.source,
                       .program = loaded ? loaded->get() : nullptr,
-                      .error = loaded ? nullptr : &loaded.error()});
+                      .error = loaded ? nullptr : &loaded.error(),
+                      .report = filled,
+                      .verify_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count())});
   }
   return loaded;
 }

@@ -31,17 +31,24 @@ struct ProgramRequest {
   verifier::Options verify;
 };
 
-// One call of load_program(): of the last two, one is null.
+// One call of load_program(): of program and error, one is null.
 struct LoadAttempt {
   const program::Source& source;
   const ProgramObject* program;
   const Diagnostic* error;
+  const verifier::Report& report;
+  std::uint64_t verify_ns;  // decoding and verifying took so long
 };
 
 struct Settings {
   PlacementRequest placement{.backend = "interp", .fallback = {}};  // of BPF_PROG_TEST_RUN
   std::vector<std::uint32_t> ports;                 // virtual ports that exist; empty = every number from 1
   std::function<void(const LoadAttempt&)> on_load;  // sees what libbpf loads, refusals included (`explain`)
+  // Programs are only to be judged: maps of types that are not built become maps without contents, so that programs
+  // which use them load, and cannot run.
+  bool verify_only = false;
+  // Asked of every program besides what its loader asks; limits are the smaller ones.
+  verifier::Options verify;
 };
 
 class Runtime {
@@ -50,7 +57,7 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Errors: those of maps::create.
+  // Errors: those of maps::create; with settings.verify_only, of maps::declare.
   [[nodiscard]] Result<std::shared_ptr<MapObject>> create_map(const program::MapSpec& spec, MapBtf btf = {});
   // Decodes and verifies. Errors: those of both; EINVAL for a PROG_ARRAY that holds programs of another kind. The
   // report is filled for refused programs too.

@@ -92,6 +92,14 @@ Errno<std::shared_ptr<const ::btf>> parse_btf(std::span<const std::byte> bytes, 
   return types;
 }
 
+const btf_type* skip_modifiers(const ::btf& types, std::uint32_t id) {
+  const btf_type* type = btf__type_by_id(&types, id);
+  for (int depth = 0; btf_is_mod(type) || btf_is_typedef(type); ++depth) {
+    type = btf__type_by_id(&types, depth < kMaxModifiers ? type->type : 0);
+  }
+  return type;
+}
+
 std::optional<std::uint32_t> size_of_type(const ::btf& types, std::uint32_t id) {
   const std::int64_t size = btf__resolve_size(&types, id);
   if (size < 0) return std::nullopt;

@@ -20,6 +20,10 @@ namespace forager::syscall {
 // The parsed form, or -EINVAL; what is wrong is appended to `log`.
 [[nodiscard]] Errno<std::shared_ptr<const ::btf>> parse_btf(std::span<const std::byte> bytes, std::string& log);
 
+// The type under typedefs, qualifiers and tags; void where they go round in circles.
+inline constexpr int kMaxModifiers = 32;  // as libbpf
+[[nodiscard]] const btf_type* skip_modifiers(const ::btf& types, std::uint32_t id);
+
 // Bytes of a value of the type; nothing for types without a size.
 [[nodiscard]] std::optional<std::uint32_t> size_of_type(const ::btf& types, std::uint32_t id);
 

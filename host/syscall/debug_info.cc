@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "syscall/btf.h"
+#include "syscall/signature.h"
 
 namespace forager::syscall {
 namespace {
@@ -77,7 +78,10 @@ class Reader {
     }
     const btf_type* type = btf__type_by_id(types_, record.type_id);
     if (type == nullptr || !btf_is_func(type)) return refuse("invalid type id {} in func info", record.type_id);
-    source_.functions.push_back({record.insn_off, text_at(type->name_off), record.type_id});
+    program::FunctionInfo function{
+        .slot = record.insn_off, .name = text_at(type->name_off), .btf_type = record.type_id};
+    read_signature(*types_, source_.type, function);
+    source_.functions.push_back(std::move(function));
     return 0;
   }
 

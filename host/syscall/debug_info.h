@@ -13,8 +13,8 @@
 
 namespace forager::syscall {
 
-// Fills lines and functions of `source`, whose slots are there. Without records nothing is asked of prog_btf_fd. What
-// is wrong is appended to `log`.
+// Fills lines and functions of `source`, whose slots and type are there. Without records nothing is asked of
+// prog_btf_fd. What is wrong is appended to `log`.
 [[nodiscard]] Errno<runtime::DebugInfo> read_debug_info(const Call& call, program::Source& source, std::string& log);
 
 }  // namespace forager::syscall

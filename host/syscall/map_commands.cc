@@ -12,6 +12,7 @@
 #include "syscall/commands.h"
 #include "syscall/mapping.h"
 #include "syscall/perf_event.h"
+#include "syscall/value_fields.h"
 
 namespace forager::syscall {
 namespace {
@@ -34,7 +35,8 @@ long check_btf_ids(const bpf_attr& attr) {
   return attr.btf_key_type_id != 0 && attr.btf_value_type_id == 0 ? -EINVAL : 0;
 }
 
-Errno<runtime::MapBtf> map_btf(const Call& call, const program::MapSpec& spec) {
+// The map's BTF; the fields of its values become known to the spec.
+Errno<runtime::MapBtf> map_btf(const Call& call, program::MapSpec& spec) {
   const bpf_attr& attr = call.attr;
   if (attr.btf_value_type_id == 0) return runtime::MapBtf{};
   auto object = call.fds().find<runtime::BtfObject>(static_cast<int>(attr.btf_fd));
@@ -45,7 +47,21 @@ Errno<runtime::MapBtf> map_btf(const Call& call, const program::MapSpec& spec) {
   }
   if (size_of_type(types, attr.btf_value_type_id) != spec.value_size) return std::unexpected(-EINVAL);
   if (std::ranges::find(kWithoutBtf, spec.type) != std::end(kWithoutBtf)) return std::unexpected(-kNotSupported);
+  auto fields = value_fields(types, attr.btf_value_type_id, spec);
+  if (!fields) return std::unexpected(fields.error());
+  spec.fields = std::move(*fields);
   return runtime::MapBtf{std::move(*object), attr.btf_key_type_id, attr.btf_value_type_id};
+}
+
+bool holds_maps(MapType type) { return type == MapType::array_of_maps || type == MapType::hash_of_maps; }
+
+// Maps of maps are created with an example of what they hold.
+long read_inner(const Call& call, program::MapSpec& spec) {
+  if (!holds_maps(spec.type)) return 0;
+  const auto user = call.fds().find<MapUser>(static_cast<int>(call.attr.inner_map_fd));
+  if (!user) return user.error();
+  spec.inner = std::make_shared<const program::MapSpec>((*user)->object()->spec());
+  return 0;
 }
 
 constexpr unsigned kDirections = BPF_F_RDONLY | BPF_F_WRONLY;
@@ -60,14 +76,21 @@ Errno<std::shared_ptr<MapObject>> find_map(const Call& call, std::uint32_t fd) {
   return (*user)->object();
 }
 
-// The map of an element command, if its descriptor allows what is asked. A frozen map is read-only to everybody.
-Errno<std::shared_ptr<MapObject>> find_map(const Call& call, bool to_read, bool to_write) {
-  const auto fd = static_cast<int>(call.attr.map_fd);
+// The map of an element command, if its descriptor allows what is asked.
+Errno<std::shared_ptr<MapObject>> map_to_read(const Call& call) {
   auto map = find_map(call, call.attr.map_fd);
-  if (!map) return map;
-  if (to_read && !may_read(fd)) return std::unexpected(-EPERM);
-  if (to_write && (!may_write(fd) || (*map)->frozen)) return std::unexpected(-EPERM);
+  if (map && !may_read(static_cast<int>(call.attr.map_fd))) return std::unexpected(-EPERM);
   return map;
+}
+
+// The same, to change it. A frozen map is read-only to everybody.
+Errno<runtime::MapWriting> map_to_write(const Call& call) {
+  auto map = find_map(call, call.attr.map_fd);
+  if (!map) return std::unexpected(map.error());
+  if (!may_write(static_cast<int>(call.attr.map_fd))) return std::unexpected(-EPERM);
+  runtime::MapWriting writing(std::move(*map));
+  if (!writing.allowed()) return std::unexpected(-EPERM);
+  return writing;
 }
 
 // Maps without keys want none.
@@ -115,7 +138,23 @@ long set_program(const Call& call, MapObject& map, std::uint32_t index, std::uin
   return map.set_program(index, *program);
 }
 
+// What a map of maps takes: maps like its example (Linux's map_meta_equal).
+bool alike(const program::MapSpec& a, const program::MapSpec& b) {
+  const bool same_entries = a.max_entries == b.max_entries || (a.flags & BPF_F_INNER_MAP) != 0;
+  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size && a.flags == b.flags &&
+         a.fields == b.fields && (a.type != MapType::array || same_entries);
+}
+
+long check_inner(const Call& call, const MapObject& map, std::uint32_t fd) {
+  const auto inner = find_map(call, fd);
+  if (!inner) return inner.error();
+  return map.spec().inner != nullptr && alike(*map.spec().inner, (*inner)->spec()) ? 0 : -EINVAL;
+}
+
 long write_value(const Call& call, MapObject& map, const Bytes& key, const Bytes& value) {
+  if (holds_maps(map.spec().type)) {
+    if (const long error = check_inner(call, map, number_at(value)); error != 0) return error;
+  }
   if (!holds_descriptors(map)) return map.map->write(key.data(), value.data(), call.attr.flags);
   if (call.attr.flags != BPF_ANY) return -EINVAL;
   const std::uint32_t index = number_at(key);
@@ -157,13 +196,14 @@ long map_create(const Call& call) {
   if (isa::find_map(attr.map_type) == nullptr) return -EINVAL;
   const auto name = object_name(attr.map_name);
   if (!name) return name.error();
-  const program::MapSpec spec{static_cast<MapType>(attr.map_type),
-                              attr.key_size,
-                              attr.value_size,
-                              attr.max_entries,
-                              attr.map_flags,
-                              attr.map_extra,
-                              *name};
+  program::MapSpec spec{.type = static_cast<MapType>(attr.map_type),
+                        .key_size = attr.key_size,
+                        .value_size = attr.value_size,
+                        .max_entries = attr.max_entries,
+                        .flags = attr.map_flags,
+                        .extra = attr.map_extra,
+                        .name = *name};
+  if (const long error = read_inner(call, spec); error != 0) return error;
   auto types = map_btf(call, spec);
   if (!types) return types.error();
   auto map = call.runtime().create_map(spec, std::move(*types));
@@ -173,7 +213,7 @@ long map_create(const Call& call) {
 
 long map_lookup(const Call& call) {
   if ((call.attr.flags & ~std::uint64_t{BPF_F_LOCK}) != 0) return -EINVAL;
-  const auto map = find_map(call, true, false);
+  const auto map = map_to_read(call);
   if (!map) return map.error();
   if (asks_lock(call.attr.flags)) return -EINVAL;
   const auto key = read_key(call, **map);
@@ -184,7 +224,7 @@ long map_lookup(const Call& call) {
 }
 
 long map_update(const Call& call) {
-  const auto map = find_map(call, false, true);
+  const auto map = map_to_write(call);
   if (!map) return map.error();
   if (asks_lock(call.attr.flags)) return -EINVAL;
   const auto key = read_key(call, **map);
@@ -195,7 +235,7 @@ long map_update(const Call& call) {
 }
 
 long map_delete(const Call& call) {
-  const auto map = find_map(call, false, true);
+  const auto map = map_to_write(call);
   if (!map) return map.error();
   const auto key = read_key(call, **map);
   if (!key) return key.error();
@@ -203,7 +243,7 @@ long map_delete(const Call& call) {
 }
 
 long map_next_key(const Call& call) {
-  const auto map = find_map(call, true, false);
+  const auto map = map_to_read(call);
   if (!map) return map.error();
   Bytes key;
   if (call.attr.key != 0) {
@@ -221,12 +261,13 @@ long map_next_key(const Call& call) {
 long map_lookup_and_delete(const Call& call) {
   constexpr MapType kTypes[] = {MapType::hash, MapType::percpu_hash, MapType::lru_hash, MapType::lru_percpu_hash};
   if ((call.attr.flags & ~std::uint64_t{BPF_F_LOCK}) != 0) return -EINVAL;
-  const auto map = find_map(call, true, true);
+  const auto map = map_to_write(call);
   if (!map) return map.error();
+  if (!may_read(static_cast<int>(call.attr.map_fd))) return -EPERM;
   if (asks_lock(call.attr.flags)) return -EINVAL;
   const auto key = read_key(call, **map);
   if (!key) return key.error();
-  if (std::ranges::find(kTypes, (*map)->spec().type) == std::end(kTypes)) return -kNotSupported;
+  if (std::ranges::find(kTypes, (**map).spec().type) == std::end(kTypes)) return -kNotSupported;
   Bytes value(user_value_size(call, **map));
   if (const long error = read_value(**map, *key, value, 0); error != 0) return error;
   if (const long error = erase_value(**map, *key); error != 0) return error;
@@ -238,7 +279,7 @@ long map_freeze(const Call& call) {
   if (!map) return map.error();
   if (!may_write(static_cast<int>(call.attr.map_fd))) return -EPERM;
   if (mapped_writable(**map)) return -EBUSY;
-  return (*map)->frozen.exchange(true) ? -EBUSY : 0;
+  return (*map)->freeze() ? 0 : -EBUSY;
 }
 
 }  // namespace forager::syscall

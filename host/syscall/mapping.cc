@@ -57,7 +57,7 @@ long map_map(const runtime::MapObject& map, const MappingRequest& request) {
   if (type != isa::MapType::array && type != isa::MapType::ringbuf) return -kNotSupported;
   if (!shared(request)) return -EINVAL;
   if (!may_read(request.fd) || (writable(request) && !may_write(request.fd))) return -EACCES;
-  if (writable(request) && map.frozen) return -EPERM;
+  if (writable(request) && map.frozen()) return -EPERM;
   if (writable(request) && (map.spec().flags & BPF_F_RDONLY_PROG) != 0) return -EACCES;
   return type == isa::MapType::array ? map_array(map, request) : map_ring(map, request);
 }

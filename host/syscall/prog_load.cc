@@ -57,6 +57,7 @@ class Loader {
     if ((attr_.prog_flags & ~kKnownFlags) != 0 || for_kernel_code || attr_.prog_ifindex != 0) return -EINVAL;
     request_.source.xdp_has_frags = (attr_.prog_flags & BPF_F_XDP_HAS_FRAGS) != 0;
     request_.verify.strict_alignment = (attr_.prog_flags & BPF_F_STRICT_ALIGNMENT) != 0;
+    request_.verify.test_state_freq = (attr_.prog_flags & BPF_F_TEST_STATE_FREQ) != 0;
     return 0;
   }
 
