@@ -22,6 +22,9 @@
 namespace forager::api {
 namespace {
 
+constexpr std::size_t kLogBytes = 64 << 10;
+constexpr unsigned kLogStatistics = 4;  // BPF_LOG_STATS: next to nothing
+
 std::unexpected<Diagnostic> libbpf_failed(const std::string& path, const syscall::MessageCapture& said, int error) {
   std::string cause = said.first();
   if (cause.empty()) cause = std::strerror(error);
@@ -53,33 +56,67 @@ Diagnostic with_name(Diagnostic diagnostic, std::string_view name) {
   return diagnostic;
 }
 
+// For programs in sections that name no type. Errors: input, if there is none to give them.
+Result<> set_types(const ElfObject& object, const std::string& type) {
+  const isa::ProgTypeRow* row = isa::find_prog_type(type);
+  if (!type.empty() && row == nullptr) {
+    return fail(ErrorKind::input, EINVAL, fmt::format("no program type is called '{}'; see forager feature", type));
+  }
+  for (bpf_program* program : object.programs()) {
+    if (::bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
+    if (row == nullptr) {
+      return fail(
+          ErrorKind::input, EINVAL,
+          fmt::format("{}: program '{}' is in section '{}', which names no program type (as \"xdp\" or \"tc\" does)",
+                      object.path(), ::bpf_program__name(program), ::bpf_program__section_name(program)));
+    }
+    ::bpf_program__set_type(program, static_cast<bpf_prog_type>(row->type));
+  }
+  return {};
+}
+
+program::MapSpec spec_of(const bpf_map* map, unsigned cpus) {
+  program::MapSpec spec;
+  spec.type = static_cast<isa::MapType>(::bpf_map__type(map));
+  spec.key_size = ::bpf_map__key_size(map);
+  spec.value_size = ::bpf_map__value_size(map);
+  spec.max_entries = ::bpf_map__max_entries(map);
+  spec.flags = ::bpf_map__map_flags(map);
+  spec.extra = ::bpf_map__map_extra(map);
+  // libbpf gives perf event arrays without a size one entry per CPU.
+  if (spec.type == isa::MapType::perf_event_array && spec.max_entries == 0) spec.max_entries = cpus;
+  const bpf_map* inner = ::bpf_map__inner_map(const_cast<bpf_map*>(map));
+  if (inner != nullptr) spec.inner = std::make_shared<const program::MapSpec>(spec_of(inner, cpus));
+  return spec;
+}
+
 std::string names_of(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
 
 }  // namespace
 
 void ElfObject::Close::operator()(bpf_object* object) const { ::bpf_object__close(object); }
 
-Result<ElfObject> ElfObject::open(const std::string& path) {
+Result<ElfObject> ElfObject::open(const std::string& path, const OpenOptions& options) {
   if (auto fine = check_elf(path); !fine) return std::unexpected(fine.error());
-  if (auto survives = preflight(path); !survives) return std::unexpected(survives.error());
+  if (auto survives = options.tried ? Result<>() : preflight(path); !survives) return std::unexpected(survives.error());
   const syscall::MessageCapture said;
   std::unique_ptr<bpf_object, Close> object(::bpf_object__open_file(path.c_str(), nullptr));
   if (!object) return libbpf_failed(path, said, errno);
   ElfObject result(path, std::move(object));
   if (result.programs().empty()) return fail(ErrorKind::input, ENOENT, path + ": holds no BPF program");
-  for (bpf_program* program : result.programs()) {
-    if (::bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
-    return fail(
-        ErrorKind::input, EINVAL,
-        fmt::format("{}: program '{}' is in section '{}', which names no program type (as \"xdp\" or \"tc\" does)",
-                    path, ::bpf_program__name(program), ::bpf_program__section_name(program)));
-  }
+  if (auto typed = set_types(result, options.program_type); !typed) return std::unexpected(typed.error());
   return result;
 }
 
 Result<> ElfObject::load(const LoadWatcher& watcher) {
   const syscall::MessageCapture said;
   std::optional<Diagnostic> refused;
+  // With a log of its own from the start, libbpf does not load what is refused a second time to get one.
+  log_.resize(kLogBytes);
+  for (bpf_program* program : programs()) {
+    (void)::bpf_program__set_log_buf(program, log_.data(), log_.size());
+    (void)::bpf_program__set_log_level(program, kLogStatistics);
+  }
   const int status = load_watched(object_.get(), [&](const runtime::LoadAttempt& attempt) {
     const std::string_view name = whole_name(attempt.source.name);
     if (attempt.error != nullptr && !name.empty()) refused = with_name(*attempt.error, name);
@@ -105,17 +142,7 @@ std::vector<Diagnostic> ElfObject::map_faults() const {
   std::vector<Diagnostic> out;
   runtime::Runtime& runtime = syscall::process().runtime;
   for (const bpf_map* map : maps()) {
-    program::MapSpec spec;
-    spec.type = static_cast<isa::MapType>(::bpf_map__type(map));
-    spec.key_size = ::bpf_map__key_size(map);
-    spec.value_size = ::bpf_map__value_size(map);
-    spec.max_entries = ::bpf_map__max_entries(map);
-    spec.flags = ::bpf_map__map_flags(map);
-    spec.extra = ::bpf_map__map_extra(map);
-    // libbpf gives perf event arrays without a size one entry per CPU.
-    if (spec.type == isa::MapType::perf_event_array && spec.max_entries == 0)
-      spec.max_entries = runtime.environment.cpus;
-    auto made = runtime.create_map(spec);
+    auto made = runtime.create_map(spec_of(map, runtime.environment.cpus));
     if (!made) out.push_back(with_name(std::move(made.error()), ::bpf_map__name(map)));
   }
   return out;

@@ -30,10 +30,16 @@ namespace forager::api {
 // Sees each program that a load gives to the runtime, refused ones and libbpf's feature probes included.
 using LoadWatcher = std::function<void(const runtime::LoadAttempt&)>;
 
+struct OpenOptions {
+  // Of programs whose section names no type ("classifier/ingress" does, "from_host" does not); empty: an error.
+  std::string program_type;
+  bool tried = false;  // opened before by this process, so that no child has to find out whether libbpf survives it
+};
+
 class ElfObject {
  public:
   // Parses and relocates; creates nothing yet. Errors: input.
-  [[nodiscard]] static Result<ElfObject> open(const std::string& path);
+  [[nodiscard]] static Result<ElfObject> open(const std::string& path, const OpenOptions& options = {});
   // Creates maps and loads every program. Errors: rejected, unsupported, limit (the runtime's diagnostic), input.
   [[nodiscard]] Result<> load(const LoadWatcher& watcher = {});
 
@@ -61,6 +67,7 @@ class ElfObject {
   [[nodiscard]] std::string_view whole_name(std::string_view cut) const;
 
   std::string path_;
+  std::vector<char> log_;  // what libbpf reads back from bpf(2); it has the address
   std::unique_ptr<bpf_object, Close> object_;
 };
 

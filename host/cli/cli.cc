@@ -12,8 +12,8 @@
 namespace forager::cli {
 namespace {
 
-// Input errors with this errno are about the command line itself.
-constexpr int kUsage = E2BIG + 10000;
+// Input errors with these are about the command line itself, and about nothing that is not printed yet.
+constexpr int kUsage = E2BIG + 10000, kTold = kUsage + 1;
 
 bool parse_number(std::string_view text, std::uint64_t& value) {
   const int base = text.starts_with("0x") ? 16 : 10;
@@ -77,5 +77,9 @@ std::unexpected<Diagnostic> usage_error(std::string message) {
 }
 
 bool is_usage_error(const Diagnostic& diagnostic) { return diagnostic.error == kUsage; }
+
+std::unexpected<Diagnostic> told_already() { return fail(ErrorKind::input, kTold, ""); }
+
+bool was_told(const Diagnostic& diagnostic) { return diagnostic.error == kTold; }
 
 }  // namespace forager::cli

@@ -34,6 +34,7 @@ struct Cli {
 void add_run(CLI::App& app, Cli& cli);
 void add_explain(CLI::App& app, Cli& cli);
 void add_prog(CLI::App& app, Cli& cli);
+void add_prog_verify(CLI::App& object, Cli& cli);
 void add_map(CLI::App& app, Cli& cli);
 void add_feature(CLI::App& app, Cli& cli);
 
@@ -61,5 +62,8 @@ class Words {
 // Errors of wrong words are usage errors: exit status 2.
 [[nodiscard]] std::unexpected<Diagnostic> usage_error(std::string message);
 [[nodiscard]] bool is_usage_error(const Diagnostic& diagnostic);
+// An error whose whole story is in the document that was printed: exit status 1 and nothing more.
+[[nodiscard]] std::unexpected<Diagnostic> told_already();
+[[nodiscard]] bool was_told(const Diagnostic& diagnostic);
 
 }  // namespace forager::cli

@@ -12,9 +12,10 @@
 #include <memory>
 #include <optional>
 
-#include "api/elf_object.h"
+#include "cli/alone.h"
 #include "cli/cli.h"
 #include "cli/run_result.h"
+#include "cli/story.h"
 #include "isa/tables.h"
 #include "jit-backends/backends.h"
 #include "runtime/explain.h"
@@ -55,23 +56,13 @@ Judgement judge(const runtime::LoadAttempt& attempt) {
   return out;
 }
 
-// Loads one program alone, so that a refused one does not hide those after it. Filling a PROG_ARRAY with programs
-// that were left out fails afterwards, which is of no interest here.
 Result<Judgement> judge_alone(const std::string& path, const std::string& name) {
-  auto object = api::ElfObject::open(path);
-  if (!object) return std::unexpected(object.error());
-  for (bpf_program* program : object->programs()) {
-    ::bpf_program__set_autoload(program, name == ::bpf_program__name(program));
-  }
-  std::optional<Judgement> found;
-  auto loaded = object->load([&](const runtime::LoadAttempt& attempt) {
-    // Kernel names are cut at 15 characters; libbpf's feature probes have names of their own.
-    if (attempt.source.name == name.substr(0, 15)) found = judge(attempt);
-  });
-  if (!found && !loaded) return std::unexpected(loaded.error());
-  if (!found) return fail(ErrorKind::bug, ENOENT, fmt::format("{}: program {} was not loaded", path, name));
-  found->program = name;
-  return *found;
+  Judgement found;
+  auto loaded =
+      load_alone(path, name, {.tried = true}, [&](const runtime::LoadAttempt& attempt) { found = judge(attempt); });
+  if (!loaded) return std::unexpected(std::move(loaded.error()));
+  found.program = name;
+  return found;
 }
 
 Result<Findings> find_out(const Arguments& arguments) {
@@ -137,7 +128,10 @@ std::string to_text(const Findings& findings) {
   for (const Diagnostic& map : findings.maps) out += fmt::format("no backend: {}\n", map.text());
   for (const Judgement& judged : findings.programs) {
     out += judged.program + "\n";
-    if (judged.refused) out += fmt::format("  no backend: verification refused it: {}\n", judged.refused->text());
+    if (judged.refused) {
+      out += fmt::format("  no backend: verification refused it: {}\n{}", judged.refused->text(),
+                         story_of(*judged.refused, "    "));
+    }
     for (const auto& verdict : judged.explanation.backends) out += to_text(verdict, judged.explanation.nearest);
   }
   return out;
@@ -152,6 +146,7 @@ Result<> explain(const Cli& cli, const Arguments& arguments) {
     cli.print(to_text(*findings));
   }
   if (findings->all_taken()) return {};
+  if (cli.wants_json()) return told_already();
   return fail(ErrorKind::unsupported, EOPNOTSUPP, fmt::format("{}: no backend takes all of it", arguments.object));
 }
 

@@ -10,6 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/messages.h"
 #include "cli/run_result.h"
+#include "cli/story.h"
 
 #ifndef FORAGER_VERSION
 #error "the build names the version"
@@ -21,13 +22,15 @@ namespace {
 constexpr int kDone = 0, kError = 1, kUsageStatus = 2;
 
 int report(const Cli& cli, const Diagnostic& diagnostic) {
+  if (was_told(diagnostic)) return kError;
   const bool usage = is_usage_error(diagnostic);
   if (cli.wants_json()) {
     nlohmann::ordered_json document = {{"error", diagnostic.text()}};
     if (!usage) document["diagnostic"] = to_json(diagnostic);
     cli.print(document);
   } else {
-    fmt::print(stderr, "forager: {}\n", diagnostic.text());
+    std::fflush(stdout);  // what was found out comes before what it means
+    fmt::print(stderr, "forager: {}\n{}", diagnostic.text(), story_of(diagnostic, "  "));
   }
   return usage ? kUsageStatus : kError;
 }

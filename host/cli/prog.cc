@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager prog: load objects and keep them (cli/state.h), show, disassemble and run their programs.
+// forager prog: load objects and keep them (cli/state.h), show, disassemble and run their programs. Judging them
+// without keeping anything is prog_verify.cc's.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -310,6 +311,7 @@ constexpr VerbRow kVerbs[] = {
 void add_prog(CLI::App& app, Cli& cli) {
   CLI::App* object = app.add_subcommand("prog", "load, show, disassemble and run programs");
   object->require_subcommand(1);
+  add_prog_verify(*object, cli);
   auto words = std::make_shared<std::vector<std::string>>();
   for (const VerbRow& row : kVerbs) {
     CLI::App* verb = object->add_subcommand(row.name, row.help);

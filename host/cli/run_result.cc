@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/numbers.h"
 #include "isa/tables.h"
 
 namespace forager::cli {
@@ -20,14 +21,6 @@ std::string verdict_name(const RunResult& result, std::uint32_t value) {
   const isa::ProgTypeRow* type = isa::find_prog_type(std::string_view(result.program_type));
   const std::string_view name = type != nullptr ? isa::return_name(type->type, value) : std::string_view{};
   return name.empty() ? fmt::format("{}", value) : std::string(name);
-}
-
-// 1234567 -> "1,234,567".
-std::string grouped(std::uint64_t value) {
-  std::string digits = std::to_string(value);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(static_cast<std::size_t>(i), ",");
-  return digits;
 }
 
 // Packets that ran, over all repeats; fewer than asked for after an interrupt.
@@ -153,6 +146,9 @@ Json to_json(const Diagnostic& diagnostic) {
   if (!diagnostic.source.empty()) out["source"] = diagnostic.source;
   if (diagnostic.limit) out["limit"] = *diagnostic.limit;
   if (diagnostic.asked) out["asked"] = *diagnostic.asked;
+  if (!diagnostic.function.empty()) out["function"] = diagnostic.function;
+  if (!diagnostic.path.empty()) out["path"] = diagnostic.path;
+  if (!diagnostic.hint.empty()) out["hint"] = diagnostic.hint;
   return out;
 }
 

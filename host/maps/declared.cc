@@ -10,6 +10,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "maps/array_keys.h"
 #include "maps/hash_attributes.h"
 #include "maps/registry.h"
 
@@ -34,7 +35,11 @@ class DeclaredMap final : public exec::Map {
   int next_key(const void*, void*) override { return -EOPNOTSUPP; }
   int read(const void*, void*, std::uint64_t) override { return -EOPNOTSUPP; }
   // Loaders fill maps of maps from what the ELF says; it is taken and forgotten.
-  int write(const void*, const void*, std::uint64_t) override { return holds_maps(spec().type) ? 0 : -EOPNOTSUPP; }
+  int write(const void* key, const void*, std::uint64_t flags) override {
+    if (!holds_maps(spec().type)) return -EOPNOTSUPP;
+    if (flags != 0) return -EINVAL;
+    return spec().type == MapType::array_of_maps && index_of(key) >= spec().max_entries ? -E2BIG : 0;
+  }
   [[nodiscard]] exec::MapUsage usage() const override { return {.entries = 0, .bytes = sizeof *this}; }
 };
 

@@ -7,43 +7,13 @@
 #   cli_test.sh FORAGER PROGRAMS CAPTURES SETUPS
 set -u
 forager=$1 programs=$2 captures=$3 setups=$4
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_STATE_HOME=$work/state
 cd "$work" || exit 1
-failures=0 cases=0
-
-# expect STATUS TEXT COMMAND...: runs forager with the arguments; its whole output must hold TEXT.
-expect() {
-  local status=$1 text=$2 output got
-  shift 2
-  cases=$((cases + 1))
-  output=$("$forager" "$@" 2>&1)
-  got=$?
-  if [[ $got -ne $status || $output != *"$text"* ]]; then
-    failures=$((failures + 1))
-    printf 'FAILED: forager %s\n  wanted status %s and: %s\n  got status %s and: %s\n' "$*" "$status" "$text" "$got" "$output"
-  fi
-}
-
-# one_line COMMAND...: an error is one line on standard error, and nothing on standard output.
-one_line() {
-  cases=$((cases + 1))
-  "$forager" "$@" >out.txt 2>err.txt
-  if [[ -s out.txt || $(wc -l <err.txt) -ne 1 ]]; then
-    failures=$((failures + 1))
-    printf 'FAILED: forager %s: the error is not one line on standard error\n' "$*"
-    cat out.txt err.txt
-  fi
-}
-
-holds() {
-  cases=$((cases + 1))
-  if ! "$@"; then
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$*"
-  fi
-}
+# shellcheck source=tests/cli/expect.sh
+source "$here/expect.sh"
 
 firewall=$programs/xdp_simple_firewall.bpf.o
 capture=$captures/firewall.pcap
@@ -127,5 +97,4 @@ expect 2 "'data_in FILE' is missing" prog run id 1
 expect 0 "" prog unload fw
 expect 1 "no object 'fw' is loaded" prog unload fw
 
-printf '%s cases, %s failed\n' "$cases" "$failures"
-[[ $failures -eq 0 ]]
+summary

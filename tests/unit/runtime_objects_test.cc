@@ -59,6 +59,64 @@ TEST_F(Objects, ProgramsKeepTheirMaps) {
   EXPECT_EQ(runtime_.maps().find(id), nullptr);
 }
 
+// An array of one, read-only to programs, as .rodata is.
+std::shared_ptr<MapObject> constants_map(Runtime& runtime) {
+  constexpr std::uint32_t kReadOnlyProg = 1U << 7;
+  auto map = runtime.create_map({.type = MapType::array,
+                                 .key_size = 4,
+                                 .value_size = 4,
+                                 .max_entries = 1,
+                                 .flags = kReadOnlyProg,
+                                 .extra = 0,
+                                 .name = "values"});
+  EXPECT_TRUE(map.has_value());
+  const std::uint32_t key = 0, value = 0x01020304;
+  EXPECT_EQ((*map)->map->write(&key, &value, 0), 0);
+  return *map;
+}
+
+TEST_F(Objects, FrozenValuesAreConstantsToTheVerifier) {
+  constexpr std::string_view kText = "r1 = map[values] ll\nr0 = 2\nexit\n";
+  const auto map = constants_map(runtime_);
+  EXPECT_EQ(load(runtime_, kText, {map})->source().maps[0].frozen, nullptr) << "user space may still write";
+  ASSERT_TRUE(map->freeze());
+  EXPECT_FALSE(map->freeze()) << "it is frozen already";
+  const auto frozen = load(runtime_, kText, {map})->source().maps[0].frozen;
+  ASSERT_NE(frozen, nullptr);
+  EXPECT_EQ(*frozen, (std::vector<std::byte>{std::byte{4}, std::byte{3}, std::byte{2}, std::byte{1}}));
+}
+
+TEST_F(Objects, WhatProgramsMayWriteIsNoConstant) {
+  const auto map = make_map(runtime_, MapType::array, 4, 1, "values");
+  ASSERT_TRUE(map->freeze());
+  EXPECT_EQ(map->constants(), nullptr);
+}
+
+TEST_F(Objects, NothingIsFrozenOrConstantWhileItIsWritten) {
+  const auto map = constants_map(runtime_);
+  {
+    const MapWriting writing(map);
+    EXPECT_TRUE(writing.allowed());
+    EXPECT_FALSE(map->freeze());
+  }
+  ASSERT_TRUE(map->freeze());
+  {
+    const MapWriting late(map);
+    EXPECT_FALSE(late.allowed());
+    EXPECT_EQ(map->constants(), nullptr) << "who knows when it began";
+  }
+  EXPECT_NE(map->constants(), nullptr);
+}
+
+TEST_F(Objects, MapsThatAreNotBuiltAreMadeForVerificationOnly) {
+  const program::MapSpec spec = {.type = MapType::cpumap, .key_size = 4, .value_size = 8, .max_entries = 1};
+  const auto refused = runtime_.create_map(spec);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind, ErrorKind::unsupported);
+  runtime_.settings.verify_only = true;
+  EXPECT_TRUE(runtime_.create_map(spec).has_value());
+}
+
 TEST_F(Objects, RefusedProgramsLeaveNothing) {
   ProgramRequest asked = request(kPass);
   asked.source.slots.pop_back();

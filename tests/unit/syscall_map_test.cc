@@ -360,5 +360,59 @@ TEST_P(MapCommands, RingsShowTheirDataTwice) {
   munmap(reinterpret_cast<void*>(producer), 3 * page);
 }
 
+// Maps of maps are declared only, for the verifier; what may stand in them is checked as by Linux.
+class MapsOfMaps : public BpfTest {
+ protected:
+  void SetUp() override {
+    BpfTest::SetUp();
+    if (!IsSkipped() && ours()) static_cast<OurSystem&>(system()).process.runtime.settings.verify_only = true;
+  }
+  bpf_attr outer_attr(int inner, unsigned type = BPF_MAP_TYPE_ARRAY_OF_MAPS) {
+    bpf_attr attr = map_attr(type, 4, 4, 2);
+    attr.inner_map_fd = static_cast<__u32>(inner);
+    return attr;
+  }
+  int inner(unsigned value_size = 8, unsigned type = BPF_MAP_TYPE_HASH) {
+    return create_map(map_attr(type, 4, value_size, 4));
+  }
+  long put(int outer, __u32 key, int map, __u64 flags = 0) {
+    return bpf(BPF_MAP_UPDATE_ELEM, element_attr(outer, &key, &map, flags));
+  }
+};
+FORAGER_ON_BOTH(MapsOfMaps);
+
+TEST_P(MapsOfMaps, NeedAnExampleOfWhatTheyHold) {
+  create_map(outer_attr(inner()));
+  create_map(outer_attr(inner(), BPF_MAP_TYPE_HASH_OF_MAPS));
+  const int closed = inner();
+  EXPECT_EQ(close(closed), 0);
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, outer_attr(closed)), -EBADF);
+  const Code code = return_2();
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, outer_attr(load(prog_attr(code)))), -EINVAL);
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, outer_attr(create_map(outer_attr(inner())))), -EINVAL) << "one level only";
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, outer_attr(create_map(map_attr(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 2)))), -524)
+      << "ENOTSUPP";
+}
+
+TEST_P(MapsOfMaps, TakeMapsLikeTheExample) {
+  const int outer = create_map(outer_attr(inner()));
+  EXPECT_EQ(put(outer, 1, inner()), 0);
+  EXPECT_EQ(put(outer, 1, inner(16)), -EINVAL) << "another value size";
+  EXPECT_EQ(put(outer, 1, inner(8, BPF_MAP_TYPE_LRU_HASH)), -EINVAL) << "another type";
+  EXPECT_EQ(put(outer, 1, -1), -EBADF);
+  EXPECT_EQ(put(outer, 2, inner()), -E2BIG);
+  EXPECT_EQ(put(outer, 1, inner(), BPF_NOEXIST), -EINVAL);
+}
+
+// Only where programs are judged and never run.
+class MapsOfMapsHere : public BpfTest {};
+INSTANTIATE_TEST_SUITE_P(Here, MapsOfMapsHere, ::testing::Values(Whose::ours), name_of);
+
+TEST_P(MapsOfMapsHere, AreNotMadeWherePeopleRunThem) {
+  bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 2);
+  attr.inner_map_fd = static_cast<__u32>(create_map(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 2)));
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, attr), -EINVAL);
+}
+
 }  // namespace
 }  // namespace forager::syscall::testing

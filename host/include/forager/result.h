@@ -49,6 +49,7 @@ struct Diagnostic {
   [[nodiscard]] std::string text() const {
     std::string out = message;
     if (instruction) out += ", at instruction " + std::to_string(*instruction);
+    if (!function.empty()) out += (instruction ? " of " : ", in ") + function;
     if (!source.empty()) out += " (" + source + ")";
     if (limit) out += "; limit " + std::to_string(*limit);
     if (asked) out += (limit ? ", asked " : "; asked ") + std::to_string(*asked);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `prog verify` prints: verdicts, the story of a refusal, values as people say them.
+#include <gtest/gtest.h>
+
+#include "cli/facts_view.h"
+#include "cli/story.h"
+#include "cli/verify_result.h"
+#include "program/text.h"
+#include "unverified.h"
+
+namespace forager::cli {
+namespace {
+
+Diagnostic refusal() {
+  Diagnostic out;
+  out.kind = ErrorKind::rejected;
+  out.error = 13;
+  out.message = "r2 may point past the packet's end";
+  out.instruction = 17;
+  out.function = "parse";
+  out.source = "a.bpf.c:33: return eth->h_proto;";
+  out.path = {"a.bpf.c:28: if (data + 12 > data_end): not taken", "a.bpf.c:30: if (vlan): taken"};
+  out.hint = "compare with data_end before reading";
+  return out;
+}
+
+VerifyResult two_programs() {
+  VerifyResult result{.object = "a.o"};
+  result.programs.push_back({.name = "good", .type = "xdp", .section = "xdp", .examined = true, .instructions = 1234});
+  result.programs.back().report = {.log = "the log\n",
+                                   .processed_instructions = 56789,
+                                   .total_states = 12,
+                                   .peak_states = 7,
+                                   .peak_bytes = 3072,
+                                   .stack_depth = 64};
+  result.programs.back().verify_ns = 1'500'000;
+  result.programs.push_back({.name = "bad", .type = "tc", .section = "tc", .refused = refusal()});
+  return result;
+}
+
+TEST(VerifyText, ARefusalIsOneLineAndThenItsStory) {
+  EXPECT_EQ(refusal().text(),
+            "r2 may point past the packet's end, at instruction 17 of parse (a.bpf.c:33: return eth->h_proto;)");
+  EXPECT_EQ(story_of(refusal(), "  "),
+            "  the way there:\n"
+            "    a.bpf.c:28: if (data + 12 > data_end): not taken\n"
+            "    a.bpf.c:30: if (vlan): taken\n"
+            "  hint: compare with data_end before reading\n");
+  EXPECT_EQ(story_of(Diagnostic{.message = "no story"}, "  "), "");
+}
+
+TEST(VerifyText, VerdictsComeWithWhatTheyCost) {
+  EXPECT_EQ(to_text(two_programs(), {}),
+            "good (xdp): accepted\n"
+            "  1,234 instructions, 56,789 processed; 12 states, 7 at once in 3 KiB; stack 64 bytes; 1.5 ms\n"
+            "bad (tc): refused\n"
+            "  " +
+                refusal().text() + "\n" + story_of(refusal(), "  "));
+}
+
+TEST(VerifyText, TheLogComesBeforeTheVerdict) {
+  EXPECT_TRUE(to_text(two_programs(), {.log = true}).starts_with("the log\ngood (xdp): accepted\n"));
+}
+
+TEST(VerifyText, JsonSaysTheSame) {
+  const auto json = to_json(two_programs(), {.log = true});
+  EXPECT_EQ(json["schema"], "forager-verify");
+  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["object"], "a.o");
+  const auto& good = json["programs"][0];
+  EXPECT_EQ(good["verdict"], "accepted");
+  EXPECT_EQ(good["statistics"]["processed"], 56789);
+  EXPECT_EQ(good["log"], "the log\n");
+  EXPECT_FALSE(good.contains("diagnostic"));
+  const auto& bad = json["programs"][1];
+  EXPECT_EQ(bad["verdict"], "refused");
+  EXPECT_EQ(bad["diagnostic"]["function"], "parse");
+  EXPECT_EQ(bad["diagnostic"]["path"].size(), 2U);
+  EXPECT_EQ(bad["diagnostic"]["hint"], "compare with data_end before reading");
+  EXPECT_FALSE(bad.contains("statistics")) << "the verifier never saw it";
+}
+
+TEST(VerifyText, ValuesAreSaidShortly) {
+  EXPECT_EQ(value_text({}), "") << "nothing is known";
+  EXPECT_EQ(value_text({.min = 5, .max = 5, .signed_min = 5, .signed_max = 5, .bits = 5, .unknown_bits = 0}), "5");
+  const auto minus = static_cast<std::uint64_t>(-3);
+  EXPECT_EQ(value_text({.min = minus, .max = minus, .bits = minus, .unknown_bits = 0}), "-3");
+  EXPECT_EQ(value_text({.min = 0, .max = 255}), "0..255");
+  EXPECT_EQ(value_text({.min = 1}), "at least 1");
+  EXPECT_EQ(value_text({.signed_min = -4, .signed_max = 4}), "-4..4");
+  EXPECT_EQ(value_text({.signed_min = 0}), "at least 0");
+  EXPECT_EQ(value_text({.signed_max = 9}), "at most 9, signed");
+  EXPECT_EQ(value_text({.unknown_bits = ~std::uint64_t{7}}), "a multiple of 8");
+  EXPECT_EQ(value_text({.min = 0, .max = 60, .unknown_bits = 0x3c}), "0..60, a multiple of 4");
+  EXPECT_EQ(value_text({.bits = 2, .unknown_bits = ~std::uint64_t{3}}), "2 over a multiple of 4");
+}
+
+TEST(VerifyText, WithoutFactsThereIsTheProgramOnly) {
+  program::Source source{.name = "f", .type = isa::ProgType::xdp, .slots = *program::assemble("r0 = 2\nexit\n")};
+  const auto program = verifier::UnverifiedForTests::make(*program::Program::decode(std::move(source)));
+  EXPECT_EQ(facts_text(*program), "f:\n   0: r0 = 2\n   1: exit\n");
+  const auto json = facts_json(*program);
+  ASSERT_EQ(json.size(), 2U);
+  EXPECT_EQ(json[0]["disasm"], "r0 = 2");
+  EXPECT_EQ(json[0]["reachable"], true);
+  EXPECT_FALSE(json[0].contains("live"));
+}
+
+}  // namespace
+}  // namespace forager::cli
