@@ -25,17 +25,22 @@ Diagnostic refusal() {
 }
 
 VerifyResult two_programs() {
-  VerifyResult result{.object = "a.o"};
-  result.programs.push_back({.name = "good", .type = "xdp", .section = "xdp", .examined = true, .instructions = 1234});
-  result.programs.back().report = {.log = "the log\n",
-                                   .processed_instructions = 56789,
-                                   .total_states = 12,
-                                   .peak_states = 7,
-                                   .peak_bytes = 3072,
-                                   .stack_depth = 64};
-  result.programs.back().verify_ns = 1'500'000;
-  result.programs.push_back({.name = "bad", .type = "tc", .section = "tc", .refused = refusal()});
-  return result;
+  ProgramVerdict good, bad;
+  good.type = good.section = "xdp";
+  good.name = "good";
+  good.examined = true;
+  good.instructions = 1234;
+  good.report.log = "the log\n";
+  good.report.processed_instructions = 56789;
+  good.report.total_states = 12;
+  good.report.peak_states = 7;
+  good.report.peak_bytes = 3072;
+  good.report.stack_depth = 64;
+  good.verify_ns = 1'500'000;
+  bad.name = "bad";
+  bad.type = bad.section = "tc";
+  bad.refused = refusal();
+  return {.object = "a.o", .programs = {good, bad}};
 }
 
 TEST(VerifyText, ARefusalIsOneLineAndThenItsStory) {
