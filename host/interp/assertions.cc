@@ -191,6 +191,9 @@ std::uint64_t Assertions::reach(unsigned index, const Registers& registers) cons
     case Arg::mem:
     case Arg::mem_or_null:
     case Arg::mem_uninit:
+    case Arg::mem_update:
+    case Arg::mem_out:
+    case Arg::mem_out_or_null:
       return registers[index + 2];
     case Arg::long_out:
       return 8;
@@ -234,8 +237,9 @@ std::string Assertions::check_argument_use(unsigned index, const Registers& regi
   }
   if (region.kind != RegionKind::map_value || reach(index, registers) == 0) return {};
   const Arg arg = helper.args[index];
-  const bool writes =
-      arg == Arg::mem_uninit || arg == Arg::map_value_uninit || arg == Arg::long_out || arg == Arg::int_out;
+  const bool writes = arg == Arg::mem_uninit || arg == Arg::mem_update || arg == Arg::mem_out ||
+                      arg == Arg::mem_out_or_null || arg == Arg::map_value_uninit || arg == Arg::long_out ||
+                      arg == Arg::int_out;
   return check_use(region.map, writes ? Touch::write : Touch::read);
 }
 

@@ -92,6 +92,13 @@ bool Machine::pass(Call& call, unsigned index) {
       return pass_memory(call, index, call.map->spec().value_size, Use::read);
     case Arg::map_value_uninit:
       return pass_memory(call, index, call.map->spec().value_size, Use::write);
+    case Arg::mem_update:
+      return pass_sized(call, index, Use::read_write);
+    case Arg::mem_out_or_null:
+      if (value == 0 && r_[index + 2] == 0) return true;
+      [[fallthrough]];
+    case Arg::mem_out:
+      return pass_sized(call, index, Use::write);
     case Arg::mem_or_null:
       if (value == 0 && r_[index + 2] == 0) return true;
       [[fallthrough]];

@@ -71,6 +71,7 @@ constexpr HelperRow helper(std::uint32_t id, std::string_view name, Ret returns,
           .program_types = types | sets::ext,
           .gpl_only = (flags & gpl) != 0,
           .changes_packet = (flags & moves_packet) != 0,
+          .takes_packet = false,
           .map_types = takes_map ? sets::maps::kKeyed : 0};
 }
 
@@ -87,6 +88,7 @@ constexpr auto kHelpers = [] {
   const auto find = [&](std::string_view name) { return std::ranges::find(rows, name, &HelperRow::name); };
   using namespace sets::maps;
 #define FORAGER_HELPER_MAPS(name, types) find(#name)->map_types = types;
+#define FORAGER_HELPER_PACKET(name) find(#name)->takes_packet = true;
 #include "isa/helpers.def"
   return rows;
 }();

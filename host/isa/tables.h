@@ -167,6 +167,9 @@ enum class Arg : std::uint8_t {
   mem,  // readable memory, its size in the next argument
   mem_or_null,
   mem_uninit,  // memory to be filled, its size in the next argument
+  mem_update,  // readable memory that is written to, its size in the next argument
+  mem_out,     // memory that is written to, perhaps in part, its size in the next argument
+  mem_out_or_null,
   const_size,  // that size in bytes, bounded and not 0
   const_size_or_zero,
   alloc_mem,         // a reserved record
@@ -217,6 +220,7 @@ struct HelperRow {
   ProgTypeSet program_types;  // who may call it
   bool gpl_only;
   bool changes_packet;   // packet pointers are invalid afterwards
+  bool takes_packet;     // its memory arguments may lie in the packet
   MapTypeSet map_types;  // what its const_map argument may be; empty without one
 };
 

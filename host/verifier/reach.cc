@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which blocks are reached: by any path of the graph, or only along branches that can go that way.
+// What the control-flow graph alone decides: code that nothing reaches, and, where asked, that nothing goes back.
 #include <cerrno>
 
 #include <fmt/format.h>
 
-#include "verifier/passes.h"
+#include "verifier/structure.h"
 
 namespace forager::verifier {
 namespace {
 
 using isa::Op;
+using program::Program;
 
-// Blocks reached from the first subprogram, through local calls and callbacks too. may_go(last instruction of a block,
-// whether along its branch) says which edges count.
-template <class MayGo>
-std::vector<bool> reached_blocks(const Program& program, MayGo may_go) {
+// Blocks reached from the first subprogram along any edge, through local calls and callbacks too.
+std::vector<bool> reached_blocks(const Program& program) {
   std::vector<bool> reached(program.blocks().size(), false);
-  std::vector<std::uint32_t> work;
-  const auto visit = [&](std::uint32_t block) {
+  std::vector<u32> work;
+  const auto visit = [&](u32 block) {
     if (reached[block]) return;
     reached[block] = true;
     work.push_back(block);
@@ -27,38 +26,48 @@ std::vector<bool> reached_blocks(const Program& program, MayGo may_go) {
   while (!work.empty()) {
     const program::Block& block = program.blocks()[work.back()];
     work.pop_back();
-    for (std::uint32_t at = block.begin; at < block.end; ++at) {
-      const Instruction& insn = program.instructions()[at];
+    for (u32 at = block.begin; at < block.end; ++at) {
+      const program::Instruction& insn = program.instructions()[at];
       if (insn.op == Op::call_local || insn.op == Op::lddw_func) visit(program.block_of(insn.target));
     }
-    // Of two successors the first is the fall-through.
-    const bool two_ways = block.successors.size() == 2;
-    for (std::size_t i = 0; i < block.successors.size(); ++i) {
-      if (!two_ways || may_go(block.end - 1, i == 1)) visit(block.successors[i]);
-    }
+    for (const u32 next : block.successors) visit(next);
   }
   return reached;
 }
 
 }  // namespace
 
-void mark_reachable(const Program& program, std::span<Facts> facts) {
-  const auto reached = reached_blocks(program, [&](std::uint32_t last, bool taken) {
-    const Branch branch = facts[last].branch;
-    return branch == Branch::both || (branch == Branch::always) == taken;
-  });
-  for (std::size_t i = 0; i < facts.size(); ++i) {
-    facts[i].reachable = reached[program.block_of(static_cast<std::uint32_t>(i))];
-  }
+Diagnostic diagnose(const Program& program, u32 instruction, ErrorKind kind, int error, std::string message) {
+  Diagnostic out;
+  out.kind = kind;
+  out.error = error;
+  out.message = std::move(message);
+  out.instruction = program.instructions()[instruction].slot;
+  out.source = program.source_line(instruction);
+  out.function = program.subprograms()[program.subprogram_of(instruction)].name;
+  return out;
 }
 
 Result<> check_dead_code(const Program& program) {
-  const auto reached = reached_blocks(program, [](std::uint32_t, bool) { return true; });
+  const auto reached = reached_blocks(program);
   for (std::size_t b = 0; b < reached.size(); ++b) {
     if (reached[b]) continue;
-    const std::uint32_t at = program.blocks()[b].begin;
-    return refuse(program, at, ErrorKind::rejected, EINVAL,
-                  fmt::format("unreachable insn {}", program.instructions()[at].slot));
+    const u32 at = program.blocks()[b].begin;
+    return std::unexpected(diagnose(program, at, ErrorKind::rejected, EINVAL,
+                                    fmt::format("unreachable insn {}", program.instructions()[at].slot)));
+  }
+  return {};
+}
+
+Result<> check_no_loops(const Program& program) {
+  for (u32 at = 0; at < program.instructions().size(); ++at) {
+    const program::Instruction& insn = program.instructions()[at];
+    const bool back =
+        insn.target != program::kNone && insn.target <= at && insn.op != Op::call_local && insn.op != Op::lddw_func;
+    if (!back) continue;
+    return std::unexpected(diagnose(program, at, ErrorKind::rejected, EINVAL,
+                                    fmt::format("back-edge from insn {} to {}: loops are refused by request", insn.slot,
+                                                program.instructions()[insn.target].slot)));
   }
   return {};
 }

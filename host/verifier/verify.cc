@@ -1,36 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// verify(): runs the passes and writes the log.
+// verify(): runs the passes, collects the facts and writes the log.
 #include "verifier/verify.h"
 
 #include <algorithm>
 #include <cerrno>
 
 #include <fmt/format.h>
-#include <linux/bpf.h>
 
 #include "program/text.h"
-#include "verifier/passes.h"
+#include "verifier/analysis.h"
+#include "verifier/structure.h"
+#include "verifier/values.h"
 
 namespace forager::verifier {
 namespace {
-
-using isa::Op;
-
-// A program that names a map may write to it, through a value pointer if not by a helper; telling more takes the
-// pointer tracking of the full verifier.
-std::vector<MapUse> map_uses_of(const Program& program, std::span<const Facts> facts) {
-  std::vector<MapUse> uses(program.maps().size(), MapUse::unused);
-  for (std::size_t at = 0; at < facts.size(); ++at) {
-    const Instruction& insn = program.instructions()[at];
-    const bool names_map = insn.op == Op::lddw_map_idx || insn.op == Op::lddw_map_idx_value;
-    if (!names_map || !facts[at].reachable) continue;
-    const std::uint32_t map = program::map_index(insn);
-    const bool frozen = (program.maps()[map].flags & BPF_F_RDONLY_PROG) != 0;
-    uses[map] = frozen ? MapUse::read_only : MapUse::read_write;
-  }
-  return uses;
-}
 
 Result<> check_program_type(const Program& program) {
   const auto id = static_cast<std::uint32_t>(program.type());
@@ -38,17 +22,16 @@ Result<> check_program_type(const Program& program) {
   return fail(ErrorKind::rejected, EINVAL, fmt::format("unknown program type {}", id));
 }
 
-Result<> run_passes(const Program& program, std::span<Facts> facts) {
+Result<> check_shape(const Program& program, const Options& options) {
   if (auto done = check_program_type(program); !done) return done;
   if (auto done = check_dead_code(program); !done) return done;
-  mark_reachable(program, facts);
-  if (auto done = check_instructions(program, facts); !done) return done;
-  return check_call_graph(program, facts);
+  if (auto done = check_no_recursion(program); !done) return done;
+  return options.strict_loops ? check_no_loops(program) : Result<>{};
 }
 
-// In the kernel's form: the instruction and what is wrong with it, then the count.
-std::string log_of(const Program& program, const Result<>& verdict, std::uint64_t processed) {
-  std::string log;
+// In the kernel's form: the instruction and what is wrong with it, how it came there, then the count.
+void log_verdict(const Program& program, const Result<>& verdict, Report& report) {
+  std::string& log = report.log;
   if (!verdict) {
     const Diagnostic& error = verdict.error();
     if (!error.source.empty()) log += fmt::format("; {}\n", error.source);
@@ -57,24 +40,72 @@ std::string log_of(const Program& program, const Result<>& verdict, std::uint64_
                          to_text(program, program.instruction_at(*error.instruction)));
     }
     log += error.message + "\n";
+    if (error.limit) log += fmt::format("limit {}, asked {}\n", *error.limit, error.asked.value_or(0));
+    if (!error.path.empty()) log += "the path there:\n";
+    for (const std::string& line : error.path) log += "  " + line + "\n";
+    if (!error.hint.empty()) log += "hint: " + error.hint + "\n";
   }
-  return log + fmt::format("processed {} insns (limit {})\n", processed, isa::kMaxInstructions);
+  log += fmt::format("stack depth {}\n", report.stack_depth);
+  log += fmt::format("processed {} insns (limit {}) total_states {} peak_states {} peak_bytes {}\n",
+                     report.processed_instructions, isa::kMaxInstructions, report.total_states, report.peak_states,
+                     report.peak_bytes);
 }
 
 }  // namespace
 
+class Verification {
+ public:
+  Verification(const Program& program, const Options& options, Report& report)
+      : program_(program), options_(options), report_(report) {}
+
+  Result<> run() {
+    if (auto done = check_shape(program_, options_); !done) return done;
+    structure_ = find_structure(program_);
+    Analysis analysis(program_, options_, structure_, report_);
+    try {
+      analysis.run();
+    } catch (Refusal& refusal) {
+      return std::unexpected(std::move(refusal.diagnostic));
+    }
+    facts_ = analysis.recorder().facts();
+    arguments_ = analysis.recorder().arguments();
+    uses_ = analysis.recorder().uses();
+    std::vector<bool> reached(facts_.size());
+    for (std::size_t i = 0; i < facts_.size(); ++i) reached[i] = facts_[i].reachable;
+    if (auto done = check_call_graph(program_, structure_, reached, analysis.stack_depths(), report_.stack_depth);
+        !done) {
+      return done;
+    }
+    for (std::size_t i = 0; i < facts_.size(); ++i) facts_[i].live = structure_.live_after[i];
+    add_value_facts(program_, facts_, arguments_);
+    return {};
+  }
+
+  std::vector<Facts> facts_;
+  std::vector<ArgumentFacts> arguments_;
+  std::vector<MapUse> uses_;
+
+ private:
+  const Program& program_;
+  const Options& options_;
+  Report& report_;
+  Structure structure_;
+};
+
 Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, const Options& options,
                                                       Report* report) {
+  Report own;
+  Report& said = report == nullptr ? own : *report;
+  said = {};
   std::shared_ptr<VerifiedProgram> verified(new VerifiedProgram(std::move(program)));
-  verified->facts_ = scan_blocks(verified->program_);
-  auto verdict = run_passes(verified->program_, verified->facts_);
-  if (report != nullptr) {
-    report->processed_instructions =
-        static_cast<std::uint64_t>(std::ranges::count(verified->facts_, true, &Facts::reachable));
-    if (options.log_level > 0) report->log = log_of(verified->program_, verdict, report->processed_instructions);
-  }
+  Verification verification(verified->program_, options, said);
+  auto verdict = verification.run();
+  if (options.log_level > 0) log_verdict(verified->program_, verdict, said);
   if (!verdict) return std::unexpected(std::move(verdict.error()));
-  verified->uses_ = map_uses_of(verified->program_, verified->facts_);
+  verified->facts_ = std::move(verification.facts_);
+  verified->arguments_ = std::move(verification.arguments_);
+  verified->uses_ = std::move(verification.uses_);
+  verified->needs_zeroed_stack_ = options.allow_uninitialised_stack;
   return verified;
 }
 

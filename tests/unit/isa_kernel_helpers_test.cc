@@ -148,6 +148,9 @@ std::optional<Code> fitting(Arg kind, unsigned reg, std::optional<int> map) {
       return stack_pointer(reg, kArea);
     case Arg::map_value_uninit:
     case Arg::mem_uninit:
+    case Arg::mem_update:
+    case Arg::mem_out:
+    case Arg::mem_out_or_null:
       return stack_pointer(reg, kArea);
     case Arg::const_size:
     case Arg::const_size_or_zero:
@@ -177,6 +180,7 @@ std::vector<std::pair<const char*, Code>> unfitting(Arg kind, unsigned reg) {
     case Arg::const_alloc_size:
       return {{"a pointer", {copy(reg, 10)}}};
     case Arg::mem_or_null:
+    case Arg::mem_out_or_null:
     case Arg::map_value_or_null:
       return {{"the number 1", {mov(reg, 1)}}};
     case Arg::ctx_or_null:

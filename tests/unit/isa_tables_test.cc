@@ -249,7 +249,10 @@ TEST(Helpers, AreNumberedWithoutGaps) {
   EXPECT_EQ(find_helper(212U), nullptr);
 }
 
-bool is_memory(Arg arg) { return arg == Arg::mem || arg == Arg::mem_or_null || arg == Arg::mem_uninit; }
+bool is_memory(Arg arg) {
+  return arg == Arg::mem || arg == Arg::mem_or_null || arg == Arg::mem_uninit || arg == Arg::mem_update ||
+         arg == Arg::mem_out || arg == Arg::mem_out_or_null;
+}
 bool is_size(Arg arg) { return arg == Arg::const_size || arg == Arg::const_size_or_zero; }
 
 TEST(Helpers, ArgumentsMakeSense) {
