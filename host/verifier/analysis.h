@@ -122,6 +122,7 @@ class Analysis {
   void pointer_arithmetic(const Instruction& insn, Alu op, const Reg& pointer, const Reg& amount);
   void check_sane_offset(const Reg& reg, const Reg& pointer);
   void link_on_copy(Reg& reg);
+  static void link_shifted(Reg& result, Alu op, unsigned width, const Reg& before, const Scalar& by);
 
   // jumps.cc
   [[nodiscard]] Flow conditional_jump(const Instruction& insn);
@@ -148,6 +149,7 @@ class Analysis {
   };
   // Checks an access through a register; gives what a load yields.
   Reg access(const Access& access, const Reg* value, u32 value_reg, bool sign);
+  void check_one_kind(RegType type);
   Reg access_context(const Access& a, const Reg& base);
   void access_packet(const Access& a, const Reg& base);
   Reg access_map_value(const Access& a, const Reg& base, bool sign);
@@ -246,6 +248,7 @@ class Analysis {
   u32 ids_ = 0;
   u32 entry_subprogram_ = 0;
   std::vector<u32> stack_depths_;
+  std::vector<RegType> access_types_;  // by instruction: what it accessed first
   std::vector<bool> global_called_;
 
   // Back edges whose target is not done (convergence.cc).

@@ -22,6 +22,7 @@ struct AluForm {
   Alu op{};
   std::uint8_t width = 64;  // of the operation
   std::uint8_t bytes = 8;   // sign extension: of the source; swaps: kept
+  bool reverses = false;    // swaps: the bytes' order
 };
 
 constexpr auto kForms = [] {
@@ -34,7 +35,8 @@ constexpr auto kForms = [] {
   }
 #define FORAGER_MOVSX(name, width, bits, expr) set(Op::name, {Shape::sign_extend, Alu::mov, width, (bits) / 8});
 #define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr) \
-  set(Op::name, {(imm) == 0 ? Shape::negate : Shape::swap, Alu::sub, width, (imm) / 8});
+  set(Op::name,                                                 \
+      {(imm) == 0 ? Shape::negate : Shape::swap, Alu::sub, width, (imm) / 8, std::string_view(mnemonic)[0] == 'b'});
 #include "isa/isa.def"
   return forms;
 }();
@@ -80,12 +82,21 @@ bool contradicts(const Scalar& s) { return s.u.min > s.u.max || s.s.min > s.s.ma
 // Copies of a number share an identity, so that what is learnt of one holds for the others.
 void Analysis::link_on_copy(Reg& reg) {
   if (!reg.is_scalar() || reg.scalar.is_constant()) return;
-  if (reg.has_delta) {
-    reg.has_delta = false;
-    reg.offset = 0;
-    reg.id = 0;
-  }
+  if (reg.delta != Delta::none) unlink(reg);
   if (reg.id == 0) reg.id = next_id();
+}
+
+// "copy += constant" still tells of the original; in 32 bits, if the original fits them.
+void Analysis::link_shifted(Reg& result, Alu op, unsigned width, const Reg& before, const Scalar& by) {
+  const bool constant = width == 64 ? by.is_constant() : by.is_constant32();
+  if ((op != Alu::add && op != Alu::sub) || !constant || before.id == 0 || before.delta != Delta::none) return;
+  if (width == 32 && before.scalar.u.max > Limits<u32>::max()) return;
+  s64 delta = width == 64 ? static_cast<s64>(by.value()) : static_cast<s32>(by.bits.value);
+  if (delta <= Limits<s32>::min() || delta > Limits<s32>::max()) return;
+  if (op == Alu::sub) delta = -delta;
+  result.id = before.id;
+  result.delta = width == 64 ? Delta::wide : Delta::half;
+  result.offset = static_cast<s32>(delta);
 }
 
 void Analysis::move(const Instruction& insn) {
@@ -158,9 +169,7 @@ void Analysis::arithmetic(const Instruction& insn) {
       link_on_copy(state_.regs()[insn.src]);
       copied = state_.regs()[insn.src];
     } else {
-      copied.id = 0;
-      copied.has_delta = false;
-      copied.offset = 0;
+      unlink(copied);
     }
     copied.scalar.truncate(4);
     dst = copied;
@@ -187,20 +196,19 @@ void Analysis::arithmetic(const Instruction& insn) {
   }
   const Reg before = read_reg(insn.dst);
   if (form.shape == Shape::negate || form.shape == Shape::swap) {
-    const bool tracked = form.shape == Shape::negate && before.is_scalar();
-    dst = tracked ? scalar_reg(alu(Alu::sub, form.width, Scalar::constant(0), before.scalar)) : scalar_reg();
+    if (!before.is_scalar()) {
+      dst = scalar_reg();
+    } else if (form.shape == Shape::negate) {
+      dst = scalar_reg(alu(Alu::sub, form.width, Scalar::constant(0), before.scalar));
+    } else {
+      dst = scalar_reg(swap_bytes(before.scalar, form.bytes, form.reverses));
+    }
     return;
   }
   // Two numbers.
   if (before.is_scalar() && src.is_scalar()) {
-    const bool shifts = form.op == Alu::add && form.width == 64 && before.id != 0 && src.scalar.is_constant();
     dst = scalar_reg(alu(form.op, form.width, before.scalar, src.scalar));
-    // "copy += constant" still tells of the original.
-    if (shifts && !before.has_delta && src.scalar.value() <= static_cast<u64>(Limits<s32>::max())) {
-      dst.id = before.id;
-      dst.has_delta = true;
-      dst.offset = static_cast<s32>(src.scalar.value());
-    }
+    link_shifted(dst, form.op, form.width, before, src.scalar);
     return;
   }
   if (before.is_pointer() && src.is_pointer()) {

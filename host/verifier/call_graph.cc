@@ -70,7 +70,7 @@ Result<> walk(const Program& program, const Calls& calls, Leave leave) {
   return {};
 }
 
-u32 rounded(u32 depth) { return (std::max(depth, 1U) + kStackRound - 1) / kStackRound * kStackRound; }
+u32 rounded(u32 depth) { return (depth + kStackRound - 1) / kStackRound * kStackRound; }
 
 struct Need {
   u32 frames = 0, stack = 0;   // of the deepest chain from here

@@ -93,8 +93,8 @@ class Comparison {
   }
 
   bool exactly(const Reg& old, const Reg& now) {
-    return same_shape(old, now) && old.has_delta == now.has_delta && old.offset == now.offset &&
-           old.range == now.range && old.scalar == now.scalar && same_ids(old, now);
+    return same_shape(old, now) && old.delta == now.delta && old.offset == now.offset && old.range == now.range &&
+           old.scalar == now.scalar && same_ids(old, now);
   }
 
   bool same_ids(const Reg& old, const Reg& now) {
@@ -107,7 +107,7 @@ class Comparison {
     if (!old.scalar.contains(now.scalar)) return false;
     // A relation that the old state relied on must hold; one that it did not know does no harm.
     if (old.id == 0) return true;
-    return old.has_delta == now.has_delta && (!old.has_delta || old.offset == now.offset) &&
+    return old.delta == now.delta && (old.delta == Delta::none || old.offset == now.offset) &&
            renaming_.same(old.id, now.id);
   }
 

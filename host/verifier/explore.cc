@@ -55,6 +55,7 @@ Analysis::Analysis(const Program& program, const Options& options, const Structu
       type_(*isa::find_prog_type(static_cast<u32>(program.type()))),
       kept_(program.instructions().size()),
       stack_depths_(program.subprograms().size(), 0),
+      access_types_(program.instructions().size(), RegType::uninit),
       global_called_(program.subprograms().size(), false) {}
 
 Analysis::~Analysis() {
@@ -119,14 +120,14 @@ void Analysis::explore() {
     at_ = state_.at;
     count_instruction();
     if ((structure_.points[at_] & Structure::kPrunePoint) != 0 && visited()) {
-      log_line(fmt::format("from {}: safe", instruction(at_).slot));
+      if ((options_.log_level & 2) != 0) log_line(fmt::format("from {}: safe", instruction(at_).slot));
       end_path();
       more = next_path();
       continue;
     }
     recorder_.reached(at_);
     state_.steps.push_back({.instruction = at_, .frame = static_cast<std::uint8_t>(state_.current_frame())});
-    if (options_.log_level != 0) log_instruction();
+    if ((options_.log_level & 2) != 0) log_instruction();
     const Flow flow = step(current());
     if (flow == Flow::next) state_.at = at_ + 1;
     if (flow != Flow::ended) continue;
@@ -191,7 +192,7 @@ bool Analysis::next_path() {
   if (pending_.empty()) return false;
   state_ = std::move(pending_.back());
   pending_.pop_back();
-  if (options_.log_level >= 2) log_state("resuming");
+  if ((options_.log_level & 2) != 0) log_state("resuming");
   return true;
 }
 

@@ -75,11 +75,27 @@ Outcome decide_packet(Condition condition, const Reg& packet) {
   }
 }
 
+// A way on which no value is left is not taken. What the operands hold decides that, as it does for ranges.
+Outcome decide_by_contradiction(Condition condition, unsigned width, const Reg& dst, const Reg& src) {
+  if (!dst.is_scalar() || !src.is_scalar()) return Outcome::unknown;
+  const auto possible = [&](Condition holds) {
+    Scalar a = dst.scalar, b = src.scalar;
+    return refine(holds, width, a, b);
+  };
+  if (!possible(condition)) return Outcome::never;
+  return possible(opposite(condition)) ? Outcome::unknown : Outcome::always;
+}
+
 bool is_packet_pair(const Reg& start, const Reg& end) {
   if (start.type == RegType::packet && end.type == RegType::packet_end) return true;
   // data_meta is compared with data, as it came from the context.
   return start.type == RegType::packet_meta && end.type == RegType::packet && end.offset == 0 && end.id == 0 &&
          end.scalar.is_constant() && end.scalar.value() == 0;
+}
+
+Scalar shifted(const Scalar& value, Delta kind, s64 by) {
+  if (kind == Delta::none) return value;
+  return alu(Alu::add, kind == Delta::wide ? 64 : 32, value, Scalar::constant(static_cast<u64>(by)));
 }
 
 // Where start + offset <= end: so many bytes exist behind every pointer with this variable part.
@@ -115,7 +131,8 @@ Analysis::Flow Analysis::conditional_jump(const Instruction& insn) {
   const Reg src = by_register ? read_reg(insn.src) : constant_reg(insn.imm);
   const Reg dst = read_reg(insn.dst);
 
-  const Outcome outcome = decide_jump(condition, width, dst, src);
+  Outcome outcome = decide_jump(condition, width, dst, src);
+  if (outcome == Outcome::unknown) outcome = decide_by_contradiction(condition, width, dst, src);
   if (outcome != Outcome::unknown) {
     mark_precise(insn.dst);
     if (by_register) mark_precise(insn.src);
@@ -151,7 +168,7 @@ void Analysis::learn(State& state, Condition condition, unsigned width, const In
   if (dst.is_scalar() && src.is_scalar()) {
     Scalar a = dst.scalar, b = src.scalar;
     const bool itself = by_register && insn.dst == insn.src;
-    if (!itself) refine(condition, width, a, b);
+    if (!itself) (void)refine(condition, width, a, b);
     state.regs()[insn.dst].scalar = a;
     if (by_register && !itself) {
       state.regs()[insn.src].scalar = b;
@@ -173,8 +190,12 @@ void Analysis::spread(State& state, u32 number, const LinkedPlaces& places) {
     Frame& frame = state.frames[place.frame];
     Reg& reg = place.is_slot ? frame.slots[place.index].reg : frame.regs[place.index];
     if (reg.id != known.id || !reg.is_scalar()) continue;
-    const s64 delta = (reg.has_delta ? s64{reg.offset} : 0) - (known.has_delta ? s64{known.offset} : 0);
-    reg.scalar = delta == 0 ? known.scalar : alu(Alu::add, 64, known.scalar, Scalar::constant(static_cast<u64>(delta)));
+    if (reg.delta == known.delta && (known.delta == Delta::none || reg.offset == known.offset)) {
+      reg.scalar = known.scalar;
+      continue;
+    }
+    const Scalar value = shifted(known.scalar, known.delta, -s64{known.offset});
+    reg.scalar = shifted(value, reg.delta, reg.offset);
   }
 }
 

@@ -10,6 +10,7 @@ namespace forager::verifier {
 
 namespace {
 
+constexpr unsigned kEverything = 2;  // BPF_LOG_LEVEL2
 constexpr std::size_t kMaxLog = std::size_t{64} << 20;
 
 char letter(Byte byte) { return "?rm0d"[static_cast<std::size_t>(byte)]; }
@@ -26,13 +27,13 @@ std::string slot_text(const Slot& slot, u32 index, std::span<const MapSpec> maps
 }  // namespace
 
 void Analysis::log_line(std::string_view text) {
-  if (options_.log_level < 2 || report_.log.size() > kMaxLog) return;
+  if ((options_.log_level & kEverything) == 0 || report_.log.size() > kMaxLog) return;
   report_.log += text;
   report_.log += '\n';
 }
 
 void Analysis::log_state(std::string_view before) {
-  if (options_.log_level < 2 || report_.log.size() > kMaxLog) return;
+  if ((options_.log_level & kEverything) == 0 || report_.log.size() > kMaxLog) return;
   const Frame& frame = state_.frame();
   std::string out(before);
   if (state_.frames.size() > 1) out += fmt::format(" frame{}:", state_.current_frame());
@@ -49,7 +50,7 @@ void Analysis::log_state(std::string_view before) {
 }
 
 void Analysis::log_instruction() {
-  if (options_.log_level < 2 || report_.log.size() > kMaxLog) return;
+  if ((options_.log_level & kEverything) == 0 || report_.log.size() > kMaxLog) return;
   const Instruction& insn = current();
   if (const std::string source = program_.source_line(at_); !source.empty()) log_line("; " + source);
   log_state(

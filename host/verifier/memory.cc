@@ -90,12 +90,11 @@ void Analysis::atomic(const Instruction& insn) {
            "atomics work on the stack, map values and records");
   }
   const u32 bytes = row.width / 8U;
-  (void)access({insn.dst, insn.offset, bytes, Touch::read, true}, nullptr, 0, false);
+  const Reg old = access({insn.dst, insn.offset, bytes, Touch::read, true}, nullptr, 0, false);
   (void)access({insn.dst, insn.offset, bytes, Touch::write, true}, nullptr, kNone, false);
   if (base.type == RegType::map_value) recorder_.map_touched(base, Recorder::MapTouch::atomic, insn.op);
   if (!row.fetches) return;
-  state_.regs()[(use.reads & 1U) != 0 && (use.writes & 1U) != 0 ? 0 : insn.src] =
-      scalar_reg(Scalar::loaded(bytes, false));
+  state_.regs()[use.writes == 1U ? 0 : insn.src] = old;
 }
 
 // Legacy packet access: r6 is the packet's context, r0 the result, and the program may end here.
@@ -127,6 +126,7 @@ Reg Analysis::access(const Access& a, const Reg* value, u32 value_reg, bool sign
                        read ? "read" : "written", say(base)),
            hint);
   }
+  check_one_kind(base.type);
   check_alignment(a, base, options_.strict_alignment || a.atomic);
   bool in_bounds = true;
   s64 origin = 0;
@@ -187,25 +187,34 @@ Reg Analysis::access(const Access& a, const Reg* value, u32 value_reg, bool sign
   return result;
 }
 
+// Engines may turn an access of a context or a socket into something else, so such an instruction accesses nothing else
+// on another path (Linux reg_type_mismatch).
+void Analysis::check_one_kind(RegType type) {
+  const auto special = [](RegType t) {
+    return t == RegType::context || t == RegType::socket || t == RegType::socket_common || t == RegType::tcp_socket ||
+           t == RegType::xdp_socket || t == RegType::flow_keys;
+  };
+  RegType& before = access_types_[at_];
+  if (before == RegType::uninit) before = type;
+  if (before == type || (!special(before) && !special(type))) return;
+  refuse(EINVAL, "same insn cannot be used with different pointers: on another path it accessed something else");
+}
+
 Reg Analysis::access_context(const Access& a, const Reg& base) {
-  const bool free_form = program_.type() == ProgType::syscall;
-  if (!free_form && (base.offset != 0 || !base.scalar.is_constant() || base.scalar.value() != 0)) {
+  if (base.offset != 0 || !base.scalar.is_constant() || base.scalar.value() != 0) {
     if (base.offset < 0)
       refuse(EACCES, fmt::format("negative offset ctx ptr R{} off={} disallowed", a.reg, base.offset));
     refuse(EACCES, fmt::format("dereference of modified ctx ptr R{} off={} disallowed", a.reg, base.offset),
            "use the context pointer as it came in r1");
   }
-  if (free_form) check_range(a.reg, base, a.offset, a.bytes, type_.context->size, false, "context");
-  const s64 offset = a.offset + (free_form ? low_of(base, 0) : 0);
+  const s64 offset = a.offset;
   const isa::ContextField* field = nullptr;
-  if (offset >= 0 && offset < Limits<std::uint16_t>::max()) {
+  if (offset >= 0) {
     field = isa::check_access({.type = program_.type(),
                                .attach_type = program_.source().attach_type,
                                .offset = static_cast<u32>(offset),
                                .bytes = a.bytes,
                                .store = a.touch != Touch::read});
-    // Offsets that only the run knows are of memory without fields.
-    if (free_form && field == nullptr) return scalar_reg(Scalar::loaded(a.bytes, false));
   }
   if (field == nullptr) {
     const isa::ContextField* near = offset >= 0 ? isa::find_field(*type_.context, static_cast<u32>(offset)) : nullptr;

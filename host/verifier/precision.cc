@@ -131,9 +131,12 @@ void Analysis::trace_step(const Step& step, std::span<const LinkedPlaces> linked
       wanted.slots[step.slot_frame] &= ~slot_bit(step.slot);
       if (row.form == Form::store_reg) regs |= bit(insn.src) & kTraceable;
       break;
-    case Form::atomic:
-      regs &= static_cast<RegisterSet>(~register_use(program_, insn).writes);
+    case Form::atomic: {
+      const RegisterSet fetched = register_use(program_, insn).writes;
+      if ((regs & fetched) != 0 && on_slot) wanted.slots[step.slot_frame] |= slot_bit(step.slot);
+      regs &= static_cast<RegisterSet>(~fetched);
       break;
+    }
     case Form::packet_abs:
     case Form::packet_ind:
       regs &= static_cast<RegisterSet>(~(kArguments | bit(0)));

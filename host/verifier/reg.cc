@@ -83,7 +83,7 @@ std::string to_text(const Reg& reg, std::span<const program::MapSpec> maps) {
   if (reg.type == RegType::stack && reg.scalar.is_constant()) return fmt::format("fp{}", reg.whole_offset());
   std::string parts;
   const auto add = [&](std::string part) { parts += (parts.empty() ? "" : ",") + std::move(part); };
-  if (reg.id != 0) add(fmt::format("id={}{}", reg.id, reg.has_delta ? fmt::format("{:+}", reg.offset) : ""));
+  if (reg.id != 0) add(fmt::format("id={}{}", reg.id, reg.delta != Delta::none ? fmt::format("{:+}", reg.offset) : ""));
   if (reg.reference != 0) add(fmt::format("ref_obj_id={}", reg.reference));
   if (!reg.is_scalar() && reg.offset != 0) add(fmt::format("off={}", reg.offset));
   if (reg.is_packet()) add(fmt::format("r={}", reg.range));

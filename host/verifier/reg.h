@@ -43,6 +43,10 @@ enum class RegType : std::uint8_t {
 // Where memory comes from, as far as helpers care.
 enum class Origin : std::uint8_t { plain, record, slice };
 
+// How a number relates to the others of its identity: it is their value, or that plus `offset`, in 64 bits or in 32
+// (zero-extended; then the value itself fits 32 bits).
+enum class Delta : std::uint8_t { none, wide, half };
+
 enum class DynptrType : std::uint8_t { none, local, record };
 
 // Ranges of packet pointers that are known to be at, or beyond, the packet's end (they can reach no byte).
@@ -60,8 +64,8 @@ struct Reg {
   bool inner = false;  // map, map_value: of a map that an outer map (`map`) holds
   Origin origin = Origin::plain;
   DynptrType dynptr = DynptrType::none;
-  bool first_slot = false;   // of a dynptr on the stack
-  bool has_delta = false;    // scalar: its value is that of `id` plus `offset`
+  bool first_slot = false;  // of a dynptr on the stack
+  Delta delta = Delta::none;
   s32 offset = 0;            // fixed part of a pointer's offset
   u32 map = program::kNone;  // index in Program::maps(); function: its subprogram
   s32 range = 0;             // packet: bytes after the variable part known to exist
@@ -90,6 +94,13 @@ struct Reg {
   return out;
 }
 [[nodiscard]] inline Reg constant_reg(u64 value) { return scalar_reg(Scalar::constant(value)); }
+
+// The number stands for itself again.
+inline void unlink(Reg& reg) {
+  reg.id = 0;
+  reg.delta = Delta::none;
+  reg.offset = 0;
+}
 
 // "map_value_or_null", as the kernel's log names types; and the words for people: "a map value that may be null".
 [[nodiscard]] std::string type_name(const Reg& reg);

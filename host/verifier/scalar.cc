@@ -99,7 +99,7 @@ void Scalar::bits_from_bounds() {
   bits = whole.with_low32(half);
 }
 
-void Scalar::sync() {
+bool Scalar::sync() {
   bounds_from_bits();
   for (int round = 0; round < 3; ++round) {
     deduce32();
@@ -107,13 +107,13 @@ void Scalar::sync() {
     deduce_mixed();
   }
   // Contradicting ranges mean that no execution comes here; what is derived from them must not be trusted.
-  if (empty()) {
-    *this = {};
-    return;
+  if (!empty()) {
+    bits_from_bounds();
+    bounds_from_bits();
+    if (!empty()) return true;
   }
-  bits_from_bounds();
-  bounds_from_bits();
-  if (empty() || (bits.value & bits.mask) != 0) *this = {};
+  *this = {};
+  return false;
 }
 
 void Scalar::truncate(unsigned bytes) {

@@ -61,8 +61,8 @@ struct Scalar {
   // Ranges contradict each other: no value is left.
   [[nodiscard]] bool empty() const { return u.empty() || s.empty() || u32r.empty() || s32r.empty(); }
 
-  // Lets each view learn from the others.
-  void sync();
+  // Lets each view learn from the others. False if they contradict each other: no value is left; then nothing is known.
+  bool sync();
   // Keeps the low bytes and extends them by zeros, or by their sign.
   void truncate(unsigned bytes);
   void sign_extend(unsigned bytes);
@@ -87,6 +87,9 @@ enum class Alu : std::uint8_t {
 // unknown or excessive amounts) yields an unknown number of that width. Moves are not arithmetic here.
 [[nodiscard]] Scalar alu(Alu op, unsigned width, Scalar dst, Scalar src);
 
+// The low bytes, their order reversed or not, zero above.
+[[nodiscard]] Scalar swap_bytes(const Scalar& value, unsigned bytes, bool reverses);
+
 // Conditions of jumps, without their operands' forms; not_set is what holds where `set` is not taken.
 enum class Condition : std::uint8_t { eq, ne, gt, ge, lt, le, sgt, sge, slt, sle, set, not_set };
 [[nodiscard]] Condition opposite(Condition condition);
@@ -95,7 +98,7 @@ enum class Condition : std::uint8_t { eq, ne, gt, ge, lt, le, sgt, sge, slt, sle
 
 enum class Outcome : std::uint8_t { unknown, always, never };
 [[nodiscard]] Outcome decide(Condition condition, unsigned width, const Scalar& a, const Scalar& b);
-// What both operands are known to be where the condition holds.
-void refine(Condition condition, unsigned width, Scalar& a, Scalar& b);
+// What both operands are known to be where the condition holds; false if it cannot hold.
+[[nodiscard]] bool refine(Condition condition, unsigned width, Scalar& a, Scalar& b);
 
 }  // namespace forager::verifier

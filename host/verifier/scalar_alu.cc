@@ -185,6 +185,18 @@ Scalar alu32(Alu op, const Scalar& dst, const Scalar& src) {
 
 }  // namespace
 
+Scalar swap_bytes(const Scalar& value, unsigned bytes, bool reverses) {
+  Scalar out = value;
+  out.truncate(bytes);
+  if (!reverses) return out;
+  const unsigned unused = 64 - bytes * 8;
+  const Tnum swapped{__builtin_bswap64(out.bits.value) >> unused, __builtin_bswap64(out.bits.mask) >> unused};
+  out = {};
+  out.bits = swapped;
+  out.sync();
+  return out;
+}
+
 Scalar alu(Alu op, unsigned width, Scalar dst, Scalar src) {
   const bool divides = op == Alu::div || op == Alu::sdiv || op == Alu::mod || op == Alu::smod;
   const bool constant = width == 64 ? src.is_constant() : src.is_constant32();

@@ -158,7 +158,7 @@ Outcome decide(Condition condition, unsigned width, const Scalar& a, const Scala
   }
 }
 
-void refine(Condition condition, unsigned width, Scalar& a, Scalar& b) {
+bool refine(Condition condition, unsigned width, Scalar& a, Scalar& b) {
   const bool wide = width == 64;
   switch (condition) {
     case Condition::eq:
@@ -186,8 +186,8 @@ void refine(Condition condition, unsigned width, Scalar& a, Scalar& b) {
     default:
       return refine(mirrored(condition), width, b, a);
   }
-  a.sync();
-  b.sync();
+  const bool first = a.sync(), second = b.sync();
+  return first && second;
 }
 
 }  // namespace forager::verifier

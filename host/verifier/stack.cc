@@ -95,9 +95,7 @@ void Analysis::write_slot(u32 frame_number, s64 offset, u32 bytes, const Reg* va
         refuse(EINVAL, "cannot spill pointers to stack into stack frame of the caller");
       }
     } else if (!fits(value->scalar, bytes)) {
-      kept.id = 0;
-      kept.has_delta = false;
-      kept.offset = 0;
+      unlink(kept);
     } else if (value_reg != kNone) {
       link_on_copy(state_.regs()[value_reg]);
       kept = state_.regs()[value_reg];
@@ -195,9 +193,7 @@ Reg Analysis::fill(u32 frame_number, s64 offset, u32 bytes, bool sign) {
       if (bytes == 4 && spilled == 4 && fits(slot.reg.scalar, 4)) link_on_copy(slot.reg);
       Reg out = slot.reg;
       if (!fits(out.scalar, bytes) || sign) {
-        out.id = 0;
-        out.has_delta = false;
-        out.offset = 0;
+        unlink(out);
       }
       if (sign) {
         out.scalar.sign_extend(bytes);

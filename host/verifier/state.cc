@@ -22,7 +22,7 @@ void scrub(Byte& byte) {
 void forget_spill(Slot& slot) {
   if (!slot.is_spill()) return;
   for (Byte& byte : slot.bytes) {
-    if (byte == Byte::spill) byte = Byte::misc;
+    if (byte != Byte::invalid) byte = Byte::misc;
   }
   slot.reg = {};
 }

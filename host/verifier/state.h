@@ -119,7 +119,7 @@ Slot& slot_at(Frame& frame, u32 index);
 
 // A byte overwritten by something that is not tracked: zeros stay zeros, unwritten bytes stay unwritten.
 void scrub(Byte& byte);
-// The slot's Reg is no longer in it; bytes of it that stay become plain data.
+// The slot's Reg is no longer in it; what was written there is plain data now, as Linux has it.
 void forget_spill(Slot& slot);
 
 }  // namespace forager::verifier

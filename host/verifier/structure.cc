@@ -133,7 +133,9 @@ void describe_subprograms(const Program& program, Structure& out) {
       const Instruction& insn = program.instructions()[at];
       const isa::HelperRow* helper = helper_of(insn);
       if (helper != nullptr && helper->changes_packet) facts.moves_packet = true;
-      if (named(insn, "tail_call")) facts.tail_calls = true;
+      // What comes after a tail call in its own function runs only if the call failed; a caller may find the packet
+      // moved by the other program.
+      if (named(insn, "tail_call")) facts.tail_calls = facts.moves_packet = true;
       if (insn.op == Op::lddw_func) out.subprograms[program.subprogram_of(insn.target)].is_callback = true;
     }
   }
