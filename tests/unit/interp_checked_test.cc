@@ -55,6 +55,9 @@ TEST(Checked, RegistersOfSubprograms) {
   const std::string call = "r6 = 1\nr1 = 1\nr2 = 2\ncall f\n";
   const std::string f = "\nexit\nf: ";
   EXPECT_EQ(checked(call + "r7 = r0\nr7 = r6" + f + "r0 = r1\nr0 += r2"), "");
+  const std::string no_result = "call g\nexit\nf: r1 = 0\nexit\ng:";
+  EXPECT_EQ(checked(call + "r7 = r6\n" + no_result), "");
+  expect_only_checked(call + "r7 = r0\n" + no_result, "r0 is read but was never written");
   expect_only_checked(call + f + "r0 = r6", "r6 is read but was never written");
   expect_only_checked(call + f + "r0 = r3", "r3 is read but was never written");
   expect_only_checked(call + "r7 = r1" + f + "r0 = 0", "r1 is read but was never written");

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A program's frame, and its control flow: branches, loops, functions.
+#include "tests/fuzz/verifier/generator.h"
+
+#include <algorithm>
+
+namespace forager::fuzz {
+namespace {
+
+constexpr unsigned kJumps[] = {BPF_JEQ,  BPF_JNE,  BPF_JGT,  BPF_JGE,  BPF_JLT, BPF_JLE,
+                               BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE, BPF_JSET};
+constexpr unsigned kMaxDepth = 3;
+constexpr std::size_t kMaxFunctions = 2;
+
+}  // namespace
+
+std::vector<Slot> Generator::program() {
+  constexpr unsigned kCareless[] = {0, 0, 0, 0, 1, 1, 2, 5};
+  careless_ = random_.pick(kCareless);
+  main_function();
+  for (std::size_t i = 0; i < functions_.size(); ++i) function(i);
+  return code_.finish();
+}
+
+void Generator::main_function() {
+  out_ = code_.label();
+  state_.set(1, {.kind = Kind::context});
+  state_.set(10, {.kind = Kind::stack});
+  if (random_.percent(90)) {
+    code_.emit(copy(6, 1));
+    state_.set(6, {.kind = Kind::context});
+  }
+  if (random_.percent(60)) load_packet_pointers();
+  if (random_.percent(50)) use_direct_value();
+  budget_ = 4 + static_cast<unsigned>(random_.below(random_.percent(20) ? 24 : 12));
+  while (budget_ > 0) statement();
+  leave_function();
+}
+
+// A static function is verified at its calls; it is written with the state of the first.
+void Generator::function(std::size_t index) {
+  code_.bind(functions_[index].label);
+  state_ = State{};
+  for (unsigned i = 1; i < 6; ++i) {
+    state_.set(i, functions_[index].entry.regs[i]);
+    if (state_.regs[i].kind == Kind::stack) state_.regs[i] = {};  // of another frame
+  }
+  state_.set(10, {.kind = Kind::stack});
+  state_.ids = 1000;
+  in_function_ = true;
+  out_ = code_.label();
+  budget_ = 2 + static_cast<unsigned>(random_.below(5));
+  while (budget_ > 0) statement();
+  leave_function();
+}
+
+void Generator::leave_function() {
+  end_records();
+  const int number = find([](const Reg& reg) { return reg.kind == Kind::scalar; });
+  if (number >= 0 && random_.percent(in_function_ ? 80 : 40)) {
+    if (number != 0) code_.emit(copy(0, static_cast<unsigned>(number)));
+    if (!in_function_ && !mistake()) code_.emit(alu(BPF_ALU64, BPF_AND, 0, 3));
+  } else if (!mistake()) {
+    code_.emit(mov(0, random_.between(0, 4)));
+  }
+  code_.emit(leave());
+  if (!code_.is_used(out_)) return;  // code that nothing reaches is refused
+  code_.bind(out_);
+  code_.emit(mov(0, 1));
+  code_.emit(leave());
+}
+
+void Generator::block(unsigned statements) {
+  ++depth_;
+  for (; statements > 0 && budget_ > 0; --statements) statement();
+  --depth_;
+}
+
+void Generator::statement() {
+  using Write = bool (Generator::*)();
+  static constexpr Write kWrites[] = {
+      &Generator::arithmetic,
+      &Generator::arithmetic,
+      &Generator::arithmetic,
+      &Generator::move,
+      &Generator::move,
+      &Generator::load_scalar,
+      &Generator::load_scalar,
+      &Generator::store_something,
+      &Generator::store_something,
+      &Generator::spill,
+      &Generator::spill,
+      &Generator::fill,
+      &Generator::fill,
+      &Generator::variable_offset,
+      &Generator::variable_offset,
+      &Generator::variable_offset,
+      &Generator::variable_offset,
+      &Generator::check_packet,
+      &Generator::check_packet,
+      &Generator::lookup,
+      &Generator::lookup,
+      &Generator::check_null,
+      &Generator::use_direct_value,
+      &Generator::branch_on_scalar,
+      &Generator::branch_on_scalar,
+      &Generator::branch_on_scalar,
+      &Generator::loop,
+      &Generator::call_function,
+      &Generator::record,
+      &Generator::end_record,
+      &Generator::plain_helper,
+      &Generator::memory_helper,
+      &Generator::change_map,
+      &Generator::atomic_operation,
+      &Generator::move_packet,
+      &Generator::tail_call,
+      &Generator::pointer_difference,
+      &Generator::load_packet_pointers,
+  };
+  if (budget_ > 0) --budget_;
+  for (unsigned tries = 0; tries < 4; ++tries) {
+    if ((this->*random_.pick(kWrites))()) return;
+  }
+}
+
+// Leaves the function if the branch is taken. A program that would leave a record open goes on in both cases.
+void Generator::guard(const Slot& leaves_if) {
+  if (mistake() && mistake()) return;
+  if (state_.records > 0) {
+    code_.emit(leaves_if);  // to the next instruction, wherever it is taken
+    return;
+  }
+  code_.jump(leaves_if, out_);
+}
+
+// A comparison of a number with another, which is `with`, one that breaks ranges, or in a register.
+Slot Generator::comparison(unsigned reg, std::optional<std::uint64_t> with) {
+  const unsigned width = random_.percent(60) ? BPF_JMP : BPF_JMP32;
+  const unsigned op = random_.pick(kJumps);
+  const int other = find([](const Reg& one) { return one.kind == Kind::scalar; });
+  if (!with && other >= 0 && static_cast<unsigned>(other) != reg && random_.percent(35)) {
+    return branch_reg(width, op, reg, static_cast<unsigned>(other));
+  }
+  return branch(width, op, reg, static_cast<std::int32_t>(with.value_or(interesting(random_))));
+}
+
+void Generator::both_ways(const Slot& test, const std::function<void()>& taken,
+                          const std::function<void()>& not_taken) {
+  const Code::Label then = code_.label(), join = code_.label();
+  code_.jump(test, then);
+  const State before = state_;
+  not_taken();
+  code_.jump(join);
+  State after = state_;
+  state_ = before;
+  state_.ids = after.ids;
+  code_.bind(then);
+  taken();
+  code_.bind(join);
+  state_.meet(after);
+}
+
+bool Generator::branch_on_scalar() {
+  if (depth_ >= kMaxDepth) return false;
+  const unsigned reg = scalar();
+  const Slot test = comparison(reg);
+  const auto some = [this] { block(static_cast<unsigned>(random_.below(3))); };
+  if (state_.records == 0 && random_.percent(25)) {
+    code_.jump(test, out_);
+  } else {
+    both_ways(test, some, some);
+  }
+  return true;
+}
+
+// A counter in a register of its own, up or down, the bound a constant or a limited number.
+bool Generator::loop() {
+  if (depth_ >= kMaxDepth - 1) return false;
+  const unsigned counter = fresh();
+  if ((kept_ >> counter & 1) != 0) return false;
+  const auto rounds = static_cast<std::int64_t>(1 + random_.below(random_.percent(90) ? 8 : 200));
+  const bool down = random_.percent(25);
+  std::uint32_t kept = 1U << counter;
+  int bound = -1;
+  if (!down && random_.percent(30)) {
+    const unsigned reg = scalar();
+    if (reg != counter && (kept_ >> reg & 1) == 0) {
+      bound = static_cast<int>(reg);
+      kept |= 1U << reg;
+      code_.emit(alu(BPF_ALU64, BPF_AND, reg, 15));
+    }
+  }
+  load_number(counter, down ? static_cast<std::uint64_t>(rounds) : 0);
+  state_.set_scalar(counter, static_cast<std::uint64_t>(rounds));
+  for (unsigned reg = 0; reg < isa::kRegisters; ++reg) {
+    if (state_.regs[reg].kind != Kind::none && state_.regs[reg].kind != Kind::scalar) kept |= 1U << reg;
+    if (state_.regs[reg].kind == Kind::scalar && (kept >> reg & 1) == 0) state_.set_scalar(reg);
+  }
+  const std::uint32_t outer = kept_;
+  kept_ |= kept;
+  const State entry = state_;
+  const Code::Label head = code_.label();
+  code_.bind(head);
+  block(1 + static_cast<unsigned>(random_.below(3)));
+  kept_ = outer;
+  for (unsigned reg = 0; reg < 10; ++reg) {  // a round begins as the one before
+    if (entry.regs[reg].kind == Kind::scalar && state_.regs[reg].kind != Kind::scalar) load_number(reg, 0);
+  }
+  if (down) {
+    code_.emit(add(counter, -1));
+    code_.jump(branch(BPF_JMP, random_.coin() ? BPF_JNE : BPF_JSGT, counter, 0), head);
+  } else {
+    code_.emit(add(counter, 1));
+    const unsigned width = random_.percent(70) ? BPF_JMP : BPF_JMP32;
+    const unsigned op = random_.coin() ? BPF_JLT : random_.coin() ? BPF_JNE : BPF_JSLT;
+    code_.jump(bound >= 0 ? branch_reg(width, op == BPF_JNE ? BPF_JLT : op, counter, static_cast<unsigned>(bound))
+                          : branch(width, op, counter, rounds),
+               head);
+  }
+  return true;
+}
+
+bool Generator::call_function() {
+  if (in_function_ && random_.percent(70)) return false;
+  for (unsigned reg = 1; reg < 6; ++reg) {
+    if (state_.regs[reg].kind == Kind::none && random_.coin()) load_number(reg, interesting(random_));
+  }
+  std::size_t which = random_.below(kMaxFunctions);
+  if (in_function_) which = functions_.size();  // one that is not yet written, so that nothing recurs
+  if (which >= functions_.size()) {
+    if (functions_.size() == kMaxFunctions) return false;
+    which = functions_.size();
+    functions_.push_back({.label = code_.label(), .entry = state_});
+  }
+  code_.call(functions_[which].label);
+  state_.clobber();
+  state_.set_scalar(0);
+  return true;
+}
+
+}  // namespace forager::fuzz

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Generator: random programs that are nearly right.
+//
+// It writes what compilers and people write: packet bounds in all shapes, null checks, masks before variable offsets,
+// spills, loops with counters, subprograms, records, atomics, helpers with sizes from ranges, arithmetic on the numbers
+// that ranges break on. It keeps a guess of the state (state.h) so that most of it is sound, and now and then makes the
+// mistake that the rule at hand is there for: off by one, the wrong register, a check left out or turned round.
+//
+// A program is told by (seed, index) alone.
+//
+// Tested by: tests/unit/fuzz_generator_test.cc (the same again; every kind of statement; share accepted by the kernel).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "tests/fuzz/verifier/code.h"
+#include "tests/fuzz/verifier/random.h"
+#include "tests/fuzz/verifier/state.h"
+#include "tests/fuzz/verifier/world.h"
+
+namespace forager::fuzz {
+
+class Generator {
+ public:
+  Generator(std::uint64_t seed, std::uint64_t index) : random_(seed, index) {}
+  [[nodiscard]] std::vector<Slot> program();
+
+ private:
+  using Test = bool (*)(const Reg&);
+
+  // generator.cc: the program's frame, and control flow
+  void main_function();
+  void function(std::size_t index);
+  void block(unsigned statements);
+  void statement();
+  void leave_function();
+  bool branch_on_scalar();
+  bool loop();
+  bool call_function();
+  void guard(const Slot& leaves_if);
+  [[nodiscard]] Slot comparison(unsigned reg, std::optional<std::uint64_t> with = {});
+  void both_ways(const Slot& test, const std::function<void()>& taken, const std::function<void()>& not_taken);
+
+  // registers.cc: choosing registers, and numbers in them
+  [[nodiscard]] int find(Test test);
+  [[nodiscard]] unsigned fresh();
+  unsigned scalar();
+  unsigned any_scalar();
+  void load_number(unsigned reg, std::uint64_t value);
+  void set_arguments(unsigned from, unsigned to);
+  bool arithmetic();
+  bool move();
+  bool pointer_difference();
+  bool limit(unsigned reg, std::uint64_t max);
+
+  // memory.cc: loads, stores, and offsets from numbers
+  bool load_scalar();
+  bool store_something();
+  bool spill();
+  bool fill();
+  bool atomic_operation();
+  bool variable_offset();
+  bool check_packet();
+  bool load_packet_pointers();
+  bool use_direct_value();
+  void touch(unsigned reg);
+  [[nodiscard]] std::optional<int> place(const Reg& reg, unsigned size);
+  [[nodiscard]] std::uint32_t room_of(const Reg& reg) const;
+  void write_stack_at(unsigned reg, int offset, unsigned size);
+
+  // calls.cc: helpers
+  bool lookup();
+  bool check_null();
+  bool change_map();
+  bool record();
+  bool end_record();
+  bool plain_helper();
+  bool memory_helper();
+  bool move_packet();
+  bool tail_call();
+  void stack_pointer(unsigned reg, int offset);
+  void put_key(unsigned map, int at);
+  void end_records();
+
+  // One mistake in so many places.
+  [[nodiscard]] bool mistake() { return random_.percent(careless_); }
+
+  Random random_;
+  Code code_;
+  State state_;
+  unsigned careless_ = 0;
+  unsigned depth_ = 0;      // of nested blocks
+  unsigned budget_ = 0;     // statements still to come
+  std::uint32_t kept_ = 0;  // registers that a loop around needs as they are
+  bool in_function_ = false;
+  Code::Label out_{};  // of the function: returns at once
+  struct Function {
+    Code::Label label{};
+    State entry;
+    bool written = false;
+  };
+  std::vector<Function> functions_;
+};
+
+}  // namespace forager::fuzz

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Judge: verifies a program, runs it on random inputs if it was accepted, and says whether anything happened that the
+// verifier excluded.
+//
+// A finding is a trap of the checked interpreter with fact assertions, in a program that verify() accepted: memory out
+// of bounds, something uninitialised read, a fact that does not hold, a record left open. What only bounds time or
+// space at run time is none: the instruction budget, the number of live map values.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/fuzz/verifier/world.h"
+
+namespace forager::fuzz {
+
+// A program and how it is to be verified.
+struct Candidate {
+  std::vector<isa::Slot> slots;
+  verifier::Options options;
+};
+
+struct Outcome {
+  enum class Verdict : std::uint8_t { malformed, rejected, accepted };
+  Verdict verdict = Verdict::malformed;
+  Diagnostic refusal;           // unless accepted
+  std::string finding;          // empty: none
+  std::uint64_t executed = 0;   // instructions
+  std::uint64_t processed = 0;  // by the verifier
+};
+
+class Judge {
+ public:
+  Judge();
+  // Runs on `runs` inputs made from `seed`.
+  [[nodiscard]] Outcome judge(const Candidate& candidate, unsigned runs, std::uint64_t seed);
+  // The verifier's answer only.
+  [[nodiscard]] static Result<std::shared_ptr<const verifier::VerifiedProgram>> verify(const Candidate& candidate,
+                                                                                       verifier::Report* report);
+  [[nodiscard]] static program::Source source_of(const Candidate& candidate);
+
+ private:
+  [[nodiscard]] std::string run(const Candidate& candidate, unsigned runs, std::uint64_t seed);
+
+  World world_;
+  std::unique_ptr<exec::Device> device_;
+  exec::Frame frame_;
+};
+
+}  // namespace forager::fuzz

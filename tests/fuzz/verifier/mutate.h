@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mutations of whole programs: what a generator that understands its programs would not write.
+#pragma once
+
+#include <vector>
+
+#include "isa/isa.h"
+#include "tests/fuzz/verifier/random.h"
+
+namespace forager::fuzz {
+
+// Changes one to three instructions: a number, an offset, a register, a width, a comparison; or leaves them out.
+void mutate(Random& random, std::vector<isa::Slot>& program);
+
+}  // namespace forager::fuzz

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// forager_verifier_soak: random programs through the verifier; those it accepts run under the checked interpreter with
+// fact assertions. Exits 1 if anything happened that the verifier excluded.
+//
+//   forager_verifier_soak [--seed N] [--programs N] [--seconds N] [--threads N] [--runs N]
+//   forager_verifier_soak --kernel ...          compare the verdicts with the running kernel's, too
+//   forager_verifier_soak --seed N --show N     one program by its index: its text, our log, the kernel's
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "tests/fuzz/verifier/soak.h"
+
+namespace {
+
+using forager::fuzz::Candidate;
+using forager::fuzz::Disagreement;
+using forager::fuzz::Judge;
+using forager::fuzz::Kernel;
+using forager::fuzz::SoakOptions;
+using forager::fuzz::Tally;
+
+struct Arguments {
+  SoakOptions soak;
+  bool kernel = false;
+  bool show = false;
+};
+
+bool parse(int argc, char** argv, Arguments& out) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--kernel") {
+      out.kernel = true;
+      continue;
+    }
+    if (++i == argc) return false;
+    const auto value = std::strtoull(argv[i], nullptr, 10);
+    if (name == "--seed") {
+      out.soak.seed = value;
+    } else if (name == "--programs") {
+      out.soak.programs = value;
+    } else if (name == "--seconds") {
+      out.soak.seconds = static_cast<double>(value);
+    } else if (name == "--threads") {
+      out.soak.threads = std::max(1U, static_cast<unsigned>(value));
+    } else if (name == "--runs") {
+      out.soak.runs = static_cast<unsigned>(value);
+    } else if (name == "--first") {
+      out.soak.first = value;
+    } else if (name == "--show") {
+      out.show = true;
+      out.soak.first = value;
+    } else {
+      return false;
+    }
+  }
+  if (out.soak.programs == 0 && out.soak.seconds == 0) out.soak.programs = 10000;
+  return true;
+}
+
+void print_disagreements(const char* title, const std::map<std::string, Disagreement>& all) {
+  std::vector<const Disagreement*> sorted;
+  for (const auto& entry : all) sorted.push_back(&entry.second);
+  std::ranges::sort(sorted, std::greater{}, &Disagreement::count);
+  for (const Disagreement* one : sorted) {
+    fmt::print("{} {:6}  index {}\n    ours:   {}\n    kernel: {}\n", title, one->count, one->index,
+               one->ours.empty() ? "accepted" : one->ours, one->kernel.empty() ? "accepted" : one->kernel);
+  }
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+void print(const Tally& tally, double seconds) {
+  fmt::print(
+      "{} programs in {:.1f} s ({:.0f}/s), {:.1f} instructions each; accepted {} ({:.1f} %), malformed {:.1f} %\n",
+      tally.programs, seconds, static_cast<double>(tally.programs) / seconds,
+      static_cast<double>(tally.slots) / static_cast<double>(std::max<std::uint64_t>(1, tally.programs)),
+      tally.accepted, share(tally.accepted, tally.programs), share(tally.malformed, tally.programs));
+  fmt::print(
+      "accepted ones: {:.1f} instructions each; {} instructions executed, {} processed by the verifier\n",
+      static_cast<double>(tally.accepted_slots) / static_cast<double>(std::max<std::uint64_t>(1, tally.accepted)),
+      tally.executed, tally.processed);
+  std::vector<std::pair<std::uint64_t, std::string>> sorted;
+  for (const auto& [message, count] : tally.refusals) sorted.emplace_back(count, message);
+  std::ranges::sort(sorted, std::greater{});
+  for (std::size_t i = 0; i < std::min<std::size_t>(25, sorted.size()); ++i) {
+    fmt::print("  {:8}  {}\n", sorted[i].first, sorted[i].second);
+  }
+}
+
+void print_findings(const Tally& tally, std::uint64_t seed) {
+  for (const auto& [key, one] : tally.findings) {
+    fmt::print("FINDING seed {} index {}{}{}: {}\n{}\n", seed, one.index,
+               one.options.strict_alignment ? " strict_alignment" : "",
+               one.options.test_state_freq ? " test_state_freq" : "", one.message, forager::fuzz::text_of(one.program));
+  }
+  fmt::print("{} findings\n", tally.finding_count);
+}
+
+int show(const Arguments& arguments) {
+  Candidate candidate = forager::fuzz::make_candidate(arguments.soak.seed, arguments.soak.first);
+  candidate.options.log_level = 2;
+  fmt::print("{}", forager::fuzz::text_of(candidate.slots));
+  forager::verifier::Report report;
+  const auto verdict = Judge::verify(candidate, &report);
+  fmt::print("options:{}{}\nours: {}\n{}\n", candidate.options.strict_alignment ? " strict_alignment" : "",
+             candidate.options.test_state_freq ? " test_state_freq" : "", verdict ? "accepted" : verdict.error().text(),
+             report.log);
+  if (arguments.kernel) {
+    std::string log;
+    const int error = Kernel().load(candidate, &log);
+    fmt::print("kernel: {}\n{}\n", error == 0 ? "accepted" : std::strerror(error), log);
+  }
+  return verdict ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  if (!parse(argc, argv, arguments)) {
+    fmt::print(stderr,
+               "usage: {} [--seed N] [--programs N] [--seconds N] [--threads N] [--runs N] [--first N] "
+               "[--kernel] [--show INDEX]\n",
+               argv[0]);
+    return 2;
+  }
+  if (arguments.show) return show(arguments);
+  const Kernel kernel;
+  if (arguments.kernel) {
+    if (!kernel.unavailable().empty()) {
+      fmt::print("skipped: {}\n", kernel.unavailable());
+      return 77;
+    }
+    arguments.soak.kernel = &kernel;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const Tally tally = soak(arguments.soak);
+  print(tally, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (arguments.kernel) {
+    fmt::print("the kernel accepts {} ({:.1f} %)\n", tally.kernel_accepted,
+               share(tally.kernel_accepted, tally.programs));
+    print_disagreements("LOOSER", tally.looser);
+    print_disagreements("stricter", tally.stricter);
+  }
+  print_findings(tally, arguments.soak.seed);
+  return tally.finding_count == 0 ? 0 : 1;
+}
