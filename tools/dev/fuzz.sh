@@ -11,6 +11,7 @@ seeds_of() {
   case $1 in
     fuzz_elf) echo build/fuzz/programs ;;
     fuzz_pcap) echo build/fuzz/captures ;;
+    fuzz_verifier_bytes) echo build/fuzz/fuzz_seeds ;;
     *) echo "tests/fuzz/corpus/$1" ;;
   esac
 }
@@ -26,7 +27,7 @@ run_fuzzers() {
     targets=("$only")
   fi
   ((${#targets[@]})) || die 1 "this build has no fuzzer"
-  build fuzz forager_programs forager_captures "${targets[@]}"
+  build fuzz forager_programs forager_captures forager_fuzz_seeds "${targets[@]}"
   for name in "${targets[@]}"; do
     fuzz_one "$name" "$seconds"
   done

@@ -2,6 +2,8 @@
 //
 // Instructions for generated programs, and Code: a growing program with labels. Opcodes are put together from the
 // uapi header's parts, so that the fuzzer does not get its encodings from the tables that it tests.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <linux/bpf.h>

@@ -9,7 +9,7 @@
 //
 // A program is told by (seed, index) alone.
 //
-// Tested by: tests/unit/fuzz_generator_test.cc (the same again; every kind of statement; share accepted by the kernel).
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <cstdint>

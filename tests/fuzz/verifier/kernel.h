@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Kernel: the running kernel's verifier asked about a generated program, with maps of the same shape.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <string>

@@ -139,9 +139,17 @@ bool Generator::atomic_operation() {
     if (!state_.is_written(at, bytes_of(size))) code_.emit(store_imm(size, base, aligned, 1));
     state_.write_stack(at, bytes_of(size));
   }
-  constexpr int kOperations[] = {
-      BPF_ADD,  BPF_ADD,    BPF_OR, BPF_AND, BPF_XOR, BPF_ADD | BPF_FETCH, BPF_OR | BPF_FETCH, BPF_AND | BPF_FETCH,
-      BPF_XCHG, BPF_CMPXCHG};
+  constexpr int kOperations[] = {BPF_ADD,
+                                 BPF_ADD,
+                                 BPF_OR,
+                                 BPF_AND,
+                                 BPF_XOR,
+                                 BPF_ADD | BPF_FETCH,
+                                 BPF_OR | BPF_FETCH,
+                                 BPF_AND | BPF_FETCH,
+                                 BPF_XOR | BPF_FETCH,
+                                 BPF_XCHG,
+                                 BPF_CMPXCHG};
   const int operation = random_.pick(kOperations);
   const auto with = static_cast<unsigned>(number);
   if (operation == BPF_CMPXCHG && state_.regs[0].kind != Kind::scalar) {

@@ -39,7 +39,7 @@ bool simplify(Slots& program, const Shows& shows) {
       program = std::move(changed);
       any = true;
     };
-    const Slot& one = program[at];
+    const Slot one = program[at];
     if (is_jump(one)) {
       attempt(nothing());
       Slot always = nothing();
@@ -48,11 +48,11 @@ bool simplify(Slots& program, const Shows& shows) {
     } else if (BPF_CLASS(one.opcode) == BPF_LDX || is_wide(one)) {
       if (!is_wide(one)) attempt(mov(one.dst, 0));
     } else if (one.imm != 0 && BPF_CLASS(one.opcode) != BPF_JMP && BPF_OP(one.opcode) != BPF_END) {
-      Slot small = one;
-      small.imm = 0;
-      attempt(small);
-      small.imm = 1;
-      if (one.imm != 0) attempt(small);
+      for (const int number : {0, 1}) {
+        Slot small = one;
+        small.imm = number;
+        if (program[at].imm == one.imm && one.imm != 1) attempt(small);
+      }
     }
   }
   return any;

@@ -2,6 +2,8 @@
 //
 // Minimise: the smallest program, of those that leaving out and simplifying instructions leads to, that still shows
 // what the first one showed.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <functional>

@@ -14,30 +14,44 @@ constexpr unsigned kOperations[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR, 
 bool is_arithmetic(const Slot& one) { return BPF_CLASS(one.opcode) == BPF_ALU || BPF_CLASS(one.opcode) == BPF_ALU64; }
 bool is_conditional(const Slot& one) { return is_jump(one) && BPF_OP(one.opcode) != BPF_JA; }
 
+// Fields that the instruction has: the others must stay 0.
+isa::Fields fields_of(const Slot& one) {
+  const isa::Row* row = isa::find_row(one);
+  return row == nullptr ? isa::Fields{} : isa::fields_of(row->form);
+}
+
 void change_number(Random& random, Slot& one) {
+  if (!fields_of(one).imm) return;
   one.imm = random.coin() ? one.imm + static_cast<std::int32_t>(random.between(-1, 1))
                           : static_cast<std::int32_t>(interesting(random));
 }
 
 void change_offset(Random& random, Slot& one) {
   constexpr int kSteps[] = {-8, -4, -1, 1, 4, 8};
-  one.offset = static_cast<std::int16_t>(one.offset + random.pick(kSteps));
+  if (fields_of(one).offset) one.offset = static_cast<std::int16_t>(one.offset + random.pick(kSteps));
 }
 
 void change_width(Slot& one) {
-  if (is_arithmetic(one)) one.opcode ^= BPF_ALU ^ BPF_ALU64;
-  if (is_conditional(one)) one.opcode ^= BPF_JMP ^ BPF_JMP32;
+  Slot other = one;
+  if (is_arithmetic(one)) other.opcode ^= BPF_ALU ^ BPF_ALU64;
+  if (is_conditional(one)) other.opcode ^= BPF_JMP ^ BPF_JMP32;
+  if (isa::find_row(other) != nullptr) one = other;
 }
 
 void change_operation(Random& random, Slot& one) {
   if (is_conditional(one)) one.opcode = static_cast<std::uint8_t>((one.opcode & 0x0f) | random.pick(kComparisons));
-  if (is_arithmetic(one) && BPF_OP(one.opcode) < BPF_NEG) {
+  if (is_arithmetic(one) && BPF_OP(one.opcode) < BPF_NEG && one.offset == 0) {
     one.opcode = static_cast<std::uint8_t>((one.opcode & 0x0f) | random.pick(kOperations));
   }
 }
 
 void change_register(Random& random, Slot& one) {
-  (random.coin() ? one.dst = random.below(10)& 0xf : one.src = random.below(11) & 0xf);
+  const isa::Fields fields = fields_of(one);
+  if (fields.src && random.coin()) {
+    one.src = random.below(11) & 0xf;
+  } else if (fields.dst && one.dst != 0) {
+    one.dst = random.below(10) & 0xf;
+  }
 }
 
 }  // namespace

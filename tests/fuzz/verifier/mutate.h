@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Mutations of whole programs: what a generator that understands its programs would not write.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <vector>

@@ -2,6 +2,8 @@
 //
 // Random: a small generator of numbers whose every stream is told by two, a run's seed and a program's index, so that
 // one program of millions is made again without those before it (splitmix64's mixing function).
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Soak: many programs, counted. What a soak found stands in its Tally; nothing here prints.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <atomic>

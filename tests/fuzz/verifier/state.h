@@ -2,6 +2,8 @@
 //
 // State: what the generator believes of registers and stack while it writes a program, so that most of what it writes
 // makes sense. It is a guess and nothing depends on its being right: a verifier's opinion is what is being tested.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <array>

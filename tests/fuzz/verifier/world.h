@@ -3,6 +3,8 @@
 // World: the maps that generated programs name, and what they read at run time. The maps are few and fixed, so that
 // they are made once and used by millions of programs; their contents, and the packets, are new for each run and full
 // of the numbers that the program itself compares with.
+//
+// Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
 
 #include <array>
