@@ -33,13 +33,35 @@ void Generator::put_key(unsigned map, int at) {
   state_.write_stack(at, bytes);
 }
 
+// r2 becomes a pointer to a key: on the stack, in a value, or in the packet.
+void Generator::key_pointer(unsigned map) {
+  const std::uint32_t bytes = map_specs()[map].key_size;
+  if (random_.percent(20) && memory_argument(2, bytes)) return;
+  const int at = -8 * static_cast<int>(1 + random_.below(4));
+  put_key(map, at);
+  stack_pointer(2, at);
+}
+
+// A copy of a pointer to so many bytes of a value, the packet or a record, if there is one.
+bool Generator::memory_argument(unsigned reg, std::uint32_t bytes) {
+  const int from = find([](const Reg& one) { return is_memory(one.kind) && one.kind != Kind::stack; });
+  if (from < 0) return false;
+  const Reg pointer = state_.regs[static_cast<unsigned>(from)];
+  const std::int64_t last = std::int64_t{room_of(pointer)} - pointer.offset - pointer.spread - bytes;
+  if (last < 0 && !mistake()) return false;
+  code_.emit(copy(reg, static_cast<unsigned>(from)));
+  const std::int64_t further =
+      last > 0 ? static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(last) + 1)) : 0;
+  if (further > 0) code_.emit(add(reg, further + (mistake() ? 1 : 0)));
+  state_.set(reg, {});
+  return true;
+}
+
 bool Generator::lookup() {
   if ((kept_ & kArgumentRegisters) != 0 && !mistake()) return false;
   constexpr MapIndex kMaps[] = {kSmall, kLarge, kOdd, kWide, kPerCpu, kConstant};
   const MapIndex map = random_.pick(kMaps);
-  const int at = -8 * static_cast<int>(1 + random_.below(4));
-  put_key(map, at);
-  stack_pointer(2, at);
+  key_pointer(map);
   code_.emit_wide(1, BPF_PSEUDO_MAP_IDX, map);
   code_.emit(helper(BPF_FUNC_map_lookup_elem));
   state_.clobber();
@@ -49,7 +71,8 @@ bool Generator::lookup() {
     if (to != 0) code_.emit(copy(to, 0)), state_.set(to, state_.regs[0]);
   }
   if (mistake()) state_.resolve(state_.ids, false);
-  return random_.percent(80) ? check_null() || true : true;
+  if (random_.percent(80)) check_null();
+  return true;
 }
 
 bool Generator::check_null() {
@@ -98,14 +121,10 @@ bool Generator::change_map() {
   if ((kept_ & kArgumentRegisters) != 0 && !mistake()) return false;
   constexpr MapIndex kMaps[] = {kSmall, kOdd, kWide, kPerCpu};
   const MapIndex map = random_.pick(kMaps);
-  put_key(map, -8);
-  stack_pointer(2, -8);
+  key_pointer(map);
   const bool erase = random_.percent(30);
   if (!erase) {
-    const int value = find([](const Reg& reg) { return reg.kind == Kind::value && reg.spread == 0; });
-    if (value > 2 && random_.coin()) {
-      code_.emit(copy(3, static_cast<unsigned>(value)));
-    } else {
+    if (random_.percent(70) || !memory_argument(3, map_specs()[map].value_size)) {
       const int size = static_cast<int>((map_specs()[map].value_size + 7) / 8 * 8);
       const int at = -16 - size;
       for (int word = 0; word < size; word += 8) {
@@ -179,7 +198,7 @@ bool Generator::plain_helper() {
 bool Generator::memory_helper() {
   const int context = find(is_context);
   if ((kept_ & kArgumentRegisters) != 0 || context < 6) return false;
-  const auto kind = random_.below(4);
+  const auto kind = random_.below(5);
   const bool variable = random_.percent(60);
   const auto max = static_cast<std::uint64_t>(1 + random_.below(32));
   if (variable) {
@@ -191,8 +210,10 @@ bool Generator::memory_helper() {
   } else {
     load_number(4, max);
   }
+  const unsigned argument = kind < 3 ? 3 : kind == 3 ? 2 : 1;
+  const bool elsewhere = random_.percent(35) && memory_argument(argument, static_cast<std::uint32_t>(max));
   const int at = -40 + (mistake() ? 8 : 0) - 8 * static_cast<int>(random_.below(2));
-  if (kind != 0) {  // read by the helper
+  if (kind != 0 && !elsewhere) {  // read by the helper
     for (int word = at; word < at + 32; word += 8) {
       if (!state_.is_written(word, 8) && !mistake()) code_.emit(store_imm(BPF_DW, 10, word, 0));
       state_.write_stack(word, 8);
@@ -201,21 +222,28 @@ bool Generator::memory_helper() {
   switch (kind) {
     case 0:
     case 1:
-      stack_pointer(3, at);
+      if (!elsewhere) stack_pointer(3, at);
       code_.emit(mov(2, random_.between(0, 20)));
       code_.emit(copy(1, static_cast<unsigned>(context)));
       code_.emit(helper(kind == 0 ? BPF_FUNC_xdp_load_bytes : BPF_FUNC_xdp_store_bytes));
       break;
     case 2:
-      stack_pointer(3, at);
+      if (!elsewhere) stack_pointer(3, at);
       if (!variable) code_.emit(alu(BPF_ALU64, BPF_AND, 4, ~3));
       code_.emit(mov(1, 0));
       code_.emit(mov(2, 0));
       code_.emit(mov(5, 0));
       code_.emit(helper(BPF_FUNC_csum_diff));
       break;
+    case 4:  // a number's text, and where the number goes
+      if (!elsewhere) stack_pointer(1, at);
+      code_.emit(copy(2, 4));
+      code_.emit(mov(3, random_.coin() ? 10 : 0));
+      stack_pointer(4, -8);
+      code_.emit(helper(random_.coin() ? BPF_FUNC_strtol : BPF_FUNC_strtoul));
+      break;
     default:
-      stack_pointer(2, at);
+      if (!elsewhere) stack_pointer(2, at);
       code_.emit(copy(3, 4));
       code_.emit(mov(4, 0));
       code_.emit_wide(1, BPF_PSEUDO_MAP_IDX, kRing);
@@ -223,7 +251,7 @@ bool Generator::memory_helper() {
   }
   state_.clobber();
   state_.set_scalar(0);
-  if (kind == 0) state_.write_stack(at, variable ? 0 : static_cast<unsigned>(max));
+  if (kind == 0 && !elsewhere && !variable) state_.write_stack(at, static_cast<unsigned>(max));
   return true;
 }
 
@@ -238,7 +266,8 @@ bool Generator::move_packet() {
   state_.clobber();
   state_.set_scalar(0);
   if (!mistake()) state_.drop_packet();
-  return random_.percent(70) ? load_packet_pointers() || true : true;
+  if (random_.percent(70)) load_packet_pointers();
+  return true;
 }
 
 bool Generator::tail_call() {

@@ -44,7 +44,10 @@ void Generator::function(std::size_t index) {
   state_ = State{};
   for (unsigned i = 1; i < 6; ++i) {
     state_.set(i, functions_[index].entry.regs[i]);
-    if (state_.regs[i].kind == Kind::stack) state_.regs[i] = {};  // of another frame
+    Reg& reg = state_.regs[i];
+    if (reg.kind == Kind::stack) {
+      reg = {.kind = Kind::callers_stack, .spread = reg.spread, .room = static_cast<std::uint32_t>(-reg.offset)};
+    }
   }
   state_.set(10, {.kind = Kind::stack});
   state_.ids = 1000;

@@ -84,6 +84,8 @@ class Generator {
   bool tail_call();
   void stack_pointer(unsigned reg, int offset);
   void put_key(unsigned map, int at);
+  void key_pointer(unsigned map);
+  bool memory_argument(unsigned reg, std::uint32_t bytes);
   void end_records();
 
   // One mistake in so many places.

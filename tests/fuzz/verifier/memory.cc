@@ -173,9 +173,10 @@ bool Generator::variable_offset() {
   const Reg pointer = state_.regs[base];
   const unsigned number = scalar();
   const std::int64_t room = pointer.kind == Kind::stack ? 32 : std::int64_t{room_of(pointer)} - pointer.offset;
-  const auto max = static_cast<std::uint64_t>(pointer.kind == Kind::packet ? random_.below(64)
-                                              : room > 1 ? random_.below(static_cast<std::uint64_t>(room))
-                                                         : 1);
+  const auto max =
+      static_cast<std::uint64_t>(pointer.kind == Kind::packet ? random_.below(random_.percent(85) ? 64 : 70000)
+                                 : room > 1                   ? random_.below(static_cast<std::uint64_t>(room))
+                                                              : 1);
   if (number == base || !limit(number, max)) return false;
   const unsigned to = fresh();
   if (to == number || to == base || state_.regs[base].kind != pointer.kind) return false;
@@ -202,8 +203,11 @@ bool Generator::variable_offset() {
     made.offset = 0;
   }
   state_.set(to, made);
-  if (made.kind == Kind::packet) return check_packet() || true;
-  touch(to);
+  if (made.kind == Kind::packet) {
+    check_packet();
+  } else {
+    touch(to);
+  }
   return true;
 }
 

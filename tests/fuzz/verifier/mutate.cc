@@ -62,9 +62,10 @@ void mutate(Random& random, std::vector<isa::Slot>& program) {
     const bool in_wide = is_wide(program[at]) || (at > 0 && is_wide(program[at - 1]));
     if (in_wide) continue;
     Slot& one = program[at];
-    switch (random.below(8)) {
+    switch (random.below(9)) {
       case 0:
       case 1:
+      case 8:
         change_number(random, one);
         break;
       case 2:

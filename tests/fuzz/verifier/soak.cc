@@ -123,6 +123,7 @@ void Tally::add(const Tally& other) {
 Tally soak(const SoakOptions& options) {
   std::atomic<std::uint64_t> next{options.first};
   std::vector<std::unique_ptr<Worker>> workers;
+  workers.reserve(options.threads);
   for (unsigned i = 0; i < options.threads; ++i) workers.push_back(std::make_unique<Worker>(options, next));
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&, i] { workers[i]->work(); });

@@ -73,6 +73,7 @@ bool parse(int argc, char** argv, Arguments& out) {
 // Gives the number of those that divergences.def does not explain.
 std::uint64_t print_disagreements(DivergenceKind kind, const std::map<std::string, Disagreement>& all) {
   std::vector<const Disagreement*> sorted;
+  sorted.reserve(all.size());
   for (const auto& entry : all) sorted.push_back(&entry.second);
   std::ranges::sort(sorted, std::greater{}, &Disagreement::count);
   std::uint64_t unexplained = 0;
@@ -102,6 +103,7 @@ void print(const Tally& tally, double seconds) {
       static_cast<double>(tally.accepted_slots) / static_cast<double>(std::max<std::uint64_t>(1, tally.accepted)),
       tally.executed, tally.processed);
   std::vector<std::pair<std::uint64_t, std::string>> sorted;
+  sorted.reserve(tally.refusals.size());
   for (const auto& [message, count] : tally.refusals) sorted.emplace_back(count, message);
   std::ranges::sort(sorted, std::greater{});
   for (std::size_t i = 0; i < std::min<std::size_t>(25, sorted.size()); ++i) {

@@ -21,6 +21,7 @@ enum class Kind : std::uint8_t {
   packet_end,
   packet_meta,
   stack,
+  callers_stack,
   map,
   value,
   value_or_null,
@@ -40,7 +41,8 @@ struct Reg {
 };
 
 [[nodiscard]] inline bool is_memory(Kind kind) {
-  return kind == Kind::packet || kind == Kind::stack || kind == Kind::value || kind == Kind::record;
+  return kind == Kind::packet || kind == Kind::stack || kind == Kind::value || kind == Kind::record ||
+         kind == Kind::callers_stack;
 }
 
 struct State {
