@@ -13,8 +13,9 @@
 namespace forager::fuzz {
 
 Candidate make_candidate(std::uint64_t seed, std::uint64_t index) {
-  Candidate candidate{.slots = Generator(seed, index).program()};
   Random random(seed + 1, index);
+  Candidate candidate{.global_functions = random.percent(15)};
+  candidate.slots = Generator(seed, index).program(candidate.global_functions);
   if (random.percent(25)) mutate(random, candidate.slots);
   candidate.options.strict_alignment = random.percent(5);
   candidate.options.test_state_freq = random.percent(25);
@@ -30,6 +31,14 @@ std::string text_of(const std::vector<isa::Slot>& program) {
     if (is_wide(program[at])) ++at;
   }
   return text;
+}
+
+std::string words_of(const Candidate& candidate) {
+  std::string words;
+  if (candidate.options.strict_alignment) words += " strict_alignment";
+  if (candidate.options.test_state_freq) words += " test_state_freq";
+  if (candidate.global_functions) words += " global_functions";
+  return words;
 }
 
 std::string class_of(std::string_view message) {

@@ -20,6 +20,9 @@ namespace forager::fuzz {
 // A slot a line in kernel style, as the assembler and the golden tests take it.
 [[nodiscard]] std::string text_of(const std::vector<isa::Slot>& program);
 
+// "strict_alignment test_state_freq ...": how it is to be verified.
+[[nodiscard]] std::string words_of(const Candidate& candidate);
+
 // A message with its numbers taken out, so that those of one cause are equal.
 [[nodiscard]] std::string class_of(std::string_view message);
 

@@ -15,7 +15,8 @@ constexpr std::size_t kMaxFunctions = 2;
 
 }  // namespace
 
-std::vector<Slot> Generator::program() {
+std::vector<Slot> Generator::program(bool global_functions) {
+  global_functions_ = global_functions;
   constexpr unsigned kCareless[] = {0, 0, 0, 0, 1, 1, 2, 5};
   careless_ = random_.pick(kCareless);
   main_function();
@@ -45,6 +46,7 @@ void Generator::function(std::size_t index) {
   for (unsigned i = 1; i < 6; ++i) {
     state_.set(i, functions_[index].entry.regs[i]);
     Reg& reg = state_.regs[i];
+    if (global_functions_) state_.set_scalar(i);
     if (reg.kind == Kind::stack) {
       reg = {.kind = Kind::callers_stack, .spread = reg.spread, .room = static_cast<std::uint32_t>(-reg.offset)};
     }
@@ -61,7 +63,7 @@ void Generator::function(std::size_t index) {
 void Generator::leave_function() {
   end_records();
   const int number = find([](const Reg& reg) { return reg.kind == Kind::scalar; });
-  if (number >= 0 && random_.percent(in_function_ ? 80 : 40)) {
+  if (number >= 0 && random_.percent(in_function_ ? 80 : 40) && number != 10) {
     if (number != 0) code_.emit(copy(0, static_cast<unsigned>(number)));
     if (!in_function_ && !mistake()) code_.emit(alu(BPF_ALU64, BPF_AND, 0, 3));
   } else if (!mistake()) {
@@ -228,7 +230,9 @@ bool Generator::loop() {
 bool Generator::call_function() {
   if (in_function_ && random_.percent(70)) return false;
   for (unsigned reg = 1; reg < 6; ++reg) {
-    if (state_.regs[reg].kind == Kind::none && random_.coin()) load_number(reg, interesting(random_));
+    const Kind kind = state_.regs[reg].kind;
+    const bool wanted = global_functions_ ? kind != Kind::scalar : kind == Kind::none && random_.coin();
+    if (wanted && (kept_ >> reg & 1) == 0) load_number(reg, interesting(random_));
   }
   std::size_t which = random_.below(kMaxFunctions);
   if (in_function_) which = functions_.size();  // one that is not yet written, so that nothing recurs

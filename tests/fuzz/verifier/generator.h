@@ -27,7 +27,8 @@ namespace forager::fuzz {
 class Generator {
  public:
   Generator(std::uint64_t seed, std::uint64_t index) : random_(seed, index) {}
-  [[nodiscard]] std::vector<Slot> program();
+  // With global functions, what functions are called with is numbers only.
+  [[nodiscard]] std::vector<Slot> program(bool global_functions = false);
 
  private:
   using Test = bool (*)(const Reg&);
@@ -99,6 +100,7 @@ class Generator {
   unsigned budget_ = 0;     // statements still to come
   std::uint32_t kept_ = 0;  // registers that a loop around needs as they are
   bool in_function_ = false;
+  bool global_functions_ = false;
   Code::Label out_{};  // of the function: returns at once
   struct Function {
     Code::Label label{};

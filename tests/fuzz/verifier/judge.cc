@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <set>
 
 #include "interp/backend.h"
+#include "tests/fuzz/verifier/code.h"
 
 namespace forager::fuzz {
 namespace {
@@ -22,6 +24,24 @@ bool is_harmless(const Diagnostic& trap) {
   return trap.kind == ErrorKind::unsupported;
 }
 
+// What BTF would say of the program's functions: global ones of five numbers.
+std::vector<program::FunctionInfo> functions_of(std::span<const isa::Slot> slots) {
+  std::set<std::uint32_t> starts;
+  for (std::size_t at = 0; at < slots.size(); ++at) {
+    const std::int64_t target = static_cast<std::int64_t>(at) + 1 + slots[at].imm;
+    const bool inside = target > 0 && target < static_cast<std::int64_t>(slots.size());
+    if (is_local_call(slots[at]) && inside) starts.insert(static_cast<std::uint32_t>(target));
+  }
+  std::vector<program::FunctionInfo> functions = {{.slot = 0, .name = "fuzz"}};
+  for (const std::uint32_t start : starts) {
+    functions.push_back({.slot = start,
+                         .name = fmt::format("f{}", start),
+                         .linkage = program::FunctionInfo::Linkage::global,
+                         .parameters = std::vector<program::Parameter>(5)});
+  }
+  return functions;
+}
+
 }  // namespace
 
 Judge::Judge() {
@@ -30,11 +50,13 @@ Judge::Judge() {
 }
 
 program::Source Judge::source_of(const Candidate& candidate) {
-  return {.name = "fuzz",
-          .type = isa::ProgType::xdp,
-          .gpl_compatible = true,
-          .slots = candidate.slots,
-          .maps = map_specs()};
+  program::Source source{.name = "fuzz",
+                         .type = isa::ProgType::xdp,
+                         .gpl_compatible = true,
+                         .slots = candidate.slots,
+                         .maps = map_specs()};
+  if (candidate.global_functions) source.functions = functions_of(candidate.slots);
+  return source;
 }
 
 Result<std::shared_ptr<const verifier::VerifiedProgram>> Judge::verify(const Candidate& candidate,

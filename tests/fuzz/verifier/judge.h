@@ -23,6 +23,7 @@ namespace forager::fuzz {
 struct Candidate {
   std::vector<isa::Slot> slots;
   verifier::Options options;
+  bool global_functions = false;  // its functions take five numbers, and are verified by themselves
 };
 
 struct Outcome {

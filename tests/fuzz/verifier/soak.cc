@@ -50,7 +50,8 @@ class Worker {
 
  private:
   void one(std::uint64_t index) {
-    const Candidate candidate = make_candidate(options_.seed, index);
+    Candidate candidate = make_candidate(options_.seed, index);
+    if (options_.kernel != nullptr) candidate.global_functions = false;  // it would want BTF of them
     ++tally_.programs;
     tally_.slots += candidate.slots.size();
     if (options_.kernel != nullptr && !agree(candidate, index)) return;
@@ -82,7 +83,7 @@ class Worker {
       const Outcome outcome = judge_.judge(smaller, kMoreRuns, seed_of(index));
       return class_of(outcome.finding.substr(0, 50)) == kind;
     });
-    tally_.findings[key] = {.index = index, .message = message, .program = smaller.slots, .options = smaller.options};
+    tally_.findings[key] = {.index = index, .message = message, .program = smaller};
   }
 
   // Whether both accept. The kernel lets root read stack that was never written.

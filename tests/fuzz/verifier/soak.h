@@ -29,8 +29,7 @@ struct SoakOptions {
 struct Finding {
   std::uint64_t index = 0;
   std::string message;
-  std::vector<isa::Slot> program;  // minimised
-  verifier::Options options;
+  Candidate program;  // minimised
 };
 
 // A disagreement with the kernel.

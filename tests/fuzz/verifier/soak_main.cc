@@ -113,9 +113,8 @@ void print(const Tally& tally, double seconds) {
 
 void print_findings(const Tally& tally, std::uint64_t seed) {
   for (const auto& [key, one] : tally.findings) {
-    fmt::print("FINDING seed {} index {}{}{}: {}\n{}\n", seed, one.index,
-               one.options.strict_alignment ? " strict_alignment" : "",
-               one.options.test_state_freq ? " test_state_freq" : "", one.message, forager::fuzz::text_of(one.program));
+    fmt::print("FINDING seed {} index {}{}: {}\n{}\n", seed, one.index, forager::fuzz::words_of(one.program),
+               one.message, forager::fuzz::text_of(one.program.slots));
   }
   fmt::print("{} findings\n", tally.finding_count);
 }
@@ -126,9 +125,8 @@ int show(const Arguments& arguments) {
   fmt::print("{}", forager::fuzz::text_of(candidate.slots));
   forager::verifier::Report report;
   const auto verdict = Judge::verify(candidate, &report);
-  fmt::print("options:{}{}\nours: {}\n{}\n", candidate.options.strict_alignment ? " strict_alignment" : "",
-             candidate.options.test_state_freq ? " test_state_freq" : "", verdict ? "accepted" : verdict.error().text(),
-             report.log);
+  fmt::print("options:{}\nours: {}\n{}\n", forager::fuzz::words_of(candidate),
+             verdict ? "accepted" : verdict.error().text(), report.log);
   if (arguments.kernel) {
     std::string log;
     const int error = Kernel().load(candidate, &log);
