@@ -56,7 +56,6 @@ class Generator {
   bool arithmetic();
   bool move();
   bool pointer_difference();
-  bool limit(unsigned reg, std::uint64_t max);
 
   // memory.cc: loads, stores, and offsets from numbers
   bool load_scalar();
@@ -65,13 +64,25 @@ class Generator {
   bool fill();
   bool atomic_operation();
   bool variable_offset();
-  bool check_packet();
-  bool load_packet_pointers();
   bool use_direct_value();
   void touch(unsigned reg);
   [[nodiscard]] std::optional<int> place(const Reg& reg, unsigned size);
   [[nodiscard]] std::uint32_t room_of(const Reg& reg) const;
   void write_stack_at(unsigned reg, int offset, unsigned size);
+
+  // packet.cc
+  bool check_packet();
+  bool compare_with_end(unsigned moved, unsigned end);
+  bool load_packet_pointers();
+  void use_metadata(unsigned context, unsigned data);
+
+  // limits.cc
+  bool limit(unsigned reg, std::uint64_t max);
+  bool limit_by_arithmetic(unsigned reg, std::uint64_t bound);
+  void limit_by_branch(unsigned reg, std::uint64_t bound);
+  bool limit_by_register(unsigned reg, std::uint64_t bound);
+  bool limit_by_copy(unsigned reg, std::uint64_t bound);
+  void limit_by_stack(unsigned reg, std::uint64_t bound);
 
   // calls.cc: helpers
   bool lookup();

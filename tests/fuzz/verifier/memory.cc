@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loads and stores through every kind of pointer, offsets from numbers, and packet bounds.
+// Loads and stores through every kind of pointer, and offsets from numbers.
 #include "tests/fuzz/verifier/generator.h"
 
 namespace forager::fuzz {
@@ -232,86 +232,6 @@ void Generator::touch(unsigned reg) {
     code_.emit(load(size, to, reg, at));
     state_.set_scalar(to);
   }
-}
-
-bool Generator::load_packet_pointers() {
-  const int context = find([](const Reg& reg) { return reg.kind == Kind::context; });
-  if (context < 0) return false;
-  const unsigned data = random_.percent(70) && (kept_ >> 7 & 1) == 0 ? 7 : fresh();
-  const auto from = static_cast<unsigned>(context);
-  if (data == from) return false;
-  code_.emit(load(BPF_W, data, from, 0));
-  state_.set(data, {.kind = Kind::packet});
-  const unsigned end = random_.percent(70) && (kept_ >> 8 & 1) == 0 && data != 8 ? 8 : fresh();
-  if (end == from || end == data) return true;
-  code_.emit(load(BPF_W, end, from, 4));
-  state_.set(end, {.kind = Kind::packet_end});
-  if (random_.percent(15)) {
-    const unsigned meta = fresh();
-    if (meta == from || meta == data || meta == end) return true;
-    code_.emit(load(BPF_W, meta, from, 8));
-    state_.set(meta, {.kind = Kind::packet_meta});
-    const unsigned moved = fresh();
-    if (moved == data || moved == meta) return true;
-    code_.emit(copy(moved, meta));
-    code_.emit(add(moved, 4));
-    guard(branch_reg(BPF_JMP, BPF_JGT, moved, data));
-    state_.regs[moved] = {};
-    if (state_.records > 0) return true;
-    const unsigned to = fresh();
-    code_.emit(load(BPF_W, to, meta, mistake() ? 1 : 0));
-    state_.set_scalar(to, 0xffffffff);
-  }
-  return true;
-}
-
-// "Are there n more bytes?", in every shape: both operand orders, all four comparisons, from where the pointer stands.
-bool Generator::check_packet() {
-  const int packet = find([](const Reg& reg) { return reg.kind == Kind::packet; });
-  const int end = find([](const Reg& reg) { return reg.kind == Kind::packet_end; });
-  if (packet < 0 || end < 0 || state_.records > 0) return load_packet_pointers();
-  const auto base = static_cast<unsigned>(packet);
-  const Reg pointer = state_.regs[base];
-  const unsigned moved = fresh();
-  if (moved == base || moved == static_cast<unsigned>(end)) return false;
-  constexpr unsigned kNeeded[] = {1, 2, 4, 8, 14, 14, 18, 20, 34, 34, 42, 54};
-  const unsigned bytes = random_.pick(kNeeded);
-  code_.emit(copy(moved, base));
-  code_.emit(add(moved, bytes));
-  const int wrong = mistake() ? 1 : 0;
-  const auto limit = static_cast<unsigned>(end);
-  bool strict = true;  // fewer bytes leave: otherwise as many leave too
-  switch (random_.below(6)) {
-    case 0:
-    case 1:
-      guard(branch_reg(BPF_JMP, BPF_JGT, moved, limit));
-      break;
-    case 2:
-      guard(branch_reg(BPF_JMP, BPF_JLT, limit, moved));
-      break;
-    case 3:
-      guard(branch_reg(BPF_JMP, BPF_JGE, moved, limit));
-      strict = false;
-      break;
-    case 4:
-      guard(branch_reg(BPF_JMP, BPF_JLE, limit, moved));
-      strict = false;
-      break;
-    default: {  // the other way round: what is inside is behind the branch
-      const Code::Label inside = code_.label();
-      code_.jump(
-          random_.coin() ? branch_reg(BPF_JMP, BPF_JLE, moved, limit) : branch_reg(BPF_JMP, BPF_JGE, limit, moved),
-          inside);
-      code_.jump(out_);
-      code_.bind(inside);
-    }
-  }
-  const auto room = static_cast<std::uint32_t>(pointer.offset + static_cast<int>(bytes) + (strict ? 0 : 1) + wrong);
-  Reg further = pointer;
-  further.offset += static_cast<std::int32_t>(bytes);
-  state_.set(moved, further);
-  state_.grow(pointer.id, room);
-  return true;
 }
 
 // A value whose address the program text holds.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers: choosing registers, arithmetic of every kind, and the many ways to keep a number under a limit.
-#include <bit>
-
+// Numbers: choosing registers, and arithmetic of every kind.
 #include "tests/fuzz/verifier/generator.h"
 
 namespace forager::fuzz {
@@ -144,74 +142,6 @@ bool Generator::pointer_difference() {
   code_.emit(copy(to, static_cast<unsigned>(end)));
   code_.emit(alu_reg(BPF_ALU64, BPF_SUB, to, static_cast<unsigned>(data)));
   state_.set_scalar(to);
-  return true;
-}
-
-// Makes the number at most `max` (or nearly so). False if nothing was written.
-bool Generator::limit(unsigned reg, std::uint64_t max) {
-  if ((kept_ >> reg & 1) != 0) return false;
-  const std::uint64_t wrong = mistake() ? random_.below(3) - 1 : 0;
-  const std::uint64_t mask = (std::uint64_t{1} << (std::bit_width(max + 1) - 1)) - 1;
-  const unsigned width = random_.percent(60) ? BPF_ALU64 : BPF_ALU;
-  const unsigned jump_width = width == BPF_ALU64 || mistake() ? BPF_JMP : BPF_JMP32;
-  const auto bound = static_cast<std::int64_t>(max + wrong);
-  const unsigned kind = static_cast<unsigned>(random_.below(state_.records > 0 ? 4 : 12));
-  switch (kind) {
-    case 0:
-    case 1:
-    case 2:
-      if (random_.percent(10)) {
-        code_.emit(alu(width, BPF_MOD, reg, bound + 1 == 0 ? 1 : bound + 1));
-      } else {
-        code_.emit(alu(width, BPF_AND, reg, static_cast<std::int64_t>(mask + wrong)));
-      }
-      break;
-    case 3: {
-      const int shift = static_cast<int>(width == BPF_ALU64 ? 64 : 32) - std::bit_width(mask) + (mistake() ? -1 : 0);
-      if (mask == 0) return false;
-      code_.emit(alu(width, BPF_RSH, reg, shift));
-      break;
-    }
-    case 4:
-    case 5:  // the upper half is not compared: it must be known to be 0
-      if (jump_width == BPF_JMP32 && !mistake()) code_.emit(alu_reg(BPF_ALU, BPF_MOV, reg, reg));
-      guard(branch(jump_width, BPF_JGT, reg, bound));
-      break;
-    case 6:
-      if (jump_width == BPF_JMP32 && !mistake()) code_.emit(alu_reg(BPF_ALU, BPF_MOV, reg, reg));
-      guard(branch(jump_width, BPF_JSGT, reg, bound));
-      if (!mistake()) guard(branch(jump_width, BPF_JSLT, reg, 0));
-      break;
-    case 7:
-      guard(branch(BPF_JMP, BPF_JSET, reg, ~static_cast<std::int64_t>(mask)));
-      break;
-    case 8: {  // against a register
-      const unsigned other = fresh();
-      if (other == reg) return false;
-      load_number(other, max + wrong);
-      guard(random_.coin() ? branch_reg(BPF_JMP, BPF_JGT, reg, other) : branch_reg(BPF_JMP, BPF_JLT, other, reg));
-      break;
-    }
-    case 9: {  // a copy is compared, or a copy moved by a constant
-      const unsigned other = fresh();
-      if (other == reg) return false;
-      code_.emit(copy(other, reg));
-      const std::int64_t moved = random_.percent(40) ? random_.between(1, 4) : 0;
-      if (moved != 0) code_.emit(add(other, moved));
-      guard(branch(BPF_JMP, BPF_JGT, other, bound));
-      state_.set_scalar(other, max);
-      if (moved != 0 && !mistake()) guard(branch(BPF_JMP, BPF_JLT, other, moved));
-      break;
-    }
-    default: {  // spilled, and compared afterwards
-      const int at = -8 * static_cast<int>(1 + random_.below(12));
-      code_.emit(store(BPF_DW, 10, at, reg));
-      guard(branch(BPF_JMP, BPF_JGT, reg, bound));
-      state_.write_stack(at, 8);
-      code_.emit(load(random_.percent(80) ? BPF_DW : BPF_W, reg, 10, at));
-    }
-  }
-  state_.set_scalar(reg, max);
   return true;
 }
 
