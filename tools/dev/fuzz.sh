@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Build and run the libFuzzer targets fuzz_* of tests/fuzz. Each grows a corpus of its own in build/fuzz/corpus, from
-# the folder of seeds named below; an input that breaks something is kept beside it as <fuzzer>-crash-....
+# Build and run the libFuzzer targets fuzz_* of tests/fuzz, and forager_verifier_soak, which makes programs of its own
+# (NAME verifier_soak). Each target grows a corpus in build/fuzz/corpus, from the folder of seeds named below; an input
+# that breaks something is kept beside it as <fuzzer>-crash-....
 
 # fuzzer_targets: the targets by that name in the configured build, one per line.
 fuzzer_targets() { ninja -C build/fuzz -t targets all | sed -n 's/^\(fuzz_[a-z0-9_]*\): phony$/\1/p'; }
@@ -21,9 +22,13 @@ run_fuzzers() {
   local seconds=$1 only=$2 targets name
   [[ $seconds =~ ^[0-9]+$ ]] || die 2 "'$seconds' is not a number of seconds"
   configure fuzz
+  if [[ $only == verifier_soak ]]; then
+    soak "$seconds"
+    return
+  fi
   mapfile -t targets < <(fuzzer_targets)
   if [[ -n $only ]]; then
-    [[ " ${targets[*]} " == *" $only "* ]] || die 2 "no fuzzer '$only'; there are: ${targets[*]}"
+    [[ " ${targets[*]} " == *" $only "* ]] || die 2 "no fuzzer '$only'; there are: ${targets[*]} verifier_soak"
     targets=("$only")
   fi
   ((${#targets[@]})) || die 1 "this build has no fuzzer"
@@ -31,6 +36,14 @@ run_fuzzers() {
   for name in "${targets[@]}"; do
     fuzz_one "$name" "$seconds"
   done
+  [[ -n $only ]] || soak "$seconds"
+}
+
+# New programs each time: the seed is the time, and printed with what is found.
+soak() {
+  build fuzz forager_verifier_soak
+  step "verifier_soak for $1 s" build/fuzz/dev-verifier_soak.log \
+    build/fuzz/bin/forager_verifier_soak --seed "$(date +%s)" --seconds "$1" --threads "$(nproc)"
 }
 
 fuzz_one() {
