@@ -50,8 +50,8 @@ bool is(const Region& region, verifier::Region claimed) {
       return region.kind == RegionKind::memory;
     case verifier::Region::socket:
       return false;
-    case verifier::Region::other:
-      return region.kind == RegionKind::map || region.kind == RegionKind::code;
+    case verifier::Region::other:  // packet: its end is a pointer too
+      return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet;
   }
   return false;
 }

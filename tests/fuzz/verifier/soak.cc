@@ -89,18 +89,37 @@ class Worker {
   // Whether both accept. The kernel lets root read stack that was never written.
   bool agree(Candidate candidate, std::uint64_t index) {
     candidate.options.allow_uninitialised_stack = true;
-    const auto ours = Judge::verify(candidate, nullptr);
-    const int kernel = options_.kernel->load(candidate);
-    if (kernel == 0) ++tally_.kernel_accepted;
-    if (ours.has_value() == (kernel == 0)) return kernel == 0;
-    Disagreement one{.count = 1, .index = index, .ours = ours ? "" : ours.error().text()};
-    if (kernel != 0) {
-      std::string log;
-      std::ignore = options_.kernel->load(candidate, &log);
-      one.kernel = reason_in(log);
-    }
-    add_to(ours ? tally_.looser : tally_.stricter, class_of(ours ? one.kernel : ours.error().message), one);
+    const bool kernel = options_.kernel->load(candidate) == 0;
+    if (kernel) ++tally_.kernel_accepted;
+    if (Judge::verify(candidate, nullptr).has_value() == kernel) return kernel;
+    Disagreement one = compare(candidate);
+    auto& all = kernel ? tally_.stricter : tally_.looser;
+    const std::string key = class_of(kernel ? one.ours : one.kernel);
+    if (!all.contains(key)) one.program = smallest(candidate, one);
+    one.index = index;
+    add_to(all, key, one);
     return false;
+  }
+
+  // What both say.
+  [[nodiscard]] Disagreement compare(const Candidate& candidate) const {
+    Disagreement one{.count = 1};
+    if (const auto ours = Judge::verify(candidate, nullptr); !ours) one.ours = ours.error().message;
+    std::string log;
+    if (options_.kernel->load(candidate, &log) != 0) one.kernel = reason_in(log);
+    return one;
+  }
+
+  [[nodiscard]] Candidate smallest(const Candidate& candidate, const Disagreement& shown) const {
+    Candidate smaller = candidate;
+    smaller.slots = minimise(candidate.slots, [&](const Slots& slots) {
+      smaller.slots = slots;
+      const bool ours = Judge::verify(smaller, nullptr).has_value();
+      if (ours != shown.ours.empty() || (options_.kernel->load(smaller) == 0) == ours) return false;
+      const Disagreement now = compare(smaller);
+      return class_of(now.ours) == class_of(shown.ours) && class_of(now.kernel) == class_of(shown.kernel);
+    });
+    return smaller;
   }
 
   const SoakOptions& options_;

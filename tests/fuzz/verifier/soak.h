@@ -38,6 +38,7 @@ struct Disagreement {
   std::uint64_t index = 0;  // of the first
   std::string ours;         // message, empty if accepted
   std::string kernel;
+  Candidate program;  // minimised
 };
 
 struct Tally {

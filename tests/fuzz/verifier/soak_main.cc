@@ -84,6 +84,8 @@ std::uint64_t print_disagreements(DivergenceKind kind, const std::map<std::strin
     fmt::print("{} {:6}  index {}  {}\n    ours:   {}\n    kernel: {}\n", looser ? "LOOSER" : "stricter", one->count,
                one->index, reason.empty() ? "(unexplained)" : reason, one->ours.empty() ? "accepted" : one->ours,
                one->kernel.empty() ? "accepted" : one->kernel);
+    if (reason.empty())
+      fmt::print("{}\n{}", forager::fuzz::words_of(one->program), forager::fuzz::text_of(one->program.slots));
   }
   return unexplained;
 }
