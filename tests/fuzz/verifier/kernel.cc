@@ -70,7 +70,7 @@ int Kernel::load(const Candidate& candidate, std::string* log) const {
   if (candidate.options.test_state_freq) attr.prog_flags |= BPF_F_TEST_STATE_FREQ;
   if (log != nullptr) {
     log->assign(kLogBytes, '\0');
-    attr.log_level = 1;
+    attr.log_level = candidate.options.log_level > 1 ? 2 : 1;
     attr.log_buf = address_of(log->data());
     attr.log_size = kLogBytes;
   }
