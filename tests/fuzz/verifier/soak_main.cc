@@ -6,6 +6,7 @@
 //   forager_verifier_soak [--seed N] [--programs N] [--seconds N] [--threads N] [--runs N]
 //   forager_verifier_soak --kernel ...          compare the verdicts with the running kernel's, too
 //   forager_verifier_soak --seed N --show N     one program by its index: its text, our log, the kernel's
+//   forager_verifier_soak --text FILE           the same for a program in a file, and runs it
 //   forager_verifier_soak --write-seeds FOLDER  inputs for verifier_bytes_fuzz.cc
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "program/text.h"
 #include "tests/fuzz/verifier/divergences.h"
 #include "tests/fuzz/verifier/soak.h"
 
@@ -34,6 +36,7 @@ struct Arguments {
   bool kernel = false;
   bool show = false;
   const char* seeds = nullptr;
+  const char* text = nullptr;
 };
 
 bool parse(int argc, char** argv, Arguments& out) {
@@ -59,6 +62,9 @@ bool parse(int argc, char** argv, Arguments& out) {
       out.soak.first = value;
     } else if (name == "--write-seeds") {
       out.seeds = argv[i];
+    } else if (name == "--text") {
+      out.text = argv[i];
+      out.show = true;
     } else if (name == "--show") {
       out.show = true;
       out.soak.first = value;
@@ -121,14 +127,28 @@ void print_findings(const Tally& tally, std::uint64_t seed) {
   fmt::print("{} findings\n", tally.finding_count);
 }
 
+// Maps go by the names of map_specs().
+Candidate read_candidate(const char* path) {
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::vector<std::string> names;
+  for (const auto& spec : forager::fuzz::map_specs()) names.push_back(spec.name);
+  auto slots = forager::program::assemble(text, names);
+  if (!slots) fmt::print("{}\n", slots.error().text());
+  return {.slots = slots.value_or(std::vector<forager::isa::Slot>{})};
+}
+
 int show(const Arguments& arguments) {
-  Candidate candidate = forager::fuzz::make_candidate(arguments.soak.seed, arguments.soak.first);
+  Candidate candidate = arguments.text != nullptr
+                            ? read_candidate(arguments.text)
+                            : forager::fuzz::make_candidate(arguments.soak.seed, arguments.soak.first);
   candidate.options.log_level = 2;
   fmt::print("{}", forager::fuzz::text_of(candidate.slots));
   forager::verifier::Report report;
   const auto verdict = Judge::verify(candidate, &report);
   fmt::print("options:{}\nours: {}\n{}\n", forager::fuzz::words_of(candidate),
              verdict ? "accepted" : verdict.error().text(), report.log);
+  if (verdict) fmt::print("run: {}\n", Judge().judge(candidate, arguments.soak.runs, 1).finding);
   if (arguments.kernel) {
     std::string log;
     const int error = Kernel().load(candidate, &log);
