@@ -217,7 +217,8 @@ std::string Assertions::check_argument(unsigned index, const ArgumentFact& fact,
     return fmt::format("{}, said to be of map {}", name_of(region), fact.map);
   }
   const std::int64_t offset = Memory::offset(value) - first(region, fact.region);
-  if (pointer && (offset < fact.offset_min || offset > fact.offset_max)) {
+  const bool packet_end = region.kind == RegionKind::packet && fact.region == verifier::Region::other;
+  if (pointer && !packet_end && (offset < fact.offset_min || offset > fact.offset_max)) {
     return fmt::format("offset {}, said to be in [{}, {}]", offset, fact.offset_min, fact.offset_max);
   }
   const std::uint64_t bytes = reach(index, registers);

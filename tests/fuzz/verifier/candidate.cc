@@ -13,10 +13,13 @@
 namespace forager::fuzz {
 
 Candidate make_candidate(std::uint64_t seed, std::uint64_t index) {
+  // Few programs need more, and those for long.
+  constexpr std::uint64_t kLimit = 8192;
   Random random(seed + 1, index);
   Candidate candidate{.global_functions = random.percent(15)};
   candidate.slots = Generator(seed, index).program(candidate.global_functions);
   if (random.percent(25)) mutate(random, candidate.slots);
+  candidate.options.instruction_limit = kLimit;
   candidate.options.strict_alignment = random.percent(5);
   candidate.options.test_state_freq = random.percent(25);
   return candidate;

@@ -51,7 +51,10 @@ class Worker {
  private:
   void one(std::uint64_t index) {
     Candidate candidate = make_candidate(options_.seed, index);
-    if (options_.kernel != nullptr) candidate.global_functions = false;  // it would want BTF of them
+    if (options_.kernel != nullptr) {
+      candidate.global_functions = false;  // it would want BTF of them
+      candidate.options.instruction_limit = isa::kMaxInstructions;
+    }
     ++tally_.programs;
     tally_.slots += candidate.slots.size();
     if (options_.kernel != nullptr && !agree(candidate, index)) return;
