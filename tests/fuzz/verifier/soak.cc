@@ -51,10 +51,7 @@ class Worker {
  private:
   void one(std::uint64_t index) {
     Candidate candidate = make_candidate(options_.seed, index);
-    if (options_.kernel != nullptr) {
-      candidate.global_functions = false;  // it would want BTF of them
-      candidate.options.instruction_limit = isa::kMaxInstructions;
-    }
+    if (options_.kernel != nullptr) candidate.global_functions = false;  // it would want BTF of them
     ++tally_.programs;
     tally_.slots += candidate.slots.size();
     if (options_.kernel != nullptr && !agree(candidate, index)) return;
@@ -89,12 +86,15 @@ class Worker {
     tally_.findings[key] = {.index = index, .message = message, .program = smaller};
   }
 
-  // Whether both accept. The kernel lets root read stack that was never written.
+  // Whether both accept. The kernel lets root read stack that was never written. Programs that take long to verify are
+  // not compared: the kernel would go on to a million instructions.
   bool agree(Candidate candidate, std::uint64_t index) {
     candidate.options.allow_uninitialised_stack = true;
+    const auto ours = Judge::verify(candidate, nullptr);
+    if (!ours && ours.error().kind == ErrorKind::limit) return false;
     const bool kernel = options_.kernel->load(candidate) == 0;
     if (kernel) ++tally_.kernel_accepted;
-    if (Judge::verify(candidate, nullptr).has_value() == kernel) return kernel;
+    if (ours.has_value() == kernel) return kernel;
     Disagreement one = compare(candidate);
     auto& all = kernel ? tally_.stricter : tally_.looser;
     const std::string key = class_of(kernel ? one.ours : one.kernel);
