@@ -3,10 +3,12 @@
 
 #include <linux/bpf.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "tests/fuzz/verifier/code.h"
 
@@ -39,9 +41,16 @@ bool freeze(int map, const program::MapSpec& spec) {
   return bpf(BPF_MAP_FREEZE, fd) == 0;
 }
 
+// The rules are those of one version; others differ in what they accept.
+bool is_the_version() {
+  utsname name{};
+  return ::uname(&name) == 0 && std::string_view(name.release).starts_with("6.18.");
+}
+
 }  // namespace
 
 Kernel::Kernel() {
+  if (!is_the_version()) unavailable_ = "the kernel is not Linux 6.18";
   for (const program::MapSpec& spec : map_specs()) {
     maps_.push_back(create(spec));
     const bool made = maps_.back() >= 0 && (spec.frozen == nullptr || freeze(maps_.back(), spec));
