@@ -292,7 +292,11 @@ void Analysis::check_release(CallMeta& meta, u32 index) {
   const Reg& reg = state_.regs()[number];
   meta.release = number;
   if (meta.args[index] == Arg::dynptr) return;
-  if (reg.offset != 0 || !reg.scalar.is_constant() || reg.scalar.value() != 0) {
+  if (!reg.scalar.is_constant()) {
+    refuse(EACCES, fmt::format("variable {} access disallowed: R{} may point anywhere into what bpf_{} takes back",
+                               type_name(reg), number, meta.helper->name));
+  }
+  if (reg.whole_offset() != 0) {
     refuse(EINVAL, fmt::format("R{} must have zero offset when passed to release func: it points {} bytes into what "
                                "bpf_{} takes back",
                                number, reg.offset, meta.helper->name));

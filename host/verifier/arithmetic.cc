@@ -115,9 +115,8 @@ void Analysis::move(const Instruction& insn) {
       const u32 map = program::map_index(insn), offset = program::map_offset(insn);
       const MapSpec& spec = program_.maps()[map];
       if (spec.type != MapType::array || spec.max_entries != 1) {
-        refuse(
-            spec.type == MapType::array ? EINVAL : ENOTSUP,
-            fmt::format("direct value access on map '{}' is not supported: it needs an array of one entry", spec.name));
+        refuse(EINVAL, fmt::format("direct value access on map '{}' is not supported: it needs an array of one entry",
+                                   spec.name));
       }
       if (offset >= spec.value_size) {
         refuse(EINVAL,

@@ -58,7 +58,7 @@ Result<> walk(const Program& program, const Calls& calls, Leave leave) {
       }
       const Call& call = calls[sub][next++];
       if (state[call.callee] == 1) {
-        return std::unexpected(diagnose(program, call.instruction, ErrorKind::rejected, EINVAL,
+        return std::unexpected(diagnose(program, call.instruction, ErrorKind::rejected, E2BIG,
                                         fmt::format("recursive call of {}", program.subprograms()[call.callee].name)));
       }
       if (state[call.callee] == 0) {

@@ -51,14 +51,16 @@ void Analysis::check_global_call(u32 callee) {
   for (u32 i = 0; i < info.parameters.size() && i < 5; ++i) {
     const program::Parameter& parameter = info.parameters[i];
     const u32 number = i + 1;
-    const Reg reg = read_reg(number);
+    const Reg reg = state_.regs()[number];
     const auto wrong = [&](std::string_view wanted) {
       refuse(EINVAL, fmt::format("Caller passes invalid args into func#{} ('{}'): R{} ('{}') is {}, expected {}",
                                  callee, info.name, number, parameter.name, say(reg), wanted));
     };
     if (parameter.kind == ParameterKind::scalar && !reg.is_scalar()) wrong("a number");
     if (parameter.kind == ParameterKind::context) {
-      if (reg.type != RegType::context || reg.offset != 0) wrong("the context");
+      if (reg.type != RegType::context) wrong("the context");
+      if (reg.offset != 0)
+        refuse(EACCES, fmt::format("dereference of modified ctx ptr R{} off={} disallowed", number, reg.offset));
     }
     if (parameter.kind != ParameterKind::memory) continue;
     if (!parameter.nullable && (reg.maybe_null || reg.is_null())) wrong("memory that is not null");
@@ -69,7 +71,14 @@ void Analysis::check_global_call(u32 callee) {
     Reg& shown = state_.regs()[number];
     if (!shown.is_pointer()) wrong("memory");
     shown.maybe_null = false;
-    check_memory(number, parameter.size, 0, Touch::update, true, kThis);
+    try {
+      check_memory(number, parameter.size, 0, Touch::update, true, kThis);
+    } catch (Refusal& refusal) {
+      refusal.diagnostic.error = EINVAL;
+      refusal.diagnostic.message = fmt::format("Caller passes invalid args into func#{} ('{}'): '{}': {}", callee,
+                                               info.name, parameter.name, refusal.diagnostic.message);
+      throw;
+    }
     shown.maybe_null = reg.maybe_null;
   }
   for (u32 i = 0; i < info.parameters.size() && i < 5; ++i) {
@@ -104,9 +113,20 @@ Analysis::Flow Analysis::exit() {
   return Flow::jumped;
 }
 
+// What may end the program in the middle of a function stands only where the result is a number, by its signature.
+void Analysis::check_may_end_early(std::string_view what) {
+  if (state_.frames.size() == 1 && entry_subprogram_ == 0) return;
+  const program::FunctionInfo* info = structure_.subprograms[state_.frame().subprogram].info;
+  if (info == nullptr)
+    refuse(EINVAL, fmt::format("{} is not allowed in subprogs without BTF", what), "compile with -g");
+  if (info->returns == program::FunctionInfo::Returns::scalar) return;
+  refuse(EINVAL, fmt::format("{} is only allowed in functions that return 'int': {}() does not", what, info->name));
+}
+
 // The program may have been replaced by another one, which then returned here in the function's place.
 void Analysis::return_after_tail_call() {
   if (state_.frame().kind != FrameKind::function) refuse(EINVAL, "tail calls are not allowed in callbacks");
+  check_may_end_early("tail_call");
   push_path(state_.frame().call_site + 1);
   State& state = pending_.back();
   state.frames.pop_back();
@@ -119,9 +139,7 @@ void Analysis::return_after_tail_call() {
 
 void Analysis::check_return_value() {
   const Frame& frame = state_.frame();
-  const SubprogramFacts& sub = structure_.subprograms[frame.subprogram];
   const bool global = frame.kind == FrameKind::function && entry_subprogram_ != 0;
-  if (global && sub.info->returns == program::FunctionInfo::Returns::nothing) return;
   const Reg& result = read_reg(0);
   if (global) {
     if (!result.is_scalar()) {

@@ -27,6 +27,10 @@ void Analysis::check_dynptr(CallMeta& meta, u32 index, bool fresh) {
   if (!reg.scalar.is_constant()) refuse(EINVAL, "dynptr has to be at a constant offset");
   const s64 offset = reg.whole_offset();
   if (offset % kSlotBytes != 0) refuse(EINVAL, fmt::format("cannot pass in dynptr at an offset={}", offset));
+  if (offset < -s64{isa::kStackBytes} || offset + s64{kDynptrSlots * kSlotBytes} > 0) {
+    refuse(EINVAL, fmt::format("arg {} is no {}initialized dynptr: 16 bytes at offset {} are not all on the stack",
+                               number, fresh ? "un" : "", offset));
+  }
   check_stack_bounds(reg, number, 0, kDynptrSlots * kSlotBytes, true);
   const u32 first = slot_index(offset);
   Frame& frame = state_.frames[reg.frame];

@@ -98,8 +98,8 @@ void Analysis::run_global_function(u32 subprogram) {
   enter(state_, subprogram, kNone, FrameKind::function);
   const program::FunctionInfo& info = *structure_.subprograms[subprogram].info;
   at_ = state_.at;
-  if (info.returns == program::FunctionInfo::Returns::other) {
-    refuse(EINVAL, fmt::format("global function {}() returns neither a number nor nothing", info.name),
+  if (info.returns != program::FunctionInfo::Returns::scalar) {
+    refuse(EINVAL, fmt::format("global function {}() doesn't return a number, and only those are supported", info.name),
            "make it static, or return an integer");
   }
   for (u32 i = 0; i < info.parameters.size() && i < 5; ++i) {

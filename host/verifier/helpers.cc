@@ -37,6 +37,9 @@ constexpr std::string_view kLengths[] = {"get_stack", "get_task_stack", "probe_r
 // Helpers that only look into their map.
 constexpr std::string_view kLooks[] = {"map_lookup_elem", "map_lookup_percpu_elem", "tail_call", "redirect_map"};
 
+// Helpers that change their map's contents.
+constexpr std::string_view kChanges[] = {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"};
+
 bool acquires(const CallMeta& meta, const MapSpec* map) {
   if (is_one_of(meta.helper->name, kAcquire)) return true;
   const bool sockets = map != nullptr && (map->type == MapType::sockmap || map->type == MapType::sockhash);
@@ -118,6 +121,9 @@ void Analysis::check_map_argument(const CallMeta& meta) {
     const isa::MapRow* row = isa::find_map(type);
     refuse(EINVAL, fmt::format("cannot pass map_type {} into func bpf_{}#{}: map '{}' is of type {}", type,
                                meta.helper->name, meta.helper->id, spec.name, row == nullptr ? "unknown" : row->name));
+  }
+  if ((spec.flags & BPF_F_RDONLY_PROG) != 0 && is_one_of(meta.helper->name, kChanges)) {
+    refuse(EACCES, fmt::format("write into map forbidden: '{}' is read-only for programs", spec.name));
   }
   const auto has = [&](program::ValueField::Kind kind) {
     return std::ranges::find(spec.fields, kind, &program::ValueField::kind) != spec.fields.end();

@@ -51,7 +51,8 @@ bool socket_field(RegType type, s64 offset, u32 bytes) {
     constexpr std::size_t kTypeAndProtocol = offsetof(bpf_sock, type), kRx = offsetof(bpf_sock, rx_queue_mapping);
     if (in(kTypeAndProtocol, 16) || in(kRx, 4)) return false;
   }
-  if (in(offsetof(bpf_sock, dst_port), 4)) return bytes == 4 ? offset == offsetof(bpf_sock, dst_port) : bytes <= 2;
+  constexpr s64 kPort = offsetof(bpf_sock, dst_port);  // 2 bytes, and 2 of padding that only a 4-byte load takes in
+  if (in(kPort, 4)) return bytes == 4 ? offset == kPort : offset + bytes <= kPort + 2;
   if (in(offsetof(bpf_sock, src_ip4), 20) || in(offsetof(bpf_sock, dst_ip4), 20)) return bytes <= 4;
   return bytes <= 4 && (bytes == 4 || offset % 4 == 0);
 }
@@ -104,6 +105,7 @@ void Analysis::packet_load(const Instruction& insn) {
     refuse(EINVAL, fmt::format("BPF_LD_[ABS|IND] instructions not allowed for this program type: {}", type_.name));
   }
   check_nothing_held("BPF_LD_[ABS|IND]");
+  check_may_end_early("LD_ABS");
   const Reg& context = read_reg(6);
   if (context.type != RegType::context) {
     refuse(EINVAL, "at the time of BPF_LD_ABS|IND R6 != pointer to skb", "keep the context in r6");

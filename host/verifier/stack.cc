@@ -32,13 +32,14 @@ void Analysis::check_stack_bounds(const Reg& base, u32 reg, s64 offset, u64 byte
   const char* way = write ? " write to" : " read from";
   if (base.scalar.is_constant()) {
     const s64 first = base.whole_offset() + offset;
-    if (first >= -kStack && first + static_cast<s64>(bytes) <= 0 && first < 0) {
+    const bool begins = first >= -kStack && first < 0;
+    if (begins && first + static_cast<s64>(bytes) <= 0) {
       u32& depth = stack_depths_[state_.frames[base.frame].subprogram];
       depth = std::max(depth, static_cast<u32>(-first));
       return;
     }
     refuse(
-        EACCES,
+        begins ? EINVAL : EACCES,
         fmt::format("invalid{} stack R{} off={} size={}: a frame has bytes -{} to -1", way, reg, first, bytes, kStack),
         first < -kStack ? "the stack of a function has 512 bytes: keep larger data in a per-CPU array" : "");
   }
@@ -55,7 +56,7 @@ void Analysis::check_stack_bounds(const Reg& base, u32 reg, s64 offset, u64 byte
     return;
   }
   refuse(
-      EACCES,
+      first >= -kStack && first < 0 ? EINVAL : EACCES,
       fmt::format("invalid variable-offset{} stack R{} off={} size={}: bytes {} to {} are meant, a frame has -{} to -1",
                   way, reg, base.offset + offset, bytes, first, end - 1, kStack),
       "check or mask the index before it is added to the pointer");
@@ -100,7 +101,6 @@ void Analysis::write_slot(u32 frame_number, s64 offset, u32 bytes, const Reg* va
       link_on_copy(state_.regs()[value_reg]);
       kept = state_.regs()[value_reg];
     }
-    forget_spill(slot);
     slot.reg = kept;
     for (u32 i = 0; i < kSlotBytes; ++i) {
       if (i < bytes) {
@@ -264,9 +264,10 @@ void Analysis::overwrite(u32 frame_number, s64 low, s64 high, u64 certain) {
   Frame& frame = state_.frames[frame_number];
   for (s64 at = low; at < high; ++at) {
     const u32 index = slot_index(at);
-    (void)slot_at(frame, index);
-    destroy_dynptr(frame_number, index);
-    Slot& slot = frame.slots[index];
+    Slot& slot = slot_at(frame, index);
+    if (slot.is_dynptr()) {
+      refuse(EACCES, fmt::format("potential write to dynptr at off={} disallowed", at), "use the bpf_dynptr helpers");
+    }
     forget_spill(slot);
     Byte& byte = slot.bytes[byte_index(at)];
     const bool sure = static_cast<u64>(at - low) < certain;
