@@ -394,7 +394,7 @@ void Analysis::check_constant_key(CallMeta& meta, u32 number) {
   const MapSpec& spec = spec_of(meta.map);
   const Reg& key = state_.regs()[number];
   const bool array = spec.type == MapType::array || spec.type == MapType::percpu_array;
-  if (!array || meta.helper->name != "map_lookup_elem") return;
+  if (!array || meta.map.inner || meta.helper->name != "map_lookup_elem") return;
   if (key.type != RegType::stack || !key.scalar.is_constant()) return;
   const s64 offset = key.whole_offset();
   const u32 index = slot_index(offset), byte = byte_index(offset);

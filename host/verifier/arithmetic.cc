@@ -125,7 +125,7 @@ void Analysis::move(const Instruction& insn) {
       dst.type = RegType::map_value;
       dst.map = map;
       dst.offset = static_cast<s32>(offset);
-      if (!spec.fields.empty()) dst.id = next_id();  // of the lock that it may hold
+
       recorder_.map_touched(dst, Recorder::MapTouch::look);
       return;
     }

@@ -143,6 +143,9 @@ Analysis::Flow Analysis::conditional_jump(const Instruction& insn) {
   }
   recorder_.branched(at_, true);
   recorder_.branched(at_, false);
+  // That a pointer is null, or not, follows from the number's being 0.
+  if (by_register && dst.maybe_null && src.is_null()) mark_precise(insn.src);
+  if (by_register && src.maybe_null && dst.is_null()) mark_precise(insn.dst);
 
   LinkedPlaces places;
   for (const Reg* reg : {&dst, by_register ? &src : nullptr}) {

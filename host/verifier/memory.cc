@@ -306,11 +306,13 @@ void Analysis::check_range(u32 reg, const Reg& base, s64 offset, u64 bytes, u64 
     return first >= 0 && (bytes > 0 || may_be_empty) && static_cast<u64>(first) + bytes <= size;
   };
   const auto outside = [&](std::string_view end, s64 first) {
+    const std::string which =
+        variable.is_constant() ? "" : fmt::format("R{} {} value is outside of the allowed memory range: ", reg, end);
+    const std::string meant =
+        bytes == 0 ? "nothing" : fmt::format("bytes {} to {}", first, first + static_cast<s64>(bytes) - 1);
     refuse(EACCES,
-           fmt::format("invalid access to {}, {}_size={} off={} size={}: R{} {} value is outside of the allowed "
-                       "memory range, {} to {} of {} bytes",
-                       what, what == "map value" ? "value" : "mem", size, first, bytes, reg, end, first,
-                       first + static_cast<s64>(bytes) - 1, size),
+           fmt::format("invalid access to {}, {}_size={} off={} size={}: {}{} of {} bytes", what,
+                       what == "map value" ? "value" : "mem", size, first, bytes, which, meant, size),
            variable.is_constant() ? "" : "check or mask the index before it is added to the pointer");
   };
   if (variable.s.min < 0 && (variable.s.min == Limits<s64>::min() || fixed + variable.s.min < 0)) {
