@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "verifier/alu_form.h"
 #include "verifier/checkpoint.h"
 #include "verifier/recorder.h"
 #include "verifier/state.h"
@@ -119,10 +120,16 @@ class Analysis {
   // arithmetic.cc
   void arithmetic(const Instruction& insn);
   void move(const Instruction& insn);
-  void pointer_arithmetic(const Instruction& insn, Alu op, const Reg& pointer, const Reg& amount);
-  void check_sane_offset(const Reg& reg, const Reg& pointer);
+  Reg copy_of(u32 number, bool same_value);
+  Reg moved(const Instruction& insn, const AluForm& form);
+  [[nodiscard]] Reg changed(const Reg& before, const AluForm& form) const;
   void link_on_copy(Reg& reg);
   static void link_shifted(Reg& result, Alu op, unsigned width, const Reg& before, const Scalar& by);
+
+  // pointers.cc
+  Reg with_pointer(const Instruction& insn, const AluForm& form, const Reg& before, const Reg& src);
+  Reg moved_pointer(const Instruction& insn, Alu op, const Reg& pointer, const Reg& amount);
+  void check_sane_offset(const Reg& reg, const Reg& pointer);
 
   // jumps.cc
   [[nodiscard]] Flow conditional_jump(const Instruction& insn);
