@@ -37,7 +37,7 @@ levels_of() {
   case $1 in
     run | forager) printf '%s\n' base ;;
     build | test | bench) printf '%s\n' base test bench ;;
-    asan | tsan | conformance) printf '%s\n' base test ;;
+    asan | tsan | conformance | mutants) printf '%s\n' base test ;;
     fuzz) printf '%s\n' base test fuzz ;;
     arm64) printf '%s\n' base test arm64 ;;
     lint) printf '%s\n' base test bench lint ;;
