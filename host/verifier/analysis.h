@@ -142,7 +142,7 @@ class Analysis {
   [[nodiscard]] LinkedPlaces places_of(u32 id) const;
   void set_null(State& state, u32 id, bool null, u32 reference);
 
-  // memory.cc
+  // memory.cc, context.cc, map_values.cc
   void load(const Instruction& insn);
   void store(const Instruction& insn);
   void atomic(const Instruction& insn);
@@ -158,6 +158,7 @@ class Analysis {
   Reg access(const Access& access, const Reg* value, u32 value_reg, bool sign);
   void check_one_kind(RegType type);
   Reg access_context(const Access& a, const Reg& base);
+  [[noreturn]] void refuse_context(const Access& a);
   void access_packet(const Access& a, const Reg& base);
   Reg access_map_value(const Access& a, const Reg& base, bool sign);
   void access_socket(const Access& a, const Reg& base);

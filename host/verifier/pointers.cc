@@ -85,7 +85,8 @@ Reg Analysis::moved_pointer(const Instruction& insn, Alu op, const Reg& pointer,
   const bool nothing = known && by.value() == 0 && op == Alu::add;
   const bool fixed = known && pointer.type == RegType::flow_keys;
   if (!keeps_arithmetic(pointer.type) && !nothing && !fixed) {
-    refuse(EACCES, fmt::format("R{} pointer arithmetic on {} prohibited", insn.dst, type_name(pointer)));
+    refuse(EACCES, fmt::format("R{} pointer arithmetic on {} prohibited: {} is used as it is", insn.dst,
+                               type_name(pointer), say(pointer)));
   }
   check_sane_offset(amount, pointer);
   check_sane_offset(pointer, pointer);
@@ -122,7 +123,8 @@ void Analysis::check_sane_offset(const Reg& reg, const Reg& pointer) {
   if (!outside(fixed) && !outside(s.s.min)) return;
   const std::string name = type_name(pointer);
   if (s.is_constant() && outside(static_cast<s64>(s.value()))) {
-    refuse(EINVAL, fmt::format("math between {} pointer and {} is not allowed", name, static_cast<s64>(s.value())));
+    refuse(EINVAL, fmt::format("math between {} pointer and {} is not allowed: no object is that large", name,
+                               static_cast<s64>(s.value())));
   }
   if (outside(fixed)) refuse(EINVAL, fmt::format("{} pointer offset {} is not allowed", name, fixed));
   if (s.s.min == Limits<s64>::min()) {

@@ -58,7 +58,8 @@ void Analysis::spin_lock(u32 number, bool lock) {
     return;
   }
   if (held == nullptr) refuse(EINVAL, "bpf_spin_unlock without taking a lock");
-  if (held->id != reg.id || held->map != reg.map) refuse(EINVAL, "bpf_spin_unlock of different lock");
+  if (held->id != reg.id || held->map != reg.map)
+    refuse(EINVAL, "bpf_spin_unlock of different lock", "unlock through the pointer by which it was locked");
   std::erase_if(state_.references, [](const Reference& r) { return r.kind == Reference::Kind::lock; });
 }
 

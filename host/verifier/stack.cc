@@ -91,9 +91,11 @@ void Analysis::write_slot(u32 frame_number, s64 offset, u32 bytes, const Reg* va
     Reg kept = *value;
     if (value->is_pointer()) {
       if (!whole)
-        refuse(EACCES, fmt::format("invalid size of register spill: {} are stored in {} bytes", say(*value), bytes));
+        refuse(EACCES,
+               fmt::format("invalid size of register spill: {} needs 8 bytes, {} are stored", say(*value), bytes));
       if (frame_number != state_.current_frame() && value->type == RegType::stack) {
-        refuse(EINVAL, "cannot spill pointers to stack into stack frame of the caller");
+        refuse(EINVAL,
+               "cannot spill pointers to stack into stack frame of the caller: the frame that it points to ends first");
       }
     } else if (!fits(value->scalar, bytes)) {
       unlink(kept);
