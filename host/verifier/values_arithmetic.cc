@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Arithmetic on ranges of numbers, for facts. scalar_alu.cc has what Linux tracks; divisions, shifts by unknown amounts
-// and byte swaps are tracked here besides, since nobody compares facts with Linux's.
+// Arithmetic on ranges of numbers, for facts. scalar_alu.cc has what Linux tracks; divisions and shifts by unknown
+// amounts are tracked here besides, since nobody compares facts with Linux's.
 //
 // A register that nothing is known of is taken for any number here, even if it may be a pointer: each operation is
 // sound for all 2^64 values of a register. Only sums and differences of 64 bits can be pointers again, and moves.
 #include <algorithm>
 
 #include "isa/semantics.h"
+#include "verifier/alu_form.h"
 #include "verifier/values_effect.h"
 
 namespace forager::verifier {
@@ -15,20 +16,6 @@ namespace {
 
 using isa::Op;
 namespace row = isa::semantics::row;
-
-std::optional<Alu> alu_of(Op op) {
-  switch (op) {
-#define FORAGER_ALU(name, ...) \
-  case Op::name##64_imm:       \
-  case Op::name##64_reg:       \
-  case Op::name##32_imm:       \
-  case Op::name##32_reg:       \
-    return Alu::name;
-#include "isa/isa.def"
-    default:
-      return std::nullopt;
-  }
-}
 
 template <class T>
 u64 compute(Alu op, T dst, T src) {
@@ -131,25 +118,8 @@ Scalar two_operands(Alu op, unsigned width, const Scalar& dst, const Scalar& src
   }
 }
 
-// Swaps move bits or drop them, so known and unknown bits go the same ways.
-Scalar one_operand(Op op, unsigned width, const Scalar& dst) {
-  if (op == Op::neg64 || op == Op::neg32) return two_operands(Alu::sub, width, Scalar::constant(0), dst);
-  Scalar out;
-  switch (op) {
-#define FORAGER_UNARY(name, ...)                                      \
-  case Op::name:                                                      \
-    out.bits = {row::name(dst.bits.value), row::name(dst.bits.mask)}; \
-    break;
-#include "isa/isa.def"
-    default:
-      break;
-  }
-  out.sync();
-  return out;
-}
-
-Scalar extended(unsigned bits, unsigned width, Scalar src) {
-  src.sign_extend(bits / 8);
+Scalar extended(unsigned bytes, unsigned width, Scalar src) {
+  src.sign_extend(bytes);
   src.truncate(width / 8);
   return src;
 }
@@ -157,17 +127,25 @@ Scalar extended(unsigned bits, unsigned width, Scalar src) {
 }  // namespace
 
 std::optional<Scalar> computed(Op op, const Scalar* dst, const Scalar* src) {
-  const isa::Row& form = isa::row(op);
-  const Scalar unknown;
-  const Scalar &a = dst == nullptr ? unknown : *dst, &b = src == nullptr ? unknown : *src;
-  const std::optional<Alu> alu = alu_of(op);
-  if (form.form == isa::Form::unary) return one_operand(op, form.width, a);
-  if (!alu) return extended(static_cast<unsigned>(*form.match.offset), form.width, b);
-  if (alu == Alu::mov && form.width == 64) return src == nullptr ? std::nullopt : std::optional(b);
-  if (alu == Alu::mov) return extended(64, form.width, b);
-  const bool sums = (alu == Alu::add || alu == Alu::sub) && form.width == 64;
+  const AluForm& form = alu_form(op);
+  const Scalar any;
+  const Scalar &a = dst == nullptr ? any : *dst, &b = src == nullptr ? any : *src;
+  switch (form.shape) {
+    case AluForm::Shape::move:
+      if (form.width == 64) return src == nullptr ? std::nullopt : std::optional(b);
+      return extended(8, form.width, b);
+    case AluForm::Shape::sign_extend:
+      return extended(form.bytes, form.width, b);
+    case AluForm::Shape::negate:
+      return two_operands(Alu::sub, form.width, Scalar::constant(0), a);
+    case AluForm::Shape::swap:
+      return swap_bytes(a, form.bytes, form.reverses);
+    default:
+      break;
+  }
+  const bool sums = (form.op == Alu::add || form.op == Alu::sub) && form.width == 64;
   if (sums && (dst == nullptr || src == nullptr)) return std::nullopt;
-  return two_operands(*alu, form.width, a, b);
+  return two_operands(form.op, form.width, a, b);
 }
 
 Condition condition_of(Op op) {
