@@ -7,6 +7,10 @@
 // whatever their values; so the ranges it saw are no bound on those that occur. It does prove what memory an
 // instruction reaches and which branches are taken, and this pass builds on that.
 //
+// Why it is sound: it begins with no knowledge at every function's entry; each instruction's effect holds for all
+// values that its operands may have (values_effect.h); what is known where ways meet holds on each of them; and a
+// block is looked at again until nothing that reaches it says anything new. Facts of the last look are the ones kept.
+//
 // Tested by: tests/unit/verifier_values_test.cc, and by the checked interpreter's assertions (tests/fuzz).
 #pragma once
 
@@ -14,8 +18,11 @@
 
 #include "program/program.h"
 #include "verifier/facts.h"
+#include "verifier/scalar.h"
 
 namespace forager::verifier {
+
+[[nodiscard]] ValueFact fact_of(const Scalar& value);
 
 // Fills dst and src of every reachable instruction's facts, and the values of calls' scalar arguments.
 void add_value_facts(const program::Program& program, std::span<Facts> facts, std::span<ArgumentFacts> arguments);
