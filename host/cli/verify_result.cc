@@ -42,7 +42,7 @@ std::string to_text(const ProgramVerdict& verdict, const VerifyView& view) {
   out += fmt::format("{} ({}): {}\n", verdict.name, verdict.type, verdict.refused ? "refused" : "accepted");
   if (verdict.refused) out += fmt::format("  {}\n", verdict.refused->text()) + story_of(*verdict.refused, "  ");
   if (verdict.examined) out += statistics_text(verdict);
-  if (view.facts && verdict.program) out += "\n" + facts_text(*verdict.program);
+  if (view.facts && verdict.program) out += fmt::format("\n{}", facts_text(*verdict.program));
   return out;
 }
 

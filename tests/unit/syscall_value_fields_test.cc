@@ -30,7 +30,8 @@ class Types {
   int structure(const char* name, unsigned bytes, const std::vector<Member>& members) {
     const int id = btf__add_struct(get(), name, bytes);
     for (const Member& member : members) {
-      const std::string field = "m" + std::to_string(member.offset) + "_" + std::to_string(member.bits);
+      std::string field = "m";
+      field.append(std::to_string(member.offset)).append("_").append(std::to_string(member.bits));
       EXPECT_EQ(
           btf__add_field(get(), field.c_str(), member.type, member.offset * 8 + member.bits, member.bits != 0 ? 1 : 0),
           0);
