@@ -139,7 +139,9 @@ TEST(RingOutput, PassesDataFlagsAndRefusals) {
   EXPECT_EQ(returned(rig, output(24, 0)), -EAGAIN);
   EXPECT_EQ(returned(rig, output(1, 4)), -EINVAL);
   EXPECT_THAT(ring->committed, ElementsAre(Bytes{1}));
-  const std::string reserve = "r1 = map[0] ll\nr2 = 8\nr3 = 1\ncall bpf_ringbuf_reserve\nif r0 == 0 goto +1\nr0 = 1";
+  const std::string reserve =
+      "r1 = map[0] ll\nr2 = 8\nr3 = 1\ncall bpf_ringbuf_reserve\n"
+      "if r0 == 0 goto +4\nr1 = r0\nr2 = 0\ncall bpf_ringbuf_discard\nr0 = 1";
   EXPECT_EQ(returned(rig, reserve), 0);  // flags must be 0
   EXPECT_EQ(returned(rig, "r1 = map[0] ll\nr2 = 1\ncall bpf_ringbuf_query"), 16);
 }

@@ -59,7 +59,7 @@ TEST(Device, RunsFramesInOrderAndCounts) {
 }
 
 TEST(Device, ATrapStopsItsFrameOnly) {
-  const auto device = open_device({}, "r2 = *(u32 *)(r1 +0)\nr0 = *(u8 *)(r2 +50)\nr0 = 2\nexit");
+  const auto device = open_device({.unverified = true}, "r2 = *(u32 *)(r1 +0)\nr0 = *(u8 *)(r2 +50)\nr0 = 2\nexit");
   ASSERT_NE(device, nullptr);
   auto frames = frames_of(3);
   ASSERT_EQ(frames[1].adjust_tail(-20), 0);
