@@ -228,6 +228,14 @@ struct Rig {
   unsigned cpu = 0;
 };
 
+// What the runtime says of an array that programs may only read: its value is fixed from now on.
+inline std::shared_ptr<const std::vector<std::byte>> frozen_value(const Map& map) {
+  constexpr std::uint32_t kReadOnlyProg = 1U << 7;
+  const MapMemory memory = map.memory();
+  if (memory.base == nullptr || (map.spec().flags & kReadOnlyProg) == 0 || map.spec().max_entries != 1) return nullptr;
+  return std::make_shared<const std::vector<std::byte>>(memory.base, memory.base + map.spec().value_size);
+}
+
 // The program, ready for an engine; null if the text is wrong or verification refuses it (a failure is recorded).
 inline std::shared_ptr<const verifier::VerifiedProgram> verified(const Rig& rig, std::string_view text) {
   program::Source source;
@@ -237,6 +245,7 @@ inline std::shared_ptr<const verifier::VerifiedProgram> verified(const Rig& rig,
   std::vector<std::string> names;
   for (const MapRef& map : rig.maps) {
     source.maps.push_back(map->spec());
+    source.maps.back().frozen = frozen_value(*map);
     names.push_back(map->spec().name);
   }
   auto slots = program::assemble(text, names);

@@ -160,7 +160,7 @@ TEST(LinuxDevice, TrapsFramesTheTestRunDoesNotTake) {
 
 TEST(LinuxDevice, SaysWhyTheKernelRefused) {
   FORAGER_NEEDS_KERNEL();
-  Rig rig;
+  Rig rig{.unverified = true};
   rig.open("r2 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r2 + 5)\nexit\n");
   auto frame = exec::Frame::make(Bytes(64)).value();
   const auto report = rig.device->run({&frame, 1});

@@ -20,6 +20,7 @@
 #include "exec/backend.h"
 #include "jit-backends/linux/backend.h"
 #include "program/text.h"
+#include "unverified.h"
 #include "verifier/verify.h"
 
 #define FORAGER_NEEDS_KERNEL()                                                                  \
@@ -184,10 +185,12 @@ inline exec::MapSpec spec_of(isa::MapType type, std::uint32_t key, std::uint32_t
   return {.type = type, .key_size = key, .value_size = value, .max_entries = entries, .flags = flags, .name = "m"};
 }
 
-// A verified program from kernel-style text; maps are named m0, m1, ... in it.
+// A program from kernel-style text; maps are named m0, m1, ... in it. It is verified unless the test is about what only
+// the kernel is to refuse.
 inline Result<std::shared_ptr<const verifier::VerifiedProgram>> program_of(std::string_view text,
                                                                            std::vector<exec::MapSpec> maps = {},
-                                                                           isa::ProgType type = isa::ProgType::xdp) {
+                                                                           isa::ProgType type = isa::ProgType::xdp,
+                                                                           bool unverified = false) {
   std::vector<std::string> names;
   names.reserve(maps.size());
   for (std::size_t i = 0; i < maps.size(); ++i) names.push_back(fmt::format("m{}", i));
@@ -196,11 +199,13 @@ inline Result<std::shared_ptr<const verifier::VerifiedProgram>> program_of(std::
   auto program = program::Program::decode(
       {.name = "test", .type = type, .gpl_compatible = true, .slots = std::move(*slots), .maps = std::move(maps)});
   if (!program) return std::unexpected(program.error());
+  if (unverified) return verifier::UnverifiedForTests::make(std::move(*program));
   return verifier::verify(std::move(*program));
 }
 
 // One device with one program and its maps. Failures are the test's, with the diagnostic's text.
 struct Rig {
+  bool unverified = false;
   exec::Environment environment;
   std::shared_ptr<exec::MapList> maps = std::make_shared<exec::MapList>();
   std::shared_ptr<const verifier::VerifiedProgram> program;
@@ -211,7 +216,7 @@ struct Rig {
     std::vector<exec::MapSpec> specs;
     specs.reserve(bound.size());
     for (const auto& map : bound) specs.push_back(map->spec());
-    auto made = program_of(text, specs, type);
+    auto made = program_of(text, specs, type, unverified);
     ASSERT_TRUE(made) << made.error().text();
     program = *made;
     auto image = jit::linux_kernel::backend().compile(program, {});

@@ -84,7 +84,7 @@ TEST_F(Sessions, KeepTheirProgram) {
 }
 
 TEST_F(Sessions, RefuseWhatTheBackendRefuses) {
-  const auto session = open(load(runtime_, kPass, {}, isa::ProgType::lsm));
+  const auto session = open(load(runtime_, kPass, {}, isa::ProgType::kprobe));
   ASSERT_FALSE(session.has_value());
   EXPECT_EQ(session.error().kind, ErrorKind::unsupported);
 }
