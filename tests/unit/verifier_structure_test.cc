@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Structural verification: each rule's yes and no, and the facts that blocks prove.
+// What the verifier asks of a program's structure, calls and maps, each rule's yes and no, and the facts that single
+// blocks prove. Refusals are compared up to where the explanation for people begins.
 #include <cerrno>
+
+#include <gmock/gmock.h>
 
 #include "program_testing.h"
 #include "verifier/verify.h"
@@ -15,6 +18,7 @@ using program::kNone;
 using program::MapSpec;
 using program::Source;
 using program::testing::verdict;
+using ::testing::StartsWith;
 using Verified = std::shared_ptr<const VerifiedProgram>;
 
 const std::vector<MapSpec>& maps() {
@@ -56,60 +60,67 @@ TEST(Verify, AcceptsAMinimalProgram) {
 
 TEST(Verify, Helpers) {
   EXPECT_EQ(verdict(verify_text("call bpf_ktime_get_ns\nexit")), "accepted");
-  EXPECT_EQ(verdict(verify_text("r0 = 0\ncall 195896080\nexit")), "rejected @1: invalid func unknown#195896080");
-  EXPECT_EQ(verdict(verify_text("call bpf_redirect\nexit", {.type = ProgType::kprobe})),
-            "rejected @0: program of type kprobe cannot use helper bpf_redirect#23");
-  EXPECT_EQ(verdict(verify_text("call bpf_trace_printk\nexit")), "accepted");
-  EXPECT_EQ(verdict(verify_text("call bpf_trace_printk\nexit", {.gpl = false})),
-            "rejected @0: cannot call GPL-restricted function bpf_trace_printk from non-GPL compatible program");
+  EXPECT_THAT(verdict(verify_text("r0 = 0\ncall 195896080\nexit")),
+              StartsWith("rejected @1: invalid func unknown#195896080"));
+  EXPECT_THAT(verdict(verify_text("call bpf_redirect\nexit", {.type = ProgType::kprobe})),
+              StartsWith("rejected @0: program of this type cannot use helper bpf_redirect#23: it is not for kprobe"));
+  const std::string print = "*(u64 *)(r10 -8) = 0\nr1 = r10\nr1 += -8\nr2 = 8\ncall bpf_trace_printk\nexit";
+  EXPECT_EQ(verdict(verify_text(print)), "accepted");
+  EXPECT_THAT(
+      verdict(verify_text(print, {.gpl = false})),
+      StartsWith("rejected @4: cannot call GPL-restricted function from non-GPL compatible program: bpf_trace_printk"));
 }
 
 TEST(Verify, UnknownProgramTypes) {
-  EXPECT_EQ(verdict(verify_text("exit", {.type = static_cast<ProgType>(0)})), "rejected: unknown program type 0");
-  EXPECT_EQ(verdict(verify_text("exit", {.type = static_cast<ProgType>(4711)})), "rejected: unknown program type 4711");
+  EXPECT_THAT(verdict(verify_text("exit", {.type = static_cast<ProgType>(0)})),
+              StartsWith("rejected: unknown program type 0"));
+  EXPECT_THAT(verdict(verify_text("exit", {.type = static_cast<ProgType>(4711)})),
+              StartsWith("rejected: unknown program type 4711"));
 }
 
-TEST(Verify, MapsMustBeOfATypeThatRuns) {
-  const auto refused = verify_text("r1 = map[socks] ll\nr0 = 0\nexit");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind, ErrorKind::unsupported);
-  EXPECT_TRUE(refused.error().message.starts_with("map 'socks' (sockhash): not built")) << refused.error().message;
+TEST(Verify, MapsMayBeOfTypesThatDoNotRun) {
+  EXPECT_EQ(verdict(verify_text("r1 = map[socks] ll\nr0 = 0\nexit")), "accepted");
 }
 
 TEST(Verify, MapArgumentsMustSuitTheirHelper) {
-  EXPECT_EQ(verdict(verify_text("r1 = map[flows] ll\ncall bpf_map_lookup_elem\nexit")), "accepted");
-  EXPECT_EQ(verdict(verify_text("r1 = map[jumps] ll\ncall bpf_map_lookup_elem\nexit")),
-            "rejected @2: cannot pass map 'jumps' (prog_array) into func bpf_map_lookup_elem#1");
-  EXPECT_EQ(verdict(verify_text("r2 = map[flows] ll\ncall bpf_tail_call\nexit")),
-            "rejected @2: cannot pass map 'flows' (hash) into func bpf_tail_call#12");
+  const std::string key = "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\n";
+  EXPECT_EQ(verdict(verify_text(key + "r1 = map[flows] ll\ncall bpf_map_lookup_elem\nr0 = 0\nexit")), "accepted");
+  EXPECT_THAT(verdict(verify_text(key + "r1 = map[jumps] ll\ncall bpf_map_lookup_elem\nr0 = 0\nexit")),
+              StartsWith("rejected @5: cannot pass map_type 3 into func bpf_map_lookup_elem#1"));
+  EXPECT_THAT(verdict(verify_text("r2 = map[flows] ll\nr3 = 0\ncall bpf_tail_call\nr0 = 0\nexit")),
+              StartsWith("rejected @3: cannot pass map_type 1 into func bpf_tail_call#12"));
 }
 
 TEST(Verify, DirectMapValues) {
   EXPECT_EQ(verdict(verify_text("r1 = map[bss][0]+63 ll\nr0 = 0\nexit")), "accepted");
-  EXPECT_EQ(verdict(verify_text("r1 = map[bss][0]+64 ll\nr0 = 0\nexit")),
-            "rejected @0: invalid access to map value pointer, value_size=64 off=64");
-  EXPECT_EQ(verdict(verify_text("r1 = map[flows][0]+0 ll\nr0 = 0\nexit")),
-            "rejected @0: direct value access on map 'flows' (hash) is not supported: it needs an array of one entry");
+  EXPECT_THAT(verdict(verify_text("r1 = map[bss][0]+64 ll\nr0 = 0\nexit")),
+              StartsWith("rejected @0: invalid access to map value pointer, value_size=64 off=64"));
+  EXPECT_THAT(verdict(verify_text("r1 = map[flows][0]+0 ll\nr0 = 0\nexit")),
+              StartsWith("rejected @0: direct value access on map 'flows' is not supported"));
 }
 
 TEST(Verify, PacketLoadsBelongToSocketFiltersAndClassifiers) {
-  EXPECT_EQ(verdict(verify_text("r0 = *(u8 *)skb[4]\nexit", {.type = ProgType::sched_cls})), "accepted");
-  EXPECT_EQ(verdict(verify_text("r0 = *(u8 *)skb[4]\nexit")),
-            "rejected @0: BPF_LD_[ABS|IND] instructions not allowed for programs of type xdp");
+  const std::string text = "r6 = r1\nr0 = *(u8 *)skb[4]\nexit";
+  EXPECT_EQ(verdict(verify_text(text, {.type = ProgType::sched_cls})), "accepted");
+  EXPECT_THAT(verdict(verify_text(text)),
+              StartsWith("rejected @1: BPF_LD_[ABS|IND] instructions not allowed for this program type"));
 }
 
 TEST(Verify, AccessesToTheFrame) {
-  EXPECT_EQ(verdict(verify_text("*(u64 *)(r10 -512) = 0\n*(u8 *)(r10 -1) = 0\nexit")), "accepted");
-  EXPECT_EQ(verdict(verify_text("*(u64 *)(r10 -520) = 0\nexit")), "rejected @0: invalid stack access off=-520 size=8");
-  EXPECT_EQ(verdict(verify_text("*(u64 *)(r10 +0) = 0\nexit")), "rejected @0: invalid stack access off=0 size=8");
-  EXPECT_EQ(verdict(verify_text("r2 = r10\nr2 += -6\n*(u32 *)(r2 +0) = 0\nexit")),
-            "rejected @2: misaligned stack access off=-6 size=4");
-  EXPECT_EQ(verify_text("*(u64 *)(r10 +0) = 0\nexit").error().error, EACCES);
+  EXPECT_EQ(verdict(verify_text("*(u64 *)(r10 -512) = 0\n*(u8 *)(r10 -1) = 0\nr0 = 0\nexit")), "accepted");
+  EXPECT_THAT(verdict(verify_text("*(u64 *)(r10 -520) = 0\nr0 = 0\nexit")),
+              StartsWith("rejected @0: invalid write to stack R10 off=-520 size=8"));
+  EXPECT_THAT(verdict(verify_text("*(u64 *)(r10 +0) = 0\nr0 = 0\nexit")),
+              StartsWith("rejected @0: invalid write to stack R10 off=0 size=8"));
+  EXPECT_THAT(verdict(verify_text("r2 = r10\nr2 += -6\n*(u32 *)(r2 +0) = 0\nr0 = 0\nexit")),
+              StartsWith("rejected @2: misaligned stack access"));
+  EXPECT_EQ(verify_text("*(u64 *)(r10 +0) = 0\nr0 = 0\nexit").error().error, EACCES);
 }
 
 TEST(Verify, DeadCodeIsRefusedAsInLinux) {
-  EXPECT_EQ(verdict(verify_text("r0 = 0\ngoto +1\nr0 = 1\nexit")), "rejected @2: unreachable insn 2");
-  EXPECT_EQ(verdict(verify_text("goto out\ncall f\nout: exit\nf: exit")), "rejected @1: unreachable insn 1");
+  EXPECT_THAT(verdict(verify_text("r0 = 0\ngoto +1\nr0 = 1\nexit")), StartsWith("rejected @2: unreachable insn 2"));
+  EXPECT_THAT(verdict(verify_text("goto out\ncall f\nout: exit\nf: exit")),
+              StartsWith("rejected @1: unreachable insn 1"));
 }
 
 TEST(Verify, BranchesOnConstantsHideWhatIsNeverRun) {
@@ -120,10 +131,10 @@ TEST(Verify, BranchesOnConstantsHideWhatIsNeverRun) {
   EXPECT_EQ(facts[1].branch, Branch::always);
   EXPECT_FALSE(facts[2].reachable);
   EXPECT_TRUE(facts[3].reachable);
-  EXPECT_EQ(verdict(verify_text("r1 = 1\nif r1 == 0 goto out\ncall 195896080\nout: r0 = 0\nexit")),
-            "rejected @2: invalid func unknown#195896080");
-  EXPECT_EQ(verdict(verify_text("if r1 == 0 goto out\ncall 195896080\nout: r0 = 0\nexit")),
-            "rejected @1: invalid func unknown#195896080");
+  EXPECT_THAT(verdict(verify_text("r1 = 1\nif r1 == 0 goto out\ncall 195896080\nout: r0 = 0\nexit")),
+              StartsWith("rejected @2: invalid func unknown#195896080"));
+  EXPECT_THAT(verdict(verify_text("if r1 == 0 goto out\ncall 195896080\nout: r0 = 0\nexit")),
+              StartsWith("rejected @1: invalid func unknown#195896080"));
 }
 
 TEST(Verify, CallDepthAndRecursion) {
@@ -135,37 +146,40 @@ TEST(Verify, CallDepthAndRecursion) {
   EXPECT_EQ(verdict(verify_text(chain(8))), "accepted");
   const auto deep = verify_text(chain(9));
   ASSERT_FALSE(deep);
-  EXPECT_EQ(deep.error().text(), "the call stack is too deep, at instruction 0; limit 8, asked 9");
+  EXPECT_THAT(deep.error().message, StartsWith("the call stack is too deep"));
+  EXPECT_EQ(deep.error().limit, 8U);
+  EXPECT_EQ(deep.error().asked, 9U);
   EXPECT_EQ(deep.error().error, E2BIG);
-  EXPECT_EQ(verdict(verify_text("call f\nexit\nf: call g\nexit\ng: call f\nexit")),
-            "rejected @4: recursive call of subprog_2");
-  EXPECT_EQ(verdict(verify_text("main: r0 = 0\ncall main\nexit")), "rejected @1: recursive call of main");
-  EXPECT_EQ(verdict(verify_text("call f\nexit\nf: r2 = subprog[f] ll\nexit")),
-            "rejected @2: recursive call of subprog_2");
+  EXPECT_THAT(verdict(verify_text("call f\nexit\nf: call g\nexit\ng: call f\nexit")),
+              StartsWith("rejected @4: recursive call of subprog_2"));
+  EXPECT_THAT(verdict(verify_text("main: r0 = 0\ncall main\nexit")), StartsWith("rejected @1: recursive call of main"));
+  EXPECT_THAT(verdict(verify_text("call f\nexit\nf: r2 = subprog[f] ll\nexit")),
+              StartsWith("rejected @2: recursive call of subprog_2"));
   EXPECT_EQ(verdict(verify_text("call f\ncall g\ncall g\nexit\nf: call g\nexit\ng: r0 = 0\nexit")), "accepted");
 }
 
+// Facts of the whole program's paths are in tests/verifier; here is what one block shows.
+constexpr const char* kKey = "*(u32 *)(r10 -4) = 0\n";
+
 TEST(Verify, FactsOfCalls) {
-  const auto verified = verify_text(
-      "r6 = map[flows] ll\nr1 = r6\ncall bpf_map_lookup_elem\n"  // seen through the copy
-      "call bpf_map_lookup_elem\n"                               // r1 is gone
-      "r1 = r6\nif r0 == 0 goto +0\ncall bpf_map_lookup_elem\n"  // another block
-      "exit");
+  const auto verified = verify_text(std::string(kKey) +
+                                    "r6 = map[flows] ll\n"
+                                    "r1 = r6\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\n"  // seen through the copy
+                                    "call bpf_ktime_get_ns\n"
+                                    "r0 = 0\nexit");
   ASSERT_TRUE(verified) << verified.error().text();
   const auto facts = (*verified)->facts();
-  EXPECT_EQ(facts[2].call.helper, 1U);
-  EXPECT_EQ(facts[2].call.map, 0U);
-  EXPECT_EQ(facts[3].call.map, kNone);
-  EXPECT_EQ(facts[6].call.helper, 1U);
+  EXPECT_EQ(facts[5].call.helper, 1U);
+  EXPECT_EQ(facts[5].call.map, 0U);
+  EXPECT_EQ(facts[6].call.helper, 5U);
   EXPECT_EQ(facts[6].call.map, kNone);
 }
 
 TEST(Verify, FactsOfAccesses) {
   const auto verified = verify_text(
       "r2 = r10\nr2 += -8\n*(u32 *)(r2 +4) = 0\n"
-      "r3 = map[bss][0]+16 ll\nr4 = *(u64 *)(r3 +48)\nr4 = *(u64 *)(r3 +41)\n"
-      "r3 = *(u64 *)(r3 +0)\nr4 = *(u32 *)(r3 +0)\n"
-      "exit");
+      "r3 = map[bss][0]+16 ll\nr4 = *(u64 *)(r3 +40)\nr4 = *(u64 *)(r3 +33)\n"
+      "r0 = 0\nexit");
   ASSERT_TRUE(verified) << verified.error().text();
   const auto access = [&](std::size_t at) { return (*verified)->facts()[at].access; };
   EXPECT_EQ(access(2).region, Region::stack);
@@ -174,34 +188,30 @@ TEST(Verify, FactsOfAccesses) {
   EXPECT_TRUE(access(2).in_bounds && access(2).aligned);
   EXPECT_EQ(access(4).region, Region::map_value);
   EXPECT_EQ(access(4).map, 1U);
-  EXPECT_EQ(access(4).offset_min, 64);
-  EXPECT_FALSE(access(4).in_bounds);
-  EXPECT_EQ(access(5).offset_min, 57);
-  EXPECT_FALSE(access(5).in_bounds || access(5).aligned);
-  EXPECT_TRUE(access(6).in_bounds);
-  EXPECT_EQ(access(7).region, Region::unknown);
+  EXPECT_EQ(access(4).offset_min, 56);
+  EXPECT_TRUE(access(4).in_bounds && access(4).aligned);
+  EXPECT_EQ(access(5).offset_min, 49);
+  EXPECT_TRUE(access(5).in_bounds);
+  EXPECT_FALSE(access(5).aligned);
+  EXPECT_EQ(access(6).region, Region::unknown);
 }
 
-TEST(Verify, WritesForgetWhatARegisterHeld) {
-  for (const char* write : {"r6 = *(u64 *)(r10 -8)", "r6 = 0", "r6 += r1", "r6 = -r6", "w6 = w6", "r6 = be16 r6",
-                            "r6 = atomic64_fetch_add((u64 *)(r10 -8), r6)", "r6 = 5 ll"}) {
-    const auto verified = verify_text(std::string("r6 = map[flows] ll\n") + write + "\nr1 = r6\ncall 1\nexit");
-    ASSERT_TRUE(verified) << verified.error().text();
-    EXPECT_EQ((*verified)->facts()[3].call.map, kNone) << write;
-  }
-  const auto exchanged = verify_text(
-      "r0 = map[flows] ll\nr6 = r0\nr0 = atomic64_cmpxchg((u64 *)(r10 -8), r0, r6)\nr1 = r0\ncall 1\nr1 = r6\ncall "
-      "1\nexit");
-  ASSERT_TRUE(exchanged) << exchanged.error().text();
-  EXPECT_EQ((*exchanged)->facts()[4].call.map, kNone);
-  EXPECT_EQ((*exchanged)->facts()[6].call.map, 0U);
+TEST(Verify, WhichMapIsUnknownWherePathsDiffer) {
+  const auto verified = verify_text(std::string(kKey) +
+                                    "r6 = *(u32 *)(r1 +12)\nr1 = map[flows] ll\nif r6 == 0 goto call\n"
+                                    "r1 = map[bss] ll\ncall: r2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\n"
+                                    "r0 = 0\nexit");
+  ASSERT_TRUE(verified) << verified.error().text();
+  EXPECT_EQ((*verified)->facts()[7].call.helper, 1U);
+  EXPECT_EQ((*verified)->facts()[7].call.map, kNone);
 }
 
 TEST(Verify, BranchFactsFollowTheWidth) {
   const auto branch = [](std::string_view condition) {
-    const auto verified = verify_text("r1 = 0x100000001 ll\nr2 = 1\nif " + std::string(condition) + " goto +0\nexit");
-    EXPECT_TRUE(verified);
-    return (*verified)->facts()[2].branch;
+    const auto verified = verify_text("r3 = *(u32 *)(r1 +12)\nr1 = 0x100000001 ll\nr2 = 1\nr0 = 0\nif " +
+                                      std::string(condition) + " goto +0\nexit");
+    EXPECT_TRUE(verified) << verified.error().text();
+    return verified ? (*verified)->facts()[4].branch : Branch::both;
   };
   EXPECT_EQ(branch("r1 == r2"), Branch::never);
   EXPECT_EQ(branch("w1 == w2"), Branch::always);
@@ -212,19 +222,30 @@ TEST(Verify, BranchFactsFollowTheWidth) {
   EXPECT_EQ(branch("r3 == 1"), Branch::both);
 }
 
+std::vector<MapUse> uses_of(std::string_view text) {
+  const auto verified = verify_text(text);
+  EXPECT_TRUE(verified) << verified.error().text();
+  if (!verified) return {};
+  return {(*verified)->map_uses().begin(), (*verified)->map_uses().end()};
+}
+
 TEST(Verify, MapUses) {
-  const auto verified = verify_text("r1 = map[flows] ll\nr2 = map[rodata][0]+0 ll\nr0 = 0\nexit");
-  ASSERT_TRUE(verified) << verified.error().text();
-  const std::vector<MapUse> uses((*verified)->map_uses().begin(), (*verified)->map_uses().end());
+  const auto uses = uses_of(std::string(kKey) +
+                            "r1 = map[flows] ll\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\n*(u64 *)(r10 -16) = 0\n"
+                            "r4 = 0\ncall bpf_map_update_elem\n"
+                            "r2 = map[rodata][0]+0 ll\nr0 = *(u32 *)(r2 +0)\nexit");
   EXPECT_EQ(uses, (std::vector{MapUse::read_write, MapUse::unused, MapUse::unused, MapUse::unused, MapUse::read_only}));
+  const auto counted = uses_of("r1 = map[bss][0]+8 ll\nr2 = 1\nlock *(u64 *)(r1 +0) += r2\nr0 = 0\nexit");
+  EXPECT_EQ(counted[1], MapUse::commutative);
 }
 
 TEST(Verify, LogNamesTheInstruction) {
   Report report;
   EXPECT_FALSE(verify_text("r0 = 0\ncall 195896080\nexit", {}, {.log_level = 1}, &report));
-  EXPECT_EQ(report.log,
-            "1: (85) call unknown#195896080\ninvalid func unknown#195896080\nprocessed 3 insns (limit 1000000)\n");
-  EXPECT_EQ(report.processed_instructions, 3U);
+  EXPECT_THAT(report.log, ::testing::HasSubstr("1: (85) call unknown#195896080\n"));
+  EXPECT_THAT(report.log, ::testing::HasSubstr("invalid func unknown#195896080"));
+  EXPECT_THAT(report.log, ::testing::HasSubstr("(limit 1000000)"));
+  EXPECT_EQ(report.processed_instructions, 2U);
   Report quiet;
   EXPECT_TRUE(verify_text("r0 = 0\nexit", {}, {}, &quiet));
   EXPECT_EQ(quiet.log, "");
