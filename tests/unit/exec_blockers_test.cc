@@ -31,7 +31,7 @@ Capabilities everything() {
 }
 
 constexpr const char* kText =
-    "r1 = map[0] ll\nr6 = *(u64 *)(r1 +0)\ncall bpf_ktime_get_ns\ncall bpf_ktime_get_ns\nr0 *= 3\nr0 *= 5\nexit";
+    "r1 = map[0][0]+0 ll\nr6 = *(u64 *)(r1 +0)\ncall bpf_ktime_get_ns\ncall bpf_ktime_get_ns\nr0 *= 3\nr0 *= 5\nexit";
 
 TEST(Blockers, NoneWhereAllIsThere) {
   EXPECT_THAT(blockers(*verified({.maps = {make_array(8)}}, kText), everything()), IsEmpty());

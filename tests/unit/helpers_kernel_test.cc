@@ -269,7 +269,8 @@ std::string format_program(int room, int arguments) {
       store_text(""), room, 8 * arguments);
 }
 
-// The kernel's verifier refuses a constant format that is invalid; the function itself would return -EINVAL.
+// The kernel's verifier refuses a constant format that is invalid, and so does ours; the function itself would return
+// -EINVAL.
 TEST_F(Kernel, FormattedTextAgrees) {
   int refused = 0;
   for (const char* format : {"",
@@ -305,7 +306,7 @@ TEST_F(Kernel, FormattedTextAgrees) {
     ConstantText constant(format);
     for (const int room : {64, 5, 1}) {
       const std::string text = format_program(room, 3);
-      const Outcome ours = run_here(text, Bytes(64), {.maps = {constant.ours}});
+      const Outcome ours = run_here(text, Bytes(64), {.unverified = true, .maps = {constant.ours}});
       std::string log;
       const Descriptor theirs = try_load_in_kernel(text, {&constant.theirs}, log);
       if (theirs.get() >= 0) {

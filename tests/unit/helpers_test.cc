@@ -266,7 +266,9 @@ TEST(Trace, VariableArgumentsAreAnArray) {
   EXPECT_EQ(returned(rig, store + "r4 = 16\ncall bpf_trace_vprintk"), 2);
   EXPECT_EQ(returned(rig, store + "r4 = 8\ncall bpf_trace_vprintk"), -EINVAL);
   EXPECT_EQ(returned(rig, store + "r4 = 12\ncall bpf_trace_vprintk"), -EINVAL);
-  EXPECT_EQ(returned(rig, store + "r3 += -88\nr4 = 104\ncall bpf_trace_vprintk"), -EINVAL);
+  std::string thirteen;
+  for (int at = -112; at < -32; at += 8) thirteen += "*(u64 *)(r10 " + std::to_string(at) + ") = 0\n";
+  EXPECT_EQ(returned(rig, thirteen + store + "r3 += -88\nr4 = 104\ncall bpf_trace_vprintk"), -EINVAL);
   EXPECT_THAT(lines, ElementsAre("12"));
 }
 
