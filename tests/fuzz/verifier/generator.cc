@@ -19,6 +19,7 @@ std::vector<Slot> Generator::program(bool global_functions) {
   global_functions_ = global_functions;
   constexpr unsigned kCareless[] = {0, 0, 0, 0, 1, 1, 2, 5};
   careless_ = random_.pick(kCareless);
+  hopeful_ = random_.percent(20) ? 40 : 0;
   main_function();
   for (std::size_t i = 0; i < functions_.size(); ++i) function(i);
   return code_.finish();
@@ -122,6 +123,7 @@ void Generator::statement() {
       &Generator::move_packet,
       &Generator::tail_call,
       &Generator::pointer_difference,
+      &Generator::two_ways,
       &Generator::load_packet_pointers,
   };
   if (budget_ > 0) --budget_;
@@ -164,7 +166,74 @@ void Generator::both_ways(const Slot& test, const std::function<void()>& taken,
   code_.bind(then);
   taken();
   code_.bind(join);
-  state_.meet(after);
+  if (random_.percent(hopeful_)) {  // as if there were but one way
+    if (random_.coin()) state_ = after;
+  } else {
+    state_.meet(after);
+  }
+}
+
+// A copy of `reg` on one way, something else of its kind on the other; what is found of the one is then used of the
+// other. It is for pruning and links that mistake the ways for each other: nearly all of these must be refused.
+bool Generator::two_ways() {
+  if (depth_ >= kMaxDepth - 1 || state_.records > 0 || kept_ != 0) return false;
+  const int found = find([](const Reg& reg) {
+    return reg.kind == Kind::value_or_null || (reg.kind == Kind::scalar && reg.max > 64) ||
+           (reg.kind == Kind::packet && reg.id != 0);
+  });
+  if (found < 0) return false;
+  const auto reg = static_cast<unsigned>(found);
+  const Reg original = state_.regs[reg];
+  const unsigned other = fresh();
+  if (other == reg || state_.regs[other].kind == Kind::context) return false;
+  kept_ = 1U << reg | 1U << other;
+  const bool on_stack = random_.percent(25);
+  const auto link = [&] { code_.emit(copy(other, reg)); };
+  const auto separate = [&] {
+    const int same = find([](const Reg& one) { return one.kind == Kind::scalar && one.max > 64; });
+    if (original.kind == Kind::scalar && same >= 0 && static_cast<unsigned>(same) != reg) {
+      code_.emit(copy(other, static_cast<unsigned>(same)));
+    } else {
+      code_.emit(original.kind == Kind::scalar ? mov(other, random_.between(0, 8)) : copy(other, reg));
+    }
+  };
+  const unsigned tested = scalar();
+  const Slot test = comparison(tested == other ? reg : tested);
+  if (random_.coin()) {
+    both_ways(test, link, separate);
+  } else {
+    both_ways(test, separate, link);
+  }
+  state_.set(other, original);
+  const int at = -8 * static_cast<int>(1 + random_.below(12));
+  if (on_stack) code_.emit(store(BPF_DW, 10, at, other)), state_.write_stack(at, 8);
+  block(static_cast<unsigned>(random_.below(3)));
+  if (on_stack) code_.emit(load(BPF_DW, other, 10, at));
+  kept_ = 0;
+  if (state_.records > 0) return true;
+  return use_other(reg, other, original);
+}
+
+// Checks `other` and uses `reg`.
+bool Generator::use_other(unsigned reg, unsigned other, const Reg& original) {
+  if (original.kind == Kind::value_or_null) {
+    code_.jump(branch(BPF_JMP, BPF_JEQ, other, 0), out_);
+    state_.resolve(original.id, false);
+    touch(reg);
+  } else if (original.kind == Kind::scalar) {
+    limit_by_branch(other, 1 + random_.below(30));
+    state_.set_scalar(reg, 30);
+    offset_by(reg, 30);
+  } else {
+    const int end = find([](const Reg& one) { return one.kind == Kind::packet_end; });
+    if (end < 0) return true;
+    code_.emit(add(other, 8));
+    guard(branch_reg(BPF_JMP, BPF_JGT, other, static_cast<unsigned>(end)));
+    const unsigned to = fresh();
+    code_.emit(load(BPF_B, to, reg, random_.between(0, 7)));
+    state_.set_scalar(to, 255);
+  }
+  return true;
 }
 
 bool Generator::branch_on_scalar() {

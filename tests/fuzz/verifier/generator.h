@@ -42,6 +42,8 @@ class Generator {
   bool branch_on_scalar();
   bool loop();
   bool call_function();
+  bool two_ways();
+  bool use_other(unsigned reg, unsigned other, const Reg& original);
   void guard(const Slot& leaves_if);
   [[nodiscard]] Slot comparison(unsigned reg, std::optional<std::uint64_t> with = {});
   void both_ways(const Slot& test, const std::function<void()>& taken, const std::function<void()>& not_taken);
@@ -64,7 +66,9 @@ class Generator {
   bool fill();
   bool atomic_operation();
   bool variable_offset();
+  bool offset_by(unsigned number, std::uint64_t max);
   bool use_direct_value();
+  int written_stack(std::uint64_t max);
   void touch(unsigned reg);
   [[nodiscard]] std::optional<int> place(const Reg& reg, unsigned size);
   [[nodiscard]] std::uint32_t room_of(const Reg& reg) const;
@@ -107,6 +111,7 @@ class Generator {
   Code code_;
   State state_;
   unsigned careless_ = 0;
+  unsigned hopeful_ = 0;
   unsigned depth_ = 0;      // of nested blocks
   unsigned budget_ = 0;     // statements still to come
   std::uint32_t kept_ = 0;  // registers that a loop around needs as they are

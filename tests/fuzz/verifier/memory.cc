@@ -165,50 +165,50 @@ bool Generator::atomic_operation() {
 
 // pointer + number, where the number was limited (or nearly), and an access there.
 bool Generator::variable_offset() {
-  const int from = find([](const Reg& reg) {
-    return is_memory(reg.kind) && reg.spread < 256 && (reg.kind != Kind::packet || reg.room > 1 || reg.id == 0);
-  });
+  const unsigned number = scalar();
+  const auto max = random_.below(random_.percent(90) ? 48 : 70000);
+  return limit(number, max) && offset_by(number, max);
+}
+
+// Adds a number that is at most `max` to a pointer that has so much room, and accesses what is there.
+bool Generator::offset_by(unsigned number, std::uint64_t max) {
+  const int from = find([](const Reg& reg) { return is_memory(reg.kind) && reg.spread < 256; });
   if (from < 0) return false;
   const auto base = static_cast<unsigned>(from);
   const Reg pointer = state_.regs[base];
-  const unsigned number = scalar();
-  const std::int64_t room = pointer.kind == Kind::stack ? 32 : std::int64_t{room_of(pointer)} - pointer.offset;
-  const auto max =
-      static_cast<std::uint64_t>(pointer.kind == Kind::packet ? random_.below(random_.percent(85) ? 64 : 70000)
-                                 : room > 1                   ? random_.below(static_cast<std::uint64_t>(room))
-                                                              : 1);
-  if (number == base || !limit(number, max)) return false;
   const unsigned to = fresh();
-  if (to == number || to == base || state_.regs[base].kind != pointer.kind) return false;
-  int start = 0;
-  if (pointer.kind == Kind::stack) {
-    start = -8 * static_cast<int>(5 + random_.below(3));
-    for (int at = start; at < start + 40; at += 8) {
-      if (!state_.is_written(at, 8) && !mistake()) code_.emit(store_imm(BPF_DW, 10, at, random_.between(0, 9)));
-    }
-    state_.write_stack(start, 40);
-  }
+  if (number == base || to == number || to == base) return false;
+  const int start = pointer.kind == Kind::stack ? written_stack(max) : 0;
   const bool swapped = random_.percent(25);
   const bool subtract = !swapped && pointer.kind != Kind::stack && random_.percent(6);
   code_.emit(copy(to, swapped ? number : base));
-  code_.emit(!subtract ? alu_reg(BPF_ALU64, BPF_ADD, to, swapped ? base : number)
-                       : alu_reg(BPF_ALU64, BPF_SUB, to, number));
-  if (pointer.kind == Kind::stack) code_.emit(add(to, start - pointer.offset));
+  code_.emit(alu_reg(BPF_ALU64, subtract ? BPF_SUB : BPF_ADD, to, swapped ? base : number));
   Reg made = pointer;
   made.spread += static_cast<std::uint32_t>(max);
-  if (pointer.kind == Kind::stack) made.offset = start;
-  if (pointer.kind == Kind::packet) {
-    made.id = ++state_.ids;
-    made.room = made.spread = 0;
-    made.offset = 0;
+  if (pointer.kind == Kind::stack) {
+    code_.emit(add(to, start - pointer.offset));
+    made.offset = start;
   }
+  if (pointer.kind == Kind::packet) made = {.kind = Kind::packet, .id = ++state_.ids};
   state_.set(to, made);
+  const bool fits = made.kind == Kind::stack || made.spread < room_of(made) || mistake();
   if (made.kind == Kind::packet) {
     check_packet();
-  } else {
+  } else if (fits) {
     touch(to);
   }
   return true;
+}
+
+// The start of some stack that is written, room for an offset of at most `max` and 8 bytes.
+int Generator::written_stack(std::uint64_t max) {
+  const int size = static_cast<int>(max > 40 ? 48 : max / 8 * 8 + 8);
+  const int start = -size - 8 * static_cast<int>(random_.below(3));
+  for (int at = start; at < start + size; at += 8) {
+    if (!state_.is_written(at, 8) && !mistake()) code_.emit(store_imm(BPF_DW, 10, at, random_.between(0, 9)));
+  }
+  state_.write_stack(start, static_cast<unsigned>(size));
+  return start;
 }
 
 void Generator::touch(unsigned reg) {
@@ -218,7 +218,7 @@ void Generator::touch(unsigned reg) {
   const std::int64_t room = std::int64_t{room_of(base)} - base.spread;
   if (room < bytes_of(size) && !mistake()) size = BPF_B;
   std::int64_t at = room - bytes_of(size) - base.offset;
-  if (base.kind == Kind::stack) at = 40 - 32 - std::int64_t{bytes_of(size)} + 1;
+  if (base.kind == Kind::stack) at = 0;
   if (at > 0 && random_.coin()) at = static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(at) + 1));
   if (mistake()) at += random_.between(-2, 2);
   if (base.kind == Kind::value && base.map == kConstant) {
