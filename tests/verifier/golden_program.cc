@@ -66,6 +66,7 @@ Result<> add_functions(const std::vector<FunctionLine>& lines, Assembled& out) {
 
 Result<Assembled> assemble(const Case& given) {
   std::vector<std::string> names;
+  names.reserve(given.setting.maps.size());
   for (const program::MapSpec& map : given.setting.maps) names.push_back(map.name);
   auto out = assemble_labelled(given, names);
   if (!out) return out;

@@ -94,8 +94,9 @@ Result<> read_frozen(std::string_view hex, MapSpec& map) {
   auto bytes = std::make_shared<std::vector<std::byte>>();
   for (; hex.size() >= 2; hex.remove_prefix(2)) {
     unsigned byte = 0;
-    const auto [end, error] = std::from_chars(hex.data(), hex.data() + 2, byte, 16);
-    if (error != std::errc{} || end != hex.data() + 2) return refuse("frozen values are hexadecimal bytes");
+    const std::string_view pair = hex.substr(0, 2);
+    const auto [end, error] = std::from_chars(pair.data(), pair.data() + pair.size(), byte, 16);
+    if (error != std::errc{} || end != pair.data() + pair.size()) return refuse("frozen values are hexadecimal bytes");
     bytes->push_back(static_cast<std::byte>(byte));
   }
   if (!hex.empty() || bytes->size() != map.value_size) {

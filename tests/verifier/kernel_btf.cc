@@ -61,6 +61,7 @@ std::uint32_t KernelBtf::add_value(const program::MapSpec& map) {
   if (map.fields.empty() && map.value_size == 4) return int_;
   if (map.fields.empty()) return add_bytes("value", map.value_size);
   std::vector<std::uint32_t> types;
+  types.reserve(map.fields.size());
   for (const ValueField& field : map.fields) types.push_back(add_field_type(field.kind));
   const std::uint32_t out = id(btf__add_struct(btf_, "value", map.value_size));
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -91,6 +92,7 @@ std::uint32_t KernelBtf::add_return_type(FunctionInfo::Returns returns) {
 
 std::uint32_t KernelBtf::add_function(const FunctionInfo& function, isa::ProgType type) {
   std::vector<std::uint32_t> types;
+  types.reserve(function.parameters.size());
   for (const Parameter& parameter : function.parameters) types.push_back(add_parameter_type(parameter, type));
   const int proto = btf__add_func_proto(btf_, static_cast<int>(add_return_type(function.returns)));
   for (std::size_t i = 0; i < types.size(); ++i) {

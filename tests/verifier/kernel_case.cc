@@ -136,7 +136,7 @@ std::string not_for_kernels(const Case& given) {
   return given.setting.options.strict_loops ? "strict_loops is a rule of ours" : "";
 }
 
-KernelAnswer ask_kernel(const Case& given, const Assembled& assembled) {
+KernelAnswer ask_kernel(const Case& given, const Assembled& assembled, bool explains) {
   const Linked linked = link(assembled.source);
   if (!linked.trouble.empty()) return {.trouble = linked.trouble};
   const Signatures signatures = describe(assembled.source);
@@ -155,7 +155,8 @@ KernelAnswer ask_kernel(const Case& given, const Assembled& assembled) {
     attr.func_info_rec_size = sizeof(bpf_func_info);
   }
   const int error = load(attr);
-  return error == 0 ? KernelAnswer{} : explain(attr, error);
+  if (error == 0) return {};
+  return explains ? explain(attr, error) : KernelAnswer{.verdict = {.accepts = false, .error = error}};
 }
 
 }  // namespace forager::verifier::golden

@@ -14,8 +14,8 @@
 namespace forager::verifier::golden {
 
 struct KernelAnswer {
-  Verdict verdict;
-  std::string log;      // of a refusal: the kernel's
+  Verdict verdict;      // slot and message of a refusal only if explained
+  std::string log;      // as well
   std::string trouble;  // why the kernel could not be asked, or empty
 };
 
@@ -25,6 +25,7 @@ struct KernelAnswer {
 // Why this case cannot be asked of any kernel, or empty.
 [[nodiscard]] std::string not_for_kernels(const Case& given);
 
-[[nodiscard]] KernelAnswer ask_kernel(const Case& given, const Assembled& assembled);
+// An explanation costs a second verification, a slow one.
+[[nodiscard]] KernelAnswer ask_kernel(const Case& given, const Assembled& assembled, bool explains = false);
 
 }  // namespace forager::verifier::golden
