@@ -44,11 +44,32 @@ class Mutator {
 
   void change(std::vector<isa::Slot>& slots) {
     const unsigned times = 1 + (pick(4) == 0 ? 1 : 0);
-    for (unsigned i = 0; i < times; ++i) change_one(slots[pick(slots.size())]);
+    for (unsigned i = 0; i < times; ++i) {
+      isa::Slot changed;
+      std::size_t at = 0;
+      do {
+        at = pick(slots.size());
+        changed = slots[at];
+        change_one(changed);
+        clear_unused(changed);
+      } while (isa::find_row(changed) == nullptr || changed == slots[at]);
+      slots[at] = changed;
+    }
   }
 
  private:
   std::size_t pick(std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random_); }
+
+  // Fields that the instruction does not read are no rule worth testing.
+  static void clear_unused(isa::Slot& slot) {
+    const isa::Row* row = isa::find_row(slot);
+    if (row == nullptr) return;
+    const isa::Fields fields = isa::fields_of(row->form);
+    if (!fields.dst) slot.dst = 0;
+    if (!fields.src && !row->match.src) slot.src = 0;
+    if (!fields.offset && !row->match.offset) slot.offset = 0;
+    if (!fields.imm && !row->match.imm) slot.imm = 0;
+  }
 
   void change_one(isa::Slot& slot) {
     constexpr std::int32_t kSteps[] = {-8, -4, -1, 1, 4, 8};
