@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager_verifier_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER|OBJECT
+// forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER
 //
-// Changes golden programs, or those of a compiled object, at random, one or two instructions at a time, and asks our
+// Changes golden programs at random, one or two instructions at a time, and asks our
 // verifier and the running kernel's about each: programs just beside the rules, with one check removed, one bound
 // moved, one register exchanged. Verdicts that differ are grouped by what the two say, each group with its first
 // program. Stack bytes that were never written may be read here (allow_uninitialised_stack), since Linux allows that.
 //
-// It finds work for people and decides nothing: what it finds becomes a golden case.
+// It finds work for people and decides nothing: what it finds becomes a golden case. tests/twins does the like with
+// compiled objects, one instruction at a time.
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -20,7 +21,6 @@
 
 #include "golden_check.h"
 #include "kernel_case.h"
-#include "object_cases.h"
 #include "program/text.h"
 
 namespace forager::verifier::golden {
@@ -222,24 +222,12 @@ bool parse_arguments(int count, char** arguments, Settings& out) {
   return !out.folder.empty();
 }
 
-int run_object(const Settings& settings, Comparison& comparison) {
-  const auto cases = cases_of_object(settings.folder);
-  if (!cases) {
-    std::cerr << cases.error().message << "\n";
-    return 1;
-  }
-  for (const ObjectCase& made : *cases) comparison.compare(made.given, made.assembled);
-  comparison.report();
-  return 0;
-}
-
 int run(const Settings& settings) {
   if (const std::string reason = no_kernel(); !reason.empty()) {
     std::cerr << reason << "\n";
     return 1;
   }
   Comparison comparison(settings);
-  if (settings.folder.ends_with(".o")) return run_object(settings, comparison);
   for (const std::string& path : files_of(settings.folder)) {
     const auto file = read_file(path);
     if (!file) continue;
@@ -257,7 +245,7 @@ int run(const Settings& settings) {
 int main(int count, char** arguments) {
   forager::verifier::golden::Settings settings;
   if (!forager::verifier::golden::parse_arguments(count, arguments, settings)) {
-    std::cerr << "usage: forager_verifier_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER|OBJECT\n";
+    std::cerr << "usage: forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER\n";
     return 2;
   }
   return forager::verifier::golden::run(settings);
