@@ -31,13 +31,19 @@ constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
 constexpr int kColumn = 50;  // where remarks begin
 
 std::string_view name_of(Region region) {
-  constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet metadata",
-                                         "map value", "ring record", "memory",  "socket", "other"};
+  constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet_meta",
+                                         "map_value", "ring_record", "memory",  "socket", "other"};
   return kNames[static_cast<std::uint8_t>(region)];
 }
 
+std::string in_words(std::string_view name) {
+  std::string words(name);
+  std::ranges::replace(words, '_', ' ');
+  return words;
+}
+
 std::string_view name_of(verifier::MapUse use) {
-  constexpr std::string_view kNames[] = {"unused", "read-only", "commutative", "read-write"};
+  constexpr std::string_view kNames[] = {"unused", "read_only", "commutative", "read_write"};
   return kNames[static_cast<std::uint8_t>(use)];
 }
 
@@ -70,7 +76,7 @@ std::string place_text(const VerifiedProgram& program, Region region, std::uint3
                        std::int64_t max) {
   const std::string of = map == program::kNone ? "" : " of " + map_name(program, map);
   const std::string offset = offset_text(region, min, max);
-  return fmt::format("{}{}{}", name_of(region), of, of.empty() || offset.empty() ? offset : " " + offset);
+  return fmt::format("{}{}{}", in_words(name_of(region)), of, of.empty() || offset.empty() ? offset : " " + offset);
 }
 
 std::string frame_text(const AccessFact& access) {
@@ -86,8 +92,9 @@ std::string access_text(const VerifiedProgram& program, const AccessFact& access
 }
 
 std::string argument_text(const VerifiedProgram& program, const ArgumentFact& argument) {
-  if (argument.region == Region::unknown && argument.map != program::kNone) return map_name(program, argument.map);
-  if (argument.region == Region::unknown) return value_text(argument.value);
+  const bool is_place = argument.region != Region::unknown && argument.region != Region::other;
+  if (!is_place && argument.map != program::kNone) return map_name(program, argument.map);
+  if (!is_place) return value_text(argument.value);
   return place_text(program, argument.region, argument.map, argument.offset_min, argument.offset_max) +
          (argument.bytes != 0 ? fmt::format(", {} bytes", argument.bytes) : "") +
          (argument.maybe_null ? " or null" : "");
@@ -171,7 +178,7 @@ class Lines {
 std::string maps_text(const VerifiedProgram& program) {
   std::string out;
   for (std::uint32_t map = 0; map < program.map_uses().size(); ++map) {
-    out += fmt::format("map {}: {}\n", map_name(program, map), name_of(program.map_uses()[map]));
+    out += fmt::format("map {}: {}\n", map_name(program, map), in_words(name_of(program.map_uses()[map])));
   }
   return out;
 }
@@ -262,6 +269,7 @@ std::string range_text(const ValueFact& value) {
     return fmt::format("{}..{}", value.signed_min, value.signed_max);
   }
   if (value.max == anything.max) return fmt::format("at least {}", value.min);
+  if (value.min == 0 && value.max == std::numeric_limits<std::uint32_t>::max()) return "any 32 bits";
   return fmt::format("{}..{}", value.min, value.max);
 }
 

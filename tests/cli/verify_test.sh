@@ -3,9 +3,9 @@
 #
 # forager prog verify: the verdicts on objects of many kinds, the forms of the answer, wrong input.
 #
-#   verify_test.sh FORAGER PROGRAMS
+#   verify_test.sh FORAGER PROGRAMS CAPTURES
 set -u
-forager=$1 programs=$2
+forager=$1 programs=$2 captures=$3
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,8 +13,20 @@ cd "$work" || exit 1
 # shellcheck source=tests/cli/expect.sh
 source "$here/expect.sh"
 
+# one_document COMMAND...: standard output is one line of JSON, and standard error is empty.
+one_document() {
+  cases=$((cases + 1))
+  "$forager" "$@" >out.txt 2>err.txt
+  if [[ -s err.txt || $(wc -l <out.txt) -ne 1 ]]; then
+    failures=$((failures + 1))
+    printf 'FAILED: forager %s: not one document\n' "$*"
+    cat out.txt err.txt
+  fi
+}
+
 # Every example program, and one object for each kind of map and place that cannot run yet.
-for object in "$programs"/xdp*.bpf.o "$programs"/verify/{callbacks,fields,functions}.bpf.o; do
+for object in "$programs"/xdp*.bpf.o \
+  "$programs"/verify/{callbacks,fields,functions,inner_maps,queues,sections,targets}.bpf.o; do
   expect 0 "accepted" prog verify "$object"
 done
 
@@ -23,11 +35,35 @@ expect 0 "xdp_simple_firewall (xdp): accepted" prog verify "$firewall"
 expect 0 " processed; " prog verify "$firewall" --prog xdp_simple_firewall
 expect 0 "call bpf_map_lookup_elem#1" prog verify "$firewall" --facts
 expect 0 "map flows: " prog verify "$firewall" --facts
-expect 0 "processed " prog verify "$firewall" -v
+expect 0 "R1=ctx" prog verify "$firewall" -v
 expect 0 '"schema":"forager-verify","version":1' -j prog verify "$firewall"
 expect 0 '"disasm":' -j prog verify "$firewall" --facts
 expect 0 '"log":' -j prog verify "$firewall" --verbose
 expect 0 "accepted" prog verify "$firewall" --strict-alignment --allow-uninit-stack --limit 1000000
+
+# refusals: what, where, the way there, what to do; the other programs of the object are judged too
+refused=$programs/verify/refused.bpf.o
+expect 1 "reads_unchecked_packet (xdp): refused" prog verify "$refused"
+expect 1 "of reads_unchecked_packet (tests/cli/objects/refused.bpf.c:20: return data[13]" prog verify "$refused"
+expect 1 "the way there:" prog verify "$refused"
+expect 1 "hint: compare it with NULL" prog verify "$refused"
+expect 1 "is_fine (xdp): accepted" prog verify "$refused"
+expect 1 "refused.bpf.o: 2 of 3 programs refused" prog verify "$refused"
+expect 0 "is_fine (xdp): accepted" prog verify "$refused" --prog is_fine
+expect 1 '"verdict":"refused","diagnostic":{"kind":"rejected","errno":13' -j prog verify "$refused"
+expect 1 "hint: compare first" run "$refused" --prog is_fine --pcap "$captures/tiny.pcap"
+expect 1 "hint: compare it with NULL" explain "$refused"
+expect 1 "hint: compare first" prog load "$refused" refused --state "$work/state"
+one_document -j prog verify "$refused"
+one_document -j explain "$refused"
+
+# options
+careless=$programs/verify/careless.bpf.o
+expect 0 "loops (xdp): accepted" prog verify "$careless" --prog loops
+expect 1 "loops (xdp): refused" prog verify "$careless" --prog loops --strict-loops
+expect 1 "limit 50, asked 51" prog verify "$careless" --prog loops --limit 50
+expect 1 "reads_what_nobody_wrote (xdp): refused" prog verify "$careless"
+expect 0 "reads_what_nobody_wrote (xdp): accepted" prog verify "$careless" --allow-uninit-stack
 
 # programs in sections that name no type
 expect 1 "which names no program type" prog verify "$programs/verify/unnamed.bpf.o"

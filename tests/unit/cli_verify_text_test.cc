@@ -91,6 +91,7 @@ TEST(VerifyText, ValuesAreSaidShortly) {
   const auto minus = static_cast<std::uint64_t>(-3);
   EXPECT_EQ(value_text({.min = minus, .max = minus, .bits = minus, .unknown_bits = 0}), "-3");
   EXPECT_EQ(value_text({.min = 0, .max = 255}), "0..255");
+  EXPECT_EQ(value_text({.min = 0, .max = UINT32_MAX}), "any 32 bits");
   EXPECT_EQ(value_text({.min = 1}), "at least 1");
   EXPECT_EQ(value_text({.signed_min = -4, .signed_max = 4}), "-4..4");
   EXPECT_EQ(value_text({.signed_min = 0}), "at least 0");
@@ -111,5 +112,37 @@ TEST(VerifyText, WithoutFactsThereIsTheProgramOnly) {
   EXPECT_FALSE(json[0].contains("live"));
 }
 
-}  // namespace
-}  // namespace forager::cli
+std::string facts_of(std::string_view text) {
+  program::Source source{.name = "f", .type = isa::ProgType::xdp};
+  source.maps = {{.type = isa::MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 8, .name = "flows"}};
+  source.slots = *program::assemble(text, {"flows"});
+  const auto verified = verifier::verify(*program::Program::decode(std::move(source)));
+  EXPECT_TRUE(verified) << verified.error().text();
+  return verified ? facts_text(**verified) : "";
+}
+
+TEST(VerifyText, FactsStandBesideTheirInstructions) {
+  EXPECT_EQ(
+      facts_of("r6 = *(u32 *)(r1 +12)\n*(u32 *)(r10 -4) = 7\nr2 = r10\nr2 += -4\nr1 = map[flows] ll\n"
+               "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr6 &= 0xfc\n*(u64 *)(r0 +0) = r6\n"
+               "out: r7 = 1\nif r7 == 1 goto end\nr0 = 3\nend: r0 = 2\nexit"),
+      "f:\n"
+      "   0: r6 = *(u32 *)(r1 +12)                        // context+12\n"
+      "   1: *(u32 *)(r10 -4) = 7                         // stack r10-4\n"
+      "   2: r2 = r10\n"
+      "   3: r2 += -4\n"
+      "   4: r1 = map[flows] ll\n"
+      "   6: call bpf_map_lookup_elem#1                   // r1: flows; r2: stack r10-4, 4 bytes\n"
+      "   7: if r0 == 0x0 goto pc+2\n"
+      "   8: r6 &= 252                                    // r6 is any 32 bits\n"
+      "   9: *(u64 *)(r0 +0) = r6                         // map value of flows +0; r6 is 0..252, a multiple of 4\n"
+      "  10: r7 = 1\n"
+      "  11: if r7 == 0x1 goto pc+1                       // always taken; r7 is 1\n"
+      "  12: r0 = 3                                       // never runs\n"
+      "  13: r0 = 2\n"
+      "  14: exit\n"
+      "map flows: read write\n");
+}
+
+} // namespace
+} // namespace forager::cli
