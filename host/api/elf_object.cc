@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -56,14 +57,32 @@ Diagnostic with_name(Diagnostic diagnostic, std::string_view name) {
   return diagnostic;
 }
 
-// For programs in sections that name no type. Errors: input, if there is none to give them.
+// Sections that newer versions of libbpf know.
+struct LaterSection {
+  std::string_view prefix;
+  isa::ProgType type;
+};
+constexpr LaterSection kLaterSections[] = {
+    {"tcx/", isa::ProgType::sched_cls},       {"netkit/", isa::ProgType::sched_cls},
+    {"netfilter", isa::ProgType::netfilter},  {"kprobe.session/", isa::ProgType::kprobe},
+    {"uprobe.multi/", isa::ProgType::kprobe}, {"uprobe.session/", isa::ProgType::kprobe}};
+
+const isa::ProgTypeRow* type_of_section(std::string_view section) {
+  const auto known = std::ranges::find_if(
+      kLaterSections, [section](const LaterSection& row) { return section.starts_with(row.prefix); });
+  return known == std::end(kLaterSections) ? nullptr : isa::find_prog_type(static_cast<std::uint32_t>(known->type));
+}
+
+// For programs in sections that libbpf has no type for. Errors: input, if there is none to give them.
 Result<> set_types(const ElfObject& object, const std::string& type) {
-  const isa::ProgTypeRow* row = isa::find_prog_type(type);
-  if (!type.empty() && row == nullptr) {
+  const isa::ProgTypeRow* asked = isa::find_prog_type(type);
+  if (!type.empty() && asked == nullptr) {
     return fail(ErrorKind::input, EINVAL, fmt::format("no program type is called '{}'; see forager feature", type));
   }
   for (bpf_program* program : object.programs()) {
     if (::bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC) continue;
+    const isa::ProgTypeRow* named = type_of_section(::bpf_program__section_name(program));
+    const isa::ProgTypeRow* row = named != nullptr ? named : asked;
     if (row == nullptr) {
       return fail(
           ErrorKind::input, EINVAL,

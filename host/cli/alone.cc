@@ -7,9 +7,29 @@
 
 #include <cerrno>
 
+#include "isa/tables.h"
 #include "runtime/runtime.h"
 
 namespace forager::cli {
+namespace {
+
+// Why libbpf has nothing to hand over: these programs' arguments have the types of a running kernel's functions.
+std::unexpected<Diagnostic> needs_kernel(const std::string& path, const isa::ProgTypeRow& type) {
+  return fail(ErrorKind::unsupported, EOPNOTSUPP,
+              fmt::format("{}: program type {}: its context is typed by a kernel's BTF, which is not read here", path,
+                          type.name));
+}
+
+const isa::ProgTypeRow* kernel_typed(const api::ElfObject& object, const std::string& program) {
+  const auto found = object.program(program);
+  const isa::ProgTypeRow* row =
+      found ? isa::find_prog_type(static_cast<std::uint32_t>(::bpf_program__type(*found))) : nullptr;
+  if (row == nullptr) return nullptr;
+  using enum isa::ProgType;
+  return row->type == tracing || row->type == lsm || row->type == struct_ops || row->type == ext ? row : nullptr;
+}
+
+}  // namespace
 
 // Filling a PROG_ARRAY with programs that were left out fails after the program is loaded, which is of no interest.
 Result<> load_alone(const std::string& path, const std::string& program, const api::OpenOptions& options,
@@ -25,6 +45,7 @@ Result<> load_alone(const std::string& path, const std::string& program, const a
     seen(attempt);
   });
   if (found) return {};
+  if (const auto* type = kernel_typed(*object, program)) return needs_kernel(path, *type);
   if (!loaded) return loaded;
   return fail(ErrorKind::bug, ENOENT, fmt::format("{}: program {} was not loaded", path, program));
 }

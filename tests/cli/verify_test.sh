@@ -70,6 +70,11 @@ expect 1 "which names no program type" prog verify "$programs/verify/unnamed.bpf
 expect 0 "handle_from_host (sched_cls): accepted" prog verify "$programs/verify/unnamed.bpf.o" --type sched_cls
 expect 1 "no program type is called 'nothing'" prog verify "$programs/verify/unnamed.bpf.o" --type nothing
 
+expect 1 "at_tcx (sched_cls): accepted" prog verify "$programs/verify/later.bpf.o"
+expect 0 "at_netkit (sched_cls): accepted" prog verify "$programs/verify/later.bpf.o" --prog at_netkit
+expect 1 "typed by a kernel's BTF" prog verify "$programs/verify/later.bpf.o" --prog at_typed_tracepoint
+expect 1 '"kind":"unsupported"' -j prog verify "$programs/verify/later.bpf.o" --prog at_typed_tracepoint
+
 # what cannot run is not made where it would run
 expect 1 "not built yet: maps inside maps" prog load "$programs/verify/inner_maps.bpf.o" inner --state "$work/state"
 
