@@ -10,7 +10,7 @@ namespace forager::fuzz {
 
 enum class DivergenceKind : std::uint8_t { stricter, looser };
 
-// Why it is right that the verdicts differ where the one that refuses says this; empty if nobody said so.
-[[nodiscard]] std::string_view reason_for(DivergenceKind kind, std::string_view refusal);
+// Why it is right that the verdicts on a program differ where the one that refuses says this; empty if nobody said so.
+[[nodiscard]] std::string_view reason_for(DivergenceKind kind, std::string_view refusal, std::string_view program);
 
 }  // namespace forager::fuzz

@@ -101,7 +101,7 @@ class Worker {
     if (!all.contains(key)) one.program = smallest(candidate, one);
     one.index = index;
     add_to(all, key, one);
-    return false;
+    return !kernel;  // what only we accept is run all the more
   }
 
   // What both say.

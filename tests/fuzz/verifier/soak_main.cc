@@ -85,13 +85,13 @@ std::uint64_t print_disagreements(DivergenceKind kind, const std::map<std::strin
   std::uint64_t unexplained = 0;
   for (const Disagreement* one : sorted) {
     const bool looser = kind == DivergenceKind::looser;
-    const std::string_view reason = forager::fuzz::reason_for(kind, looser ? one->kernel : one->ours);
+    const std::string text = forager::fuzz::text_of(one->program.slots);
+    const std::string_view reason = forager::fuzz::reason_for(kind, looser ? one->kernel : one->ours, text);
     if (reason.empty()) unexplained += one->count;
     fmt::print("{} {:6}  index {}  {}\n    ours:   {}\n    kernel: {}\n", looser ? "LOOSER" : "stricter", one->count,
                one->index, reason.empty() ? "(unexplained)" : reason, one->ours.empty() ? "accepted" : one->ours,
                one->kernel.empty() ? "accepted" : one->kernel);
-    if (reason.empty())
-      fmt::print("{}\n{}", forager::fuzz::words_of(one->program), forager::fuzz::text_of(one->program.slots));
+    if (reason.empty()) fmt::print("{}\n{}", forager::fuzz::words_of(one->program), text);
   }
   return unexplained;
 }
