@@ -2,11 +2,11 @@
 //
 // The dataflow: blocks in the program's order, each with what is known at its entry.
 //
-// Every cycle has an edge that does not lead forward in the program's order, whatever its shape; the targets of such
-// edges are where ranges are widened, and no loop structure is asked for. Time is linear: a block whose entry has
-// changed kPatience times gives up what changes, an entry at a time. Memory is, too: a block that no such edge jumps
-// over is looked at once, when all that reach it are done, and what was kept for those before it is freed; and there
-// is a limit on what is kept at one time, beyond which nothing is known.
+// Every cycle has an edge back, one that does not lead forward in the program's order, whatever its shape. What comes
+// along such edges is widened, and no loop structure is asked for. Time is linear: a block whose entry has changed too
+// often gives up what changes, a number at a time. Memory is, too: a block that no edge back jumps over is looked at
+// once, when all that reach it are done, and what was kept for those before it is freed; and there is a limit on what
+// is kept at one time, beyond which nothing is known.
 #include "verifier/values.h"
 
 #include <algorithm>
@@ -24,8 +24,9 @@ using isa::Form;
 using program::Instruction;
 using program::Program;
 
-constexpr u32 kExact = 2;                  // changes of an entry that are joined before widening
-constexpr u32 kPatience = 12;              // changes of an entry before it gives up
+constexpr u32 kExact = 2;                  // changes of an entry by edges back that are joined before widening
+constexpr u32 kRounds = 12;                // ... before it gives up what changes
+constexpr u32 kPatience = 60;              // changes by any edge before that
 constexpr u32 kLoopBlocks = 64;            // of a loop, looked through for where its counters may stop
 constexpr std::size_t kMaxKept = 400'000;  // numbers at entries, at one time
 
@@ -38,7 +39,7 @@ class Flow {
     if (!facts_[subprogram.begin].reachable) return;
     first_ = subprogram.entry_block;
     find_back_edges(program_.block_of(subprogram.end - 1) + 1 - first_);
-    arrive(first_, {});
+    arrive(first_, {}, false);
     while (!waiting_.empty()) {
       const u32 block = waiting_.top();
       waiting_.pop();
@@ -49,12 +50,11 @@ class Flow {
  private:
   struct Entry {
     Numbers numbers;
-    u32 back_from = 0;  // last block with an edge back to here, if `returns`
-    bool returns = false;
-    bool once = false;  // no edge leads from here or behind to here or before
+    u32 loop_end = 0;  // behind the last block with an edge back to here
+    u32 changes = 0, rounds = 0;
+    bool once = false;  // no edge leads back from here or behind to here or before
     bool reached = false;
     bool waiting = false;
-    u32 changes = 0;
   };
 
   [[nodiscard]] Entry& entry(u32 block) { return entries_[block - first_]; }
@@ -64,14 +64,12 @@ class Flow {
     kept_ = freed_ = 0;
     for (u32 from = first_; from < first_ + count; ++from) {
       for (const u32 to : program_.blocks()[from].successors) {
-        if (to > from) continue;
-        entry(to).returns = true;
-        entry(to).back_from = from;
+        if (to <= from) entry(to).loop_end = from + 1;
       }
     }
     u32 end = 0;  // of the loops so far
     for (u32 block = first_; block < first_ + count; ++block) {
-      if (entry(block).returns) end = std::max(end, entry(block).back_from + 1);
+      end = std::max(end, entry(block).loop_end);
       entry(block).once = end <= block;
     }
   }
@@ -90,7 +88,7 @@ class Flow {
       execute(program_, program_.instructions()[i], facts_[i], arguments_, numbers);
     }
     numbers.forget_registers(static_cast<RegisterSet>(~facts_[block.end - 1].live));
-    leave(block, std::move(numbers));
+    leave(number, std::move(numbers));
   }
 
   void free_before(u32 block) {
@@ -119,17 +117,22 @@ class Flow {
 
   // ---- its ways out ----
 
-  void leave(const program::Block& block, Numbers numbers) {
+  void leave(u32 number, Numbers numbers) {
+    const program::Block& block = program_.blocks()[number];
     const Instruction& last = program_.instructions()[block.end - 1];
     const Form form = isa::row(last.op).form;
+    const auto go = [&](std::size_t way, Numbers&& known) {
+      const u32 next = block.successors[way];
+      arrive(next, std::move(known), next <= number);
+    };
     if (form != Form::jump_imm && form != Form::jump_reg) {
-      if (!block.successors.empty()) arrive(block.successors[0], std::move(numbers));
+      if (!block.successors.empty()) go(0, std::move(numbers));
       return;
     }
     Numbers taken = numbers;
     const Branch branch = facts_[block.end - 1].branch;
-    if (branch != Branch::always && learn(last, false, numbers)) arrive(block.successors[0], std::move(numbers));
-    if (branch != Branch::never && learn(last, true, taken)) arrive(block.successors[1], std::move(taken));
+    if (branch != Branch::always && learn(last, false, numbers)) go(0, std::move(numbers));
+    if (branch != Branch::never && learn(last, true, taken)) go(1, std::move(taken));
   }
 
   // What going this way teaches; false if no execution does.
@@ -143,19 +146,18 @@ class Flow {
     const Condition condition = condition_of(insn.op);
     const Outcome outcome = decide(condition, width, a, b);
     if (outcome != Outcome::unknown) return taken == (outcome == Outcome::always);
-    if (by_register && insn.dst == insn.src) return true;
     if (!refine(taken ? condition : opposite(condition), width, a, b)) return false;
     numbers.set(insn.dst, a);
     if (by_register) numbers.set(insn.src, b);
     return true;
   }
 
-  void arrive(u32 block, Numbers&& numbers) {
+  void arrive(u32 block, Numbers&& numbers, bool back) {
     Entry& at = entry(block);
     bool changed = !at.reached;
     kept_ -= at.numbers.size();
     if (at.reached) {
-      changed = join(block, numbers);
+      changed = join(block, numbers, back);
     } else if (kept_ + numbers.size() <= kMaxKept) {
       at.numbers = std::move(numbers);
     }
@@ -166,34 +168,29 @@ class Flow {
     waiting_.push(block);
   }
 
-  bool join(u32 block, const Numbers& numbers) {
+  bool join(u32 block, const Numbers& numbers, bool back) {
     Entry& at = entry(block);
-    const u32 changes = at.waiting ? 0 : at.changes;
-    if (changes >= kPatience) return at.numbers.join(numbers, Growth::drop, {});
-    const bool widens = at.returns && changes >= kExact;
-    const bool changed =
-        at.numbers.join(numbers, widens ? Growth::widen : Growth::hull, widens ? stops(block) : std::vector<s64>{});
-    if (changed && !at.waiting) ++at.changes;
-    return changed;
+    Growth growth = back && at.rounds >= kExact ? Growth::widen : Growth::hull;
+    if (at.rounds >= kRounds || at.changes >= kPatience) growth = Growth::drop;
+    if (!at.numbers.join(numbers, growth, growth == Growth::widen ? stops(block) : std::vector<u64>{})) return false;
+    ++at.changes;
+    if (back) ++at.rounds;
+    return true;
   }
 
-  // Where a loop's counters may stop: near what its conditions compare them with.
-  std::vector<s64> stops(u32 header) {
-    std::vector<s64> out;
-    const u32 end = std::min(entry(header).back_from + 1, header + kLoopBlocks);
+  // Where a loop's counters may stop: near the constants that its conditions compare them with, or at the further end
+  // of what else they are compared with.
+  std::vector<u64> stops(u32 header) {
+    std::vector<u64> out;
+    const u32 end = std::min(entry(header).loop_end, header + kLoopBlocks);
     for (u32 block = header; block < end; ++block) {
       const u32 last = program_.blocks()[block].end - 1;
       const Instruction& insn = program_.instructions()[last];
-      const Form form = isa::row(insn.op).form;
-      const auto add = [&](u64 value) {
-        for (const u64 near : {value - 1, value, value + 1}) out.push_back(static_cast<s64>(near));
-      };
-      if (form == Form::jump_imm) add(insn.imm);
-      if (form != Form::jump_reg) continue;
-      for (const ValueFact* fact : {&facts_[last].dst, &facts_[last].src}) {
-        add(fact->min);
-        add(fact->max);
-      }
+      const u64 constant = insn.imm;
+      const ValueFact &a = facts_[last].dst, &b = facts_[last].src;
+      const u64 low = std::min(a.min, b.min), high = std::max(a.max, b.max);
+      if (isa::row(insn.op).form == Form::jump_imm) out.insert(out.end(), {constant - 1, constant, constant + 1});
+      if (isa::row(insn.op).form == Form::jump_reg) out.insert(out.end(), {low, low + 1, high - 1, high});
     }
     return out;
   }

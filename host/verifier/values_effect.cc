@@ -156,9 +156,7 @@ class Effect {
     const Scalar immediate = Scalar::constant(insn_.imm);
     const Scalar* value = row_.form == Form::store_reg ? numbers_.find(insn_.src) : &immediate;
     if (value == nullptr || !in_own_frame() || !at_one_place()) return;
-    Scalar kept = *value;
-    kept.truncate(bytes_);
-    numbers_.store(static_cast<u32>(facts_.access.offset_min), bytes_, kept);
+    numbers_.store(static_cast<u32>(facts_.access.offset_min), bytes_, *value);
   }
 
   void atomic() {

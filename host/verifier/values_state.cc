@@ -13,9 +13,9 @@ Interval<T> hull(const Interval<T>& a, const Interval<T>& b) {
 
 // An end that moved since `before` goes on to the nearest stop beyond it, or as far as it can.
 template <class T>
-Interval<T> widened(const Interval<T>& before, const Interval<T>& now, std::span<const s64> stops) {
+Interval<T> widened(const Interval<T>& before, const Interval<T>& now, std::span<const u64> stops) {
   Interval<T> out{now.min < before.min ? Limits<T>::min() : now.min, now.max > before.max ? Limits<T>::max() : now.max};
-  for (const s64 stop : stops) {
+  for (const u64 stop : stops) {
     const auto value = static_cast<T>(stop);
     if (now.min < before.min && value <= now.min) out.min = std::max(out.min, value);
     if (now.max > before.max && value >= now.max) out.max = std::min(out.max, value);
@@ -31,22 +31,40 @@ Tnum widened(const Tnum& before, const Tnum& now) {
   return {now.value & ~unknown, unknown};
 }
 
+// Known low bits, of numbers that are multiples of some power of two, bring the ends of the range nearer.
+template <class T>
+void align(Interval<T>& range, const Tnum& bits) {
+  const u64 below = ~bits.mask & (bits.mask - 1);  // the bits below the lowest unknown one
+  const auto up = static_cast<T>((bits.value - static_cast<u64>(range.min)) & below);
+  const auto down = static_cast<T>((static_cast<u64>(range.max) - bits.value) & below);
+  Interval<T> out;
+  if (__builtin_add_overflow(range.min, up, &out.min) || __builtin_sub_overflow(range.max, down, &out.max)) return;
+  if (!out.empty()) range = out;
+}
+
+Scalar settled(Scalar value) {
+  value.sync();
+  align(value.u, value.bits);
+  align(value.s, value.bits);
+  value.sync();
+  return value;
+}
+
 Scalar together(const Scalar& a, const Scalar& b) {
   Scalar out{join(a.bits, b.bits), hull(a.u, b.u), hull(a.s, b.s), hull(a.u32r, b.u32r), hull(a.s32r, b.s32r)};
-  out.sync();
-  return out;
+  return settled(out);
 }
 
-Scalar widened(const Scalar& before, const Scalar& now, std::span<const s64> stops) {
+Scalar widened(const Scalar& before, const Scalar& now, std::span<const u64> stops) {
   Scalar out{widened(before.bits, now.bits), widened(before.u, now.u, stops), widened(before.s, now.s, stops),
              widened(before.u32r, now.u32r, stops), widened(before.s32r, now.s32r, stops)};
-  out.sync();
-  return out;
+  return settled(out);
 }
 
-Scalar grown(const Scalar& before, const Scalar& other, Growth growth, std::span<const s64> stops) {
+Scalar grown(const Scalar& before, const Scalar& other, Growth growth, std::span<const u64> stops) {
   const Scalar both = together(before, other);
-  if (both == before || growth == Growth::hull) return both;
+  if (before.contains(both)) return before;
+  if (growth == Growth::hull) return both;
   return growth == Growth::drop ? Scalar{} : widened(before, both, stops);
 }
 
@@ -96,7 +114,7 @@ void Numbers::forget_frame(s64 begin, s64 end) {
   });
 }
 
-bool Numbers::join(const Numbers& other, Growth growth, std::span<const s64> stops) {
+bool Numbers::join(const Numbers& other, Growth growth, std::span<const u64> stops) {
   bool changed = false;
   auto theirs = other.known_.begin();
   auto kept = known_.begin();

@@ -33,14 +33,15 @@ class Numbers {
   void forget(unsigned reg) { forget_registers(static_cast<RegisterSet>(1U << reg)); }
   void forget_registers(RegisterSet dead);
 
-  // Bytes of the frame count from its lowest, r10 - 512. A load gives the number there as 8 bytes, zeros above.
+  // Bytes of the frame count from its lowest, r10 - 512. What was stored is the number's low bytes; those asked for are
+  // found `shift` bits up in it.
   [[nodiscard]] const Scalar* find_stored(u32 offset, u32 bytes, u32& shift) const;
   void store(u32 offset, u32 bytes, const Scalar& value);
   void forget_frame(s64 begin, s64 end);
   void forget_frame() { forget_frame(0, isa::kStackBytes); }
 
   // Takes in executions in which `other` holds; true if less is known than before. `stops`: where ranges may end.
-  bool join(const Numbers& other, Growth growth, std::span<const s64> stops);
+  bool join(const Numbers& other, Growth growth, std::span<const u64> stops);
 
  private:
   // Registers by number, then bytes of the frame by offset.
