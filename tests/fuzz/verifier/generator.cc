@@ -35,7 +35,7 @@ void Generator::main_function() {
   }
   if (random_.percent(60)) load_packet_pointers();
   if (random_.percent(50)) use_direct_value();
-  budget_ = 4 + static_cast<unsigned>(random_.below(random_.percent(20) ? 24 : 12));
+  budget_ = 4 + static_cast<unsigned>(random_.below(random_.percent(20) ? random_.percent(20) ? 48 : 24 : 12));
   while (budget_ > 0) statement();
   leave_function();
 }
@@ -124,6 +124,7 @@ void Generator::statement() {
       &Generator::tail_call,
       &Generator::pointer_difference,
       &Generator::two_ways,
+      &Generator::branch_on_pointer,
       &Generator::load_packet_pointers,
   };
   if (budget_ > 0) --budget_;
@@ -171,6 +172,24 @@ void Generator::both_ways(const Slot& test, const std::function<void()>& taken,
   } else {
     state_.meet(after);
   }
+}
+
+// Pointers compared with nothing, or with each other: only the former is ever decided.
+bool Generator::branch_on_pointer() {
+  if (depth_ >= kMaxDepth || state_.records > 0) return false;
+  const int found = find([](const Reg& reg) { return is_memory(reg.kind) || reg.kind == Kind::context; });
+  const int other = find([](const Reg& reg) { return is_memory(reg.kind) || reg.kind == Kind::packet_end; });
+  if (found < 0 || other < 0) return false;
+  constexpr unsigned kSame[] = {BPF_JEQ, BPF_JNE};
+  const auto reg = static_cast<unsigned>(found);
+  const unsigned width = random_.percent(85) ? BPF_JMP : BPF_JMP32;
+  const bool with_nothing = random_.percent(60);
+  const unsigned op = with_nothing && random_.percent(85) ? random_.pick(kSame) : random_.pick(kJumps);
+  const Slot test = with_nothing ? branch(width, op, reg, width == BPF_JMP && random_.percent(85) ? 0 : 1)
+                                 : branch_reg(width, op, reg, static_cast<unsigned>(other));
+  const auto some = [this] { block(static_cast<unsigned>(random_.below(3))); };
+  both_ways(test, some, some);
+  return true;
 }
 
 // A copy of `reg` on one way, something else of its kind on the other; what is found of the one is then used of the

@@ -42,6 +42,7 @@ class Generator {
   bool branch_on_scalar();
   bool loop();
   bool call_function();
+  bool branch_on_pointer();
   bool two_ways();
   bool use_other(unsigned reg, unsigned other, const Reg& original);
   void guard(const Slot& leaves_if);

@@ -74,9 +74,11 @@ bool Generator::store_something() {
   const unsigned size = random_.pick(kSizes);
   const auto offset = place(state_.regs[base], bytes_of(size));
   if (!offset) return false;
-  const int number = find([](const Reg& reg) { return reg.kind == Kind::scalar; });
+  const bool anything = state_.regs[base].kind != Kind::stack && random_.percent(5);  // pointers too: then it is bytes
+  const int number = anything ? find([](const Reg& reg) { return reg.kind != Kind::none; })
+                              : find([](const Reg& reg) { return reg.kind == Kind::scalar; });
   if (number >= 0 && random_.percent(70)) {
-    code_.emit(store(size, base, *offset, static_cast<unsigned>(number)));
+    code_.emit(store(anything ? BPF_DW : size, base, *offset, static_cast<unsigned>(number)));
   } else {
     code_.emit(store_imm(size, base, *offset, static_cast<std::int32_t>(interesting(random_))));
   }

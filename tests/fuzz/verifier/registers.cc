@@ -120,7 +120,7 @@ bool Generator::move() {
   if (from < 0 || static_cast<unsigned>(from) == to) return false;
   const auto source = static_cast<unsigned>(from);
   const Reg& reg = state_.regs[source];
-  const bool whole = reg.kind != Kind::scalar || random_.percent(50);
+  const bool whole = random_.percent(reg.kind == Kind::scalar ? 50 : 97);  // half a pointer is a number
   constexpr int kSigned[] = {0, 8, 16, 32};
   const int sign = whole ? 0 : random_.pick(kSigned);
   const unsigned width = whole || sign == 32 || random_.coin() ? BPF_ALU64 : BPF_ALU;
