@@ -94,6 +94,11 @@ inline constexpr AttachSet kIpv6Address = at_cgroup_inet6_bind | at_cgroup_inet6
                                           at_cgroup_udp6_recvmsg | at_cgroup_inet6_getpeername |
                                           at_cgroup_inet6_getsockname;
 
+// Where a program's refusal becomes the system call's own error.
+inline constexpr AttachSet kReturnsToCaller = at_cgroup_inet4_bind | at_cgroup_inet6_bind | at_cgroup_inet4_connect |
+                                              at_cgroup_inet6_connect | at_cgroup_udp4_sendmsg |
+                                              at_cgroup_udp6_sendmsg | at_cgroup_unix_connect | at_cgroup_unix_sendmsg;
+
 // ---- map types ---------------------------------------------------------------------------------------------------
 
 namespace maps {

@@ -110,6 +110,19 @@ constexpr auto kVariants = [] {
   };
 }();
 
+struct HelperPlace {
+  std::string_view helper;
+  ProgTypeSet program_types;
+  AttachSet attach_types;
+};
+constexpr auto kHelperPlaces = [] {
+  using namespace sets;
+  return std::array{
+#define FORAGER_HELPER_AT(name, program_types, attach_types) HelperPlace{#name, program_types, attach_types},
+#include "isa/helpers.def"
+  };
+}();
+
 // ---- maps --------------------------------------------------------------------------------------------------------
 
 constexpr bool takes(std::string_view helper, std::uint32_t map) {
@@ -188,6 +201,13 @@ ReturnRange return_range(const ProgTypeRow& row, std::uint32_t attach_type) {
 std::span<const HelperRow> helpers() { return kHelpers; }
 const HelperRow* find_helper(std::uint32_t id) { return find(kHelpers, id, &HelperRow::id); }
 const HelperRow* find_helper(std::string_view name) { return find(kHelpers, name, &HelperRow::name); }
+bool helper_allowed_at(const HelperRow& helper, ProgType caller, std::uint32_t attach_type) {
+  for (const HelperPlace& place : kHelperPlaces) {
+    if (place.helper != helper.name || (place.program_types & set_of(caller)) == 0) continue;
+    return attach_type < 64 && (place.attach_types >> attach_type & 1) != 0;
+  }
+  return true;
+}
 std::array<Arg, 5> helper_args(const HelperRow& helper, ProgType caller) {
   for (const Variant& variant : kVariants) {
     if (variant.helper == helper.name && (variant.program_types & set_of(caller)) != 0) return variant.args;

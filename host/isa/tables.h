@@ -227,6 +227,8 @@ struct HelperRow {
 [[nodiscard]] std::span<const HelperRow> helpers();
 [[nodiscard]] const HelperRow* find_helper(std::uint32_t id);
 [[nodiscard]] const HelperRow* find_helper(std::string_view name);
+// Whether a program that may call it may do so at an attach type (a program's expected_attach_type).
+[[nodiscard]] bool helper_allowed_at(const HelperRow& helper, ProgType caller, std::uint32_t attach_type);
 [[nodiscard]] std::array<Arg, 5> helper_args(const HelperRow& helper, ProgType caller);
 
 // ---- maps ----------------------------------------------------------------------------------------------------

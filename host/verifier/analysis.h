@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "verifier/alu_form.h"
+#include "verifier/argument_rules.h"
 #include "verifier/checkpoint.h"
 #include "verifier/recorder.h"
 #include "verifier/state.h"
@@ -42,9 +43,6 @@ struct Wanted {
   std::array<SlotSet, isa::kMaxCallFrames> slots{};
   [[nodiscard]] bool empty() const { return regs == decltype(regs){} && slots == decltype(slots){}; }
 };
-
-// What a helper may do with memory.
-enum class Touch : std::uint8_t { read, write, update };
 
 // What is known of a call while its arguments are checked, for its effects (Linux bpf_call_arg_meta).
 struct CallMeta {
@@ -74,7 +72,7 @@ class Analysis {
   // Throws Refusal.
   void run();
   [[nodiscard]] Recorder& recorder() { return recorder_; }
-  [[nodiscard]] std::span<const u32> stack_depths() const { return stack_depths_; }  // bytes, by subprogram
+  [[nodiscard]] const std::vector<u32>& stack_depths() const { return stack_depths_; }  // bytes, by subprogram
 
  private:
   enum class Flow : std::uint8_t { next, jumped, ended };  // jumped: state_.at is set
@@ -92,6 +90,8 @@ class Analysis {
 
   // convergence.cc
   [[nodiscard]] bool visited();
+  [[nodiscard]] bool stops_at(const std::shared_ptr<Checkpoint>& old);
+  [[nodiscard]] static bool is_useless(Checkpoint& old, bool forced);
   void add_checkpoint();
   void end_path();
   void complete(Checkpoint& checkpoint);
@@ -106,7 +106,7 @@ class Analysis {
   void mark_precise(u32 reg);
   void mark_slot_precise(u32 frame, u32 slot);
   bool trace(const State& state, Wanted wanted, bool skip_last);
-  bool mark_slot_read(const State& state, u32 frame, u32 slot);
+  bool mark_read(const State& state, u32 frame, HalfSet halves);
   struct Later {
     u32 instruction;
     u32 frame;
@@ -120,6 +120,7 @@ class Analysis {
   // arithmetic.cc
   void arithmetic(const Instruction& insn);
   void move(const Instruction& insn);
+  void check_sleepable(const Reg& reg);
   Reg copy_of(u32 number, bool same_value);
   Reg moved(const Instruction& insn, const AluForm& form);
   [[nodiscard]] Reg changed(const Reg& before, const AluForm& form) const;
@@ -180,7 +181,7 @@ class Analysis {
   // Bytes that a helper reads, fills (at least `certain` of them), or updates.
   void helper_stack(u32 reg, const Reg& base, u64 bytes, u64 certain, Touch touch);
   void check_initialised(u32 frame, s64 low, s64 high, u32 reg);
-  void touch_stack(u32 frame, s64 low);
+
   void overwrite(u32 frame, s64 low, s64 high, u64 certain);
   void destroy_dynptr(u32 frame, u32 slot);
 
@@ -189,7 +190,15 @@ class Analysis {
   [[nodiscard]] const isa::HelperRow& allowed_helper(const Instruction& insn);
   void check_map_argument(const CallMeta& meta);
   void check_argument(CallMeta& meta, u32 index);
-  void check_pointer_type(const CallMeta& meta, u32 index);
+  [[nodiscard]] static ArgumentFact fact_of(const Reg& reg);
+  void check_kind(CallMeta& meta, u32 index, const ArgRule& rule);
+  void check_pointer_kind(const CallMeta& meta, u32 index, const ArgRule& rule);
+  [[nodiscard]] u64 check_meaning(CallMeta& meta, u32 index, const ArgRule& rule);
+  void set_map(CallMeta& meta, const Reg& reg);
+  void set_alloc_size(CallMeta& meta, u32 number);
+  // argument_memory.cc
+  [[nodiscard]] u64 check_element(CallMeta& meta, u32 number, const ArgRule& rule);
+  void check_fixed(const CallMeta& meta, u32 number, const ArgRule& rule);
   void check_sized(CallMeta& meta, u32 index);
   void check_memory(u32 reg, u64 bytes, u64 certain, Touch touch, bool may_be_empty, const isa::HelperRow& helper);
   void check_constant_key(CallMeta& meta, u32 reg);
@@ -253,7 +262,7 @@ class Analysis {
   State state_;
   u32 at_ = 0;  // the instruction at hand
   std::vector<State> pending_;
-  std::vector<std::vector<std::shared_ptr<Checkpoint>>> kept_;  // by instruction
+  std::vector<std::vector<std::shared_ptr<Checkpoint>>> kept_;  // by prune point
   u32 ids_ = 0;
   u32 entry_subprogram_ = 0;
   std::vector<u32> stack_depths_;

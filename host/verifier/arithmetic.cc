@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ALU instructions and 64-bit immediates (Linux check_alu_op): numbers by scalar_alu.cc, pointers by pointers.cc.
+#include <algorithm>
 #include <cerrno>
 
 #include "verifier/analysis.h"
@@ -54,6 +55,21 @@ void Analysis::link_shifted(Reg& result, Alu op, unsigned width, const Reg& befo
   result.offset = static_cast<s32>(delta);
 }
 
+// Programs that may sleep find some maps' elements gone when they wake (Linux check_map_prog_compatibility).
+void Analysis::check_sleepable(const Reg& reg) {
+  constexpr MapType kMaps[] = {MapType::hash,          MapType::lru_hash,      MapType::array,
+                               MapType::percpu_hash,   MapType::percpu_array,  MapType::lru_percpu_hash,
+                               MapType::array_of_maps, MapType::hash_of_maps,  MapType::ringbuf,
+                               MapType::user_ringbuf,  MapType::inode_storage, MapType::sk_storage,
+                               MapType::task_storage,  MapType::cgrp_storage,  MapType::queue,
+                               MapType::stack,         MapType::arena};
+  if (program_.type() != isa::ProgType::syscall) return;
+  if (std::ranges::find(kMaps, spec_of(reg).type) != std::end(kMaps)) return;
+  refuse(EINVAL,
+         fmt::format("Sleepable programs can only use array, hash, ringbuf and local storage maps: '{}' is none",
+                     spec_of(reg).name));
+}
+
 void Analysis::move(const Instruction& insn) {
   Reg& dst = state_.regs()[insn.dst];
   dst = {};
@@ -64,6 +80,7 @@ void Analysis::move(const Instruction& insn) {
     case Op::lddw_map_idx:
       dst.type = RegType::map;
       dst.map = program::map_index(insn);
+      check_sleepable(dst);
       recorder_.map_touched(dst, Recorder::MapTouch::look);
       return;
     case Op::lddw_map_idx_value: {

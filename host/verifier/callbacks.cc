@@ -127,6 +127,7 @@ Analysis::Flow Analysis::return_from_callback() {
   state_.steps.back().kind = Step::Kind::callback_exit;
   state_.frames.pop_back();
   state_.at = call_site;
+  state_.after_callback = true;
   if (const Checkpoint* before = previous_visit(); before != nullptr) widen_from(*before);
   return Flow::jumped;
 }

@@ -24,8 +24,8 @@ enum class Match : std::uint8_t { used, within, exact };
 struct FrameMarks {
   RegisterSet scalar_regs = 0, precise_regs = 0;
   SlotSet scalar_slots = 0, precise_slots = 0;
-  SlotSet read = 0;            // by paths from here, before they were overwritten
-  SlotSet written_before = 0;  // between the parent and here
+  HalfSet read;            // by paths from here, before they were overwritten
+  HalfSet written_before;  // between the parent and here
 };
 
 struct Checkpoint {
@@ -50,7 +50,7 @@ struct Checkpoint {
   u32 callback_unroll_depth = 0;
   u32 branches = 1;  // paths from here that are not done
   u32 hits = 0, misses = 0;
-  bool listed = true;
+  std::size_t kept_bytes = 0;  // as counted when it was made
   std::vector<KeptFrame> frames;
   std::vector<KeptReg> regs;
   std::vector<KeptSlot> slots;

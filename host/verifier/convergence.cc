@@ -41,41 +41,49 @@ std::vector<RegisterSet> Analysis::live_by_frame() const {
   return live;
 }
 
+// The current path stops at the old state, if that covers it.
+bool Analysis::stops_at(const std::shared_ptr<Checkpoint>& old) {
+  const auto is_covered = [&](Match match) { return covers(*old, state_, match, privileged_uninitialised()); };
+  if (old->branches == 0) {
+    if (!is_covered(old->loops ? Match::within : Match::used)) return false;
+    ++old->hits;
+    end_at(old, old->loops);
+    return true;
+  }
+  if (other_async_entry(*old, state_)) return false;
+  if (state_.after_callback) {
+    if (!is_covered(Match::within)) return false;
+    end_at(old, true);
+    return true;
+  }
+  if (old->callback_unroll_depth == state_.callback_unroll_depth && is_covered(Match::exact)) {
+    refuse(EINVAL, "infinite loop detected: the program comes back here with nothing changed",
+           "make a register that the loop's condition reads move towards its end");
+  }
+  return false;
+}
+
+// States that nobody stops at are not worth a comparison each time.
+bool Analysis::is_useless(Checkpoint& old, bool forced) {
+  const u32 patience = forced && old.branches > 0 ? kForcedPatience : kPatience;
+  return ++old.misses > old.hits * patience + patience;
+}
+
 bool Analysis::visited() {
-  auto& list = kept_[at_];
+  auto& list = kept_[structure_.point_numbers[at_]];
   const bool forced = options_.test_state_freq || (structure_.points[at_] & Structure::kForced) != 0 ||
                       state_.steps.size() > kManySteps;
   const u64 jumps = jumps_ - jumps_at_checkpoint_, processed = processed_ - processed_at_checkpoint_;
   bool add = forced || (jumps >= 2 && processed >= 8);
   for (std::size_t i = list.size(); i-- > 0;) {
     const std::shared_ptr<Checkpoint> old = list[i];
-    const bool in_progress = old->branches > 0;
-    if (in_progress) {
-      if (!other_async_entry(*old, state_)) {
-        if ((structure_.points[at_] & Structure::kCallback) != 0) {
-          if (covers(*old, state_, Match::within, privileged_uninitialised())) {
-            end_at(old, true);
-            return true;
-          }
-        } else if (old->callback_unroll_depth == state_.callback_unroll_depth &&
-                   covers(*old, state_, Match::exact, privileged_uninitialised())) {
-          refuse(EINVAL, "infinite loop detected: the program comes back here with nothing changed",
-                 "make a register that the loop's condition reads move towards its end");
-        }
-      }
-      if (!forced && jumps < 20 && processed < 100) add = false;
-    } else if (covers(*old, state_, old->loops ? Match::within : Match::used, privileged_uninitialised())) {
-      ++old->hits;
-      end_at(old, old->loops);
-      return true;
-    }
-    if (!add) continue;
-    const u32 patience = forced && in_progress ? kForcedPatience : kPatience;
-    if (++old->misses > old->hits * patience + patience) {
-      live_bytes_ -= old->bytes();
-      --live_states_;
-      list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
-    }
+    if (stops_at(old)) return true;
+    // In a loop, the states of different rounds differ; few of them are worth keeping.
+    if (old->branches > 0 && !forced && jumps < 20 && processed < 100) add = false;
+    if (!add || !is_useless(*old, forced)) continue;
+    live_bytes_ -= old->kept_bytes;
+    --live_states_;
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
   }
   if (add) add_checkpoint();
   return false;
@@ -89,12 +97,13 @@ void Analysis::add_checkpoint() {
   made->depth = ++state_.depth;
   state_.steps.clear();
   state_.linked.clear();
-  for (Frame& frame : state_.frames) frame.written = 0;
-  live_bytes_ += made->bytes();
+  for (Frame& frame : state_.frames) frame.written = {};
+  made->kept_bytes = made->bytes();
+  live_bytes_ += made->kept_bytes;
   ++report_.total_states;
   report_.peak_states = std::max(report_.peak_states, ++live_states_);
   report_.peak_bytes = std::max<u64>(report_.peak_bytes, live_bytes_);
-  kept_[at_].push_back(made);
+  kept_[structure_.point_numbers[at_]].push_back(made);
   state_.parent = std::move(made);
   jumps_at_checkpoint_ = jumps_;
   processed_at_checkpoint_ = processed_;
@@ -141,9 +150,7 @@ bool Analysis::carry_marks(const Checkpoint& old, State& state) {
     const FrameMarks& marks = old.frames[f].marks;
     wanted.regs[f] = marks.precise_regs;
     wanted.slots[f] = marks.precise_slots;
-    for (u32 slot = 0; slot < kSlots; ++slot) {
-      if ((marks.read >> slot & 1) != 0) changed |= mark_slot_read(state, f, slot);
-    }
+    changed |= mark_read(state, f, marks.read);
   }
   return trace(state, wanted, false) || changed;
 }

@@ -107,6 +107,7 @@ class Comparison {
     if (!old.scalar.contains(now.scalar)) return false;
     // A relation that the old state relied on must hold; one that it did not know does no harm.
     if (old.id == 0) return true;
+    if (now.id == 0) return old.delta == Delta::none && renaming_.same(old.id, --fresh_);  // nobody else's
     return old.delta == now.delta && (old.delta == Delta::none || old.offset == now.offset) &&
            renaming_.same(old.id, now.id);
   }
@@ -150,7 +151,10 @@ class Comparison {
 
   bool slot_covered(const Checkpoint::KeptSlot& kept) {
     const FrameMarks& marks = old_.frames[kept.frame].marks;
-    if (match_ == Match::used && (marks.read >> kept.index & 1) == 0) return true;
+    const bool all = match_ != Match::used;
+    const bool low = all || (marks.read.low >> kept.index & 1) != 0,
+               high = all || (marks.read.high >> kept.index & 1) != 0;
+    if (!low && !high) return true;
     static const Slot kEmpty;
     const Frame& frame = now_.frames[kept.frame];
     const Slot& now = kept.index < frame.slots.size() ? frame.slots[kept.index] : kEmpty;
@@ -168,7 +172,7 @@ class Comparison {
       return reg_covered(*old_reg, kAny, precise);
     }
     for (std::size_t i = 0; i < kSlotBytes; ++i) {
-      if (!byte_covered(kept.bytes[i], now.bytes[i])) return false;
+      if ((i < 4 ? low : high) && !byte_covered(kept.bytes[i], now.bytes[i])) return false;
     }
     if (kept.bytes[0] == Byte::dynptr) return exactly(*old_reg, now.reg);
     return kept.bytes[0] != Byte::spill || reg_covered(*old_reg, now.reg, precise);
@@ -179,6 +183,7 @@ class Comparison {
   Match match_;
   bool allow_uninitialised_;
   Renaming renaming_;
+  u32 fresh_ = 0;  // identities for numbers without one, counted down
 };
 
 }  // namespace

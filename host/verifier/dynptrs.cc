@@ -43,8 +43,7 @@ void Analysis::check_dynptr(CallMeta& meta, u32 index, bool fresh) {
   const Slot& slot = frame.slots[first];
   const bool begins = slot.is_dynptr() && slot.reg.first_slot;
   if (!begins) refuse(EINVAL, fmt::format("Expected an initialized dynptr as arg #{}", number));
-  touch_stack(reg.frame, offset);
-  touch_stack(reg.frame, offset + kSlotBytes);
+  for (u32 i = 0; i < kDynptrSlots; ++i) mark_read(state_, reg.frame, HalfSet::whole(first - i));
   meta.dynptr_id = slot.reg.id;
   meta.dynptr = slot.reg.dynptr;
   if (slot.reg.reference != 0) meta.reference = slot.reg.reference;
@@ -64,7 +63,7 @@ void Analysis::make_dynptr(const CallMeta& meta) {
     slot.bytes.fill(Byte::dynptr);
     slot.reg = reg;
     slot.reg.first_slot = i == 0;
-    frame.written |= SlotSet{1} << (first - i);
+    frame.written.add(HalfSet::whole(first - i));
   }
 }
 
@@ -81,7 +80,7 @@ void Analysis::destroy_dynptr(u32 frame_number, u32 index) {
     Slot& slot = frame.slots[first - i];
     slot.bytes.fill(Byte::invalid);
     slot.reg = {};
-    frame.written |= SlotSet{1} << (first - i);
+    frame.written.add(HalfSet::whole(first - i));
   }
   state_.for_each_reg([&](Reg& other) {
     if (other.slice_of == reg.id && other.type == RegType::memory) other = scalar_reg();
@@ -101,7 +100,7 @@ void Analysis::end_dynptr(u32 number) {
       if (!slot.is_dynptr() || slot.reg.reference != reference) continue;
       slot.bytes.fill(Byte::invalid);
       slot.reg = {};
-      frame.written |= SlotSet{1} << i;
+      frame.written.add(HalfSet::whole(i));
     }
   }
   release(reference);

@@ -53,7 +53,7 @@ Analysis::Analysis(const Program& program, const Options& options, const Structu
       report_(report),
       recorder_(program),
       type_(*isa::find_prog_type(static_cast<u32>(program.type()))),
-      kept_(program.instructions().size()),
+      kept_(structure.point_count),
       stack_depths_(program.subprograms().size(), 0),
       access_types_(program.instructions().size(), RegType::uninit),
       global_called_(program.subprograms().size(), false) {}
@@ -102,7 +102,9 @@ void Analysis::run_global_function(u32 subprogram) {
     refuse(EINVAL, fmt::format("global function {}() doesn't return a number, and only those are supported", info.name),
            "make it static, or return an integer");
   }
-  for (u32 i = 0; i < info.parameters.size() && i < 5; ++i) {
+  if (info.parameters.size() > 5)
+    refuse(EINVAL, fmt::format("global function {}() has more than 5 parameters", info.name));
+  for (u32 i = 0; i < info.parameters.size(); ++i) {
     state_.regs()[i + 1] = parameter(info.parameters[i], next_id());
     if (info.parameters[i].kind != program::Parameter::Kind::other) continue;
     refuse(EINVAL,
@@ -125,6 +127,7 @@ void Analysis::explore() {
       more = next_path();
       continue;
     }
+    state_.after_callback = false;
     recorder_.reached(at_);
     state_.steps.push_back({.instruction = at_, .frame = static_cast<std::uint8_t>(state_.current_frame())});
     if ((options_.log_level & 2) != 0) log_instruction();

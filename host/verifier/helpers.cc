@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "isa/sets.h"
 #include "verifier/analysis.h"
+#include "verifier/format.h"
 
 namespace forager::verifier {
 
@@ -37,6 +39,7 @@ constexpr std::string_view kLengths[] = {"get_stack", "get_task_stack", "probe_r
 // Helpers that only look into their map.
 constexpr std::string_view kLooks[] = {"map_lookup_elem", "map_lookup_percpu_elem", "tail_call", "redirect_map"};
 
+constexpr std::string_view kSleeps[] = {"copy_from_user", "copy_from_user_task", "ima_inode_hash", "ima_file_hash"};
 // Helpers that change their map's contents.
 constexpr std::string_view kChanges[] = {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"};
 
@@ -51,6 +54,13 @@ Reg pointer_result(RegType type, bool maybe_null) {
   out.type = type;
   out.maybe_null = maybe_null;
   return out;
+}
+
+// Linux may_update_sockmap.
+bool may_change_sockets(ProgType type, std::string_view helper) {
+  using namespace isa::sets;
+  const isa::ProgTypeSet always = socket_filter | kTc | xdp | sk_reuseport | flow_dissector | sk_lookup;
+  return (isa::set_of(type) & (always | (helper == "map_delete_elem" ? sock_ops : 0))) != 0;
 }
 
 // Maps whose values hold locks or timers are not for programs that may interrupt their users.
@@ -68,6 +78,13 @@ const isa::HelperRow& Analysis::allowed_helper(const Instruction& insn) {
   if ((helper->program_types & isa::set_of(program_.type())) == 0) {
     refuse(EINVAL, fmt::format("program of this type cannot use helper bpf_{}#{}: it is not for {}", helper->name, id,
                                type_.name));
+  }
+  if (!isa::helper_allowed_at(*helper, program_.type(), program_.source().attach_type)) {
+    refuse(EINVAL,
+           fmt::format("program of this type cannot use helper bpf_{}#{}: not at this attach type", helper->name, id));
+  }
+  if (is_one_of(helper->name, kSleeps) && program_.type() != ProgType::syscall) {
+    refuse(EINVAL, fmt::format("helper call might sleep in a non-sleepable prog: bpf_{}", helper->name));
   }
   if (helper->gpl_only && !program_.source().gpl_compatible) {
     refuse(EINVAL,
@@ -125,6 +142,13 @@ void Analysis::check_map_argument(const CallMeta& meta) {
   if ((spec.flags & BPF_F_RDONLY_PROG) != 0 && is_one_of(meta.helper->name, kChanges)) {
     refuse(EACCES, fmt::format("write into map forbidden: '{}' is read-only for programs", spec.name));
   }
+  const bool sockets = spec.type == MapType::sockmap || spec.type == MapType::sockhash;
+  if (sockets && is_one_of(meta.helper->name, kChanges) && !may_change_sockets(program_.type(), meta.helper->name)) {
+    refuse(EINVAL,
+           fmt::format("cannot pass map_type {} into func bpf_{}#{}: programs of type {} may not change maps of "
+                       "sockets",
+                       type, meta.helper->name, meta.helper->id, type_.name));
+  }
   const auto has = [&](program::ValueField::Kind kind) {
     return std::ranges::find(spec.fields, kind, &program::ValueField::kind) != spec.fields.end();
   };
@@ -166,17 +190,10 @@ void Analysis::check_format(const CallMeta&) {
   const MapSpec& spec = spec_of(text);
   if (spec.frozen == nullptr) return;
   const auto* begin = reinterpret_cast<const char*>(spec.frozen->data()) + text.whole_offset();
-  u64 values = 0;
-  for (std::string_view rest(begin); !rest.empty();) {
-    const std::size_t at = rest.find('%');
-    if (at == std::string_view::npos) break;
-    const bool escaped = at + 1 < rest.size() && rest[at + 1] == '%';
-    values += escaped ? 0 : 1;
-    rest.remove_prefix(at + (escaped ? 2 : 1));
-  }
-  if (values > size.u.max / 8 || values > 12) {
-    refuse(EINVAL, fmt::format("Invalid format string: it takes {} values, {} are given", values, size.u.max / 8));
-  }
+  const std::optional<u64> values = format_values(begin);
+  if (!values) refuse(EINVAL, fmt::format("Invalid format string: '{}'", begin));
+  if (*values <= size.u.max / 8 && *values <= kMaxFormatValues) return;
+  refuse(EINVAL, fmt::format("Invalid format string: it takes {} values, {} are given", *values, size.u.max / 8));
 }
 
 void Analysis::clear_caller_saved(std::array<Reg, isa::kRegisters>& regs) {

@@ -168,7 +168,7 @@ void Analysis::check_range(u32 reg, const Reg& base, s64 offset, u64 bytes, u64 
     const std::string meant =
         bytes == 0 ? "nothing" : fmt::format("bytes {} to {}", first, first + static_cast<s64>(bytes) - 1);
     refuse(EACCES,
-           fmt::format("invalid access to {}, {}_size={} off={} size={}: {}{} {} meant, it has {} bytes from 0", what,
+           fmt::format("invalid access to {}, {}_size={} off={} size={}: {}{} are meant, it has {} bytes from 0", what,
                        what == "map value" ? "value" : "mem", size, first, bytes, which, meant, size),
            variable.is_constant() ? "" : "check or mask the index before it is added to the pointer");
   };

@@ -52,8 +52,8 @@ constexpr const char* kCheckFirst =
 Reg Analysis::with_pointer(const Instruction& insn, const AluForm& form, const Reg& before, const Reg& src) {
   const bool by_register = isa::row(insn.op).form == isa::Form::alu_reg;
   const bool both = before.is_pointer() && src.is_pointer();
-  const Reg number = scalar_reg(Scalar::loaded(form.width / 8, false));
-  if (both && form.op == Alu::sub) return number;
+
+  if (both && form.op == Alu::sub) return scalar_reg();
   if (both) {
     refuse(EACCES, fmt::format("R{} pointer {} pointer prohibited: {} and {} cannot be combined", insn.dst,
                                isa::row(insn.op).symbol, say(before), say(src)));
@@ -64,7 +64,7 @@ Reg Analysis::with_pointer(const Instruction& insn, const AluForm& form, const R
     mark_precise(insn.src);
   }
   if (form.width == 32) {
-    if (form.op == Alu::sub) return number;
+    if (form.op == Alu::sub) return scalar_reg();  // a number without meaning
     refuse(EACCES, fmt::format("R{} 32-bit pointer arithmetic prohibited: it would cut {} in half", insn.dst,
                                say(before.is_pointer() ? before : src)));
   }
@@ -82,7 +82,7 @@ Reg Analysis::moved_pointer(const Instruction& insn, Alu op, const Reg& pointer,
                        type_name(pointer), say(pointer)),
            "compare it with NULL, and use it only where it is not");
   }
-  const bool nothing = known && by.value() == 0 && op == Alu::add;
+  const bool nothing = known && by.value() == 0 && op == Alu::add && pointer.type == RegType::map;
   const bool fixed = known && pointer.type == RegType::flow_keys;
   if (!keeps_arithmetic(pointer.type) && !nothing && !fixed) {
     refuse(EACCES, fmt::format("R{} pointer arithmetic on {} prohibited: {} is used as it is", insn.dst,

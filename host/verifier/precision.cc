@@ -186,17 +186,17 @@ void Analysis::trace_exit(const Step& step, const Later& later, Wanted& wanted) 
   caller &= static_cast<RegisterSet>(~(kArguments | bit(0)));
 }
 
-// A slot is read: every checkpoint since it was last overwritten must know. True if a mark was new.
-bool Analysis::mark_slot_read(const State& state, u32 frame, u32 slot) {
+// Parts of slots are read: every checkpoint since they were last overwritten must know. True if a mark was new.
+bool Analysis::mark_read(const State& state, u32 frame, HalfSet halves) {
   bool changed = false;
-  SlotSet written = state.frames[frame].written;
-  for (Checkpoint* at = state.parent.get(); at != nullptr && (written & slot_bit(slot)) == 0; at = at->parent.get()) {
+  halves.remove(state.frames[frame].written);
+  for (Checkpoint* at = state.parent.get(); at != nullptr && !halves.empty(); at = at->parent.get()) {
     if (frame >= at->frames.size()) break;
     FrameMarks& marks = at->frames[frame].marks;
-    if ((marks.read & slot_bit(slot)) != 0) break;
-    marks.read |= slot_bit(slot);
-    changed = true;
-    written = marks.written_before;
+    halves.remove(marks.read);
+    changed = changed || !halves.empty();
+    marks.read.add(halves);
+    halves.remove(marks.written_before);
   }
   return changed;
 }

@@ -46,11 +46,7 @@ bool commutes(isa::Op op) { return !isa::row(op).fetches; }
 }  // namespace
 
 Recorder::Recorder(const program::Program& program)
-    : program_(program),
-      facts_(program.instructions().size(), Facts{.reachable = false}),
-      ways_(facts_.size(), 0),
-      seen_(facts_.size(), false),
-      uses_(program.maps().size()) {}
+    : rows_(program.instructions().size()), uses_(program.maps().size()) {}
 
 void Recorder::accessed(u32 at, const Reg& base, const Memory& memory) {
   const AccessFact now{.region = region_of(base),
@@ -60,28 +56,29 @@ void Recorder::accessed(u32 at, const Reg& base, const Memory& memory) {
                        .in_bounds = memory.in_bounds,
                        .aligned = memory.aligned,
                        .frame = memory.frame};
-  if (seen_[at]) {
-    widen(facts_[at].access, now);
+  Row& row = rows_[at];
+  if (row.seen) {
+    widen(row.access, now);
   } else {
-    facts_[at].access = now;
-    seen_[at] = true;
+    row.access = now;
+    row.seen = true;
   }
 }
 
 void Recorder::called(u32 at, u32 helper, u32 map) {
-  CallFact& call = facts_[at].call;
-  if (seen_[at]) {
+  CallFact& call = rows_[at].call;
+  if (rows_[at].seen) {
     keep_if_same(call.map, map, program::kNone);
     return;
   }
-  seen_[at] = true;
+  rows_[at].seen = true;
   call = {.helper = helper, .map = map, .arguments = static_cast<u32>(arguments_.size())};
   arguments_.emplace_back();
   seen_arguments_.push_back(0);
 }
 
 void Recorder::argument(u32 at, u32 index, const ArgumentFact& fact) {
-  const u32 call = facts_[at].call.arguments;
+  const u32 call = rows_[at].call.arguments;
   if ((seen_arguments_[call] >> index & 1) != 0) {
     widen(arguments_[call][index], fact);
   } else {
@@ -102,10 +99,14 @@ void Recorder::map_touched(const Reg& reg, MapTouch touch, isa::Op op) {
 }
 
 std::vector<Facts> Recorder::facts() const {
-  std::vector<Facts> out = facts_;
+  std::vector<Facts> out(rows_.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (ways_[i] == 1) out[i].branch = Branch::never;
-    if (ways_[i] == 2) out[i].branch = Branch::always;
+    const Row& row = rows_[i];
+    out[i].reachable = row.reachable;
+    out[i].access = row.access;
+    out[i].call = row.call;
+    if (row.ways == 1) out[i].branch = Branch::never;
+    if (row.ways == 2) out[i].branch = Branch::always;
   }
   return out;
 }

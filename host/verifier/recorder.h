@@ -21,8 +21,8 @@ class Recorder {
  public:
   explicit Recorder(const program::Program& program);
 
-  void reached(u32 at) { facts_[at].reachable = true; }
-  void branched(u32 at, bool taken) { ways_[at] |= taken ? 2 : 1; }
+  void reached(u32 at) { rows_[at].reachable = true; }
+  void branched(u32 at, bool taken) { rows_[at].ways |= taken ? 2 : 1; }
 
   struct Memory {
     s64 low = 0, high = 0;  // offsets of the first byte, from the region's start
@@ -39,9 +39,8 @@ class Recorder {
 
   // What was recorded; branch facts follow from the ways seen.
   [[nodiscard]] std::vector<Facts> facts() const;
-  [[nodiscard]] std::vector<ArgumentFacts> arguments() const { return arguments_; }
+  [[nodiscard]] std::vector<ArgumentFacts> take_arguments() { return std::move(arguments_); }
   [[nodiscard]] std::vector<MapUse> uses() const;
-  [[nodiscard]] bool is_reached(u32 at) const { return facts_[at].reachable; }
 
  private:
   struct Use {
@@ -49,10 +48,16 @@ class Recorder {
     std::optional<isa::Op> atomic;
   };
 
-  const program::Program& program_;
-  std::vector<Facts> facts_;
-  std::vector<std::uint8_t> ways_;            // bit 0 fell through, bit 1 taken
-  std::vector<bool> seen_;                    // an access or call was recorded
+  // Of an instruction: less than its Facts, as there may be a million.
+  struct Row {
+    AccessFact access;
+    CallFact call;
+    std::uint8_t ways = 0;  // of a branch: bit 0 fell through, bit 1 taken
+    bool reachable = false;
+    bool seen = false;  // an access or call was recorded
+  };
+
+  std::vector<Row> rows_;
   std::vector<std::uint8_t> seen_arguments_;  // by call
   std::vector<ArgumentFacts> arguments_;
   std::vector<Use> uses_;

@@ -63,8 +63,15 @@ void Scalar::deduce32() {
   if (static_cast<s32>(u32r.min) <= static_cast<s32>(u32r.max)) {
     s32r.cut(static_cast<s32>(u32r.min), static_cast<s32>(u32r.max));
   }
-  if (static_cast<u32>(s32r.min) <= static_cast<u32>(s32r.max)) {
-    u32r.cut(static_cast<u32>(s32r.min), static_cast<u32>(s32r.max));
+  const auto smin = static_cast<u32>(s32r.min), smax = static_cast<u32>(s32r.max);
+  if (smin <= smax) {
+    u32r.cut(smin, smax);
+  } else if (u32r.max < smin) {  // the negative part is ruled out
+    s32r.min = static_cast<s32>(u32r.min);
+    u32r.max = std::min(u32r.max, smax);
+  } else if (smax < u32r.min) {  // the other part is
+    s32r.max = static_cast<s32>(u32r.max);
+    u32r.min = std::max(u32r.min, smin);
   }
 }
 

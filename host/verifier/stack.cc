@@ -50,7 +50,7 @@ void Analysis::check_stack_bounds(const Reg& base, u32 reg, s64 offset, u64 byte
         "check or mask the index before it is added to the pointer");
   }
   const s64 first = lowest(base, offset), end = highest(base, offset) + static_cast<s64>(bytes);
-  if (first >= -kStack && end <= 0) {
+  if (first >= -kStack && first < 0 && end <= 0) {
     u32& depth = stack_depths_[state_.frames[base.frame].subprogram];
     depth = std::max(depth, static_cast<u32>(-first));
     return;
@@ -111,7 +111,7 @@ void Analysis::write_slot(u32 frame_number, s64 offset, u32 bytes, const Reg* va
         scrub(slot.bytes[i]);
       }
     }
-    if (whole) frame.written |= SlotSet{1} << index;
+    frame.written.add(HalfSet::covered(index, byte, bytes));
     note();
     return;
   }
@@ -122,7 +122,7 @@ void Analysis::write_slot(u32 frame_number, s64 offset, u32 bytes, const Reg* va
     byte_kind = Byte::zero;
   }
   for (u32 i = 0; i < bytes; ++i) slot.bytes[byte + i] = byte_kind;
-  if (whole) frame.written |= SlotSet{1} << index;
+  frame.written.add(HalfSet::covered(index, byte, bytes));
 }
 
 // Any of the bytes in [low, high) may be hit, none need be.
@@ -173,7 +173,7 @@ Reg Analysis::fill(u32 frame_number, s64 offset, u32 bytes, bool sign) {
   Frame& frame = state_.frames[frame_number];
   const u32 index = slot_index(offset), byte = byte_index(offset);
   Slot& slot = slot_at(frame, index);
-  touch_stack(frame_number, offset);
+  mark_read(state_, frame_number, HalfSet::touched(index, byte, bytes));
   const auto note = [&] {
     Step& step = state_.steps.back();
     step.kind = Step::Kind::slot;
@@ -226,15 +226,14 @@ Reg Analysis::fill(u32 frame_number, s64 offset, u32 bytes, bool sign) {
   return zeros == bytes ? constant_reg(0) : scalar_reg(Scalar::loaded(bytes, sign));
 }
 
-// The slot of a byte is read here.
-void Analysis::touch_stack(u32 frame, s64 at) { mark_slot_read(state_, frame, slot_index(at)); }
-
 // Every byte of [low, high) was written, and is data or a spilled register.
 void Analysis::check_initialised(u32 frame_number, s64 low, s64 high, u32 reg) {
   Frame& frame = state_.frames[frame_number];
   for (s64 at = low; at < high; ++at) {
     Slot& slot = slot_at(frame, slot_index(at));
-    if (at == low || byte_index(at) == 0) touch_stack(frame_number, at);
+    if (at == low || byte_index(at) % 4 == 0) {
+      mark_read(state_, frame_number, HalfSet::touched(slot_index(at), byte_index(at), 1));
+    }
     const Byte kind = slot.bytes[byte_index(at)];
     if (kind == Byte::misc || kind == Byte::zero || kind == Byte::spill) continue;
     if (kind == Byte::invalid && privileged_uninitialised()) continue;
@@ -252,8 +251,8 @@ void Analysis::check_initialised(u32 frame_number, s64 low, s64 high, u32 reg) {
 // ---- helpers ----
 
 void Analysis::helper_stack(u32 reg, const Reg& base, u64 bytes, u64 certain, Touch touch) {
-  if (bytes == 0) return;
   check_stack_bounds(base, reg, 0, bytes, touch != Touch::read);
+  if (bytes == 0) return;
   const s64 low = lowest(base, 0), high = highest(base, 0) + static_cast<s64>(bytes);
   if (touch != Touch::write) check_initialised(base.frame, low, high, reg);
   if (touch == Touch::read) return;
@@ -274,8 +273,8 @@ void Analysis::overwrite(u32 frame_number, s64 low, s64 high, u64 certain) {
     Byte& byte = slot.bytes[byte_index(at)];
     const bool sure = static_cast<u64>(at - low) < certain;
     if (sure || byte != Byte::invalid) byte = Byte::misc;
-    const bool whole = byte_index(at) == kSlotBytes - 1 && at - low >= kSlotBytes - 1 && sure;
-    if (whole) frame.written |= SlotSet{1} << index;
+    const bool half = byte_index(at) % 4 == 3 && at - low >= 3 && sure;
+    if (half) frame.written.add(HalfSet::covered(index, byte_index(at) - 3, 4));
   }
 }
 

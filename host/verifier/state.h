@@ -22,6 +22,28 @@ inline constexpr unsigned kSlots = isa::kStackBytes / kSlotBytes;
 using Bytes = std::array<Byte, kSlotBytes>;
 using SlotSet = u64;  // bit n is slot n
 
+// Halves of slots: bytes 0 to 3, and 4 to 7.
+struct HalfSet {
+  SlotSet low = 0, high = 0;
+  // The halves that [byte, byte + bytes) of a slot touches, or covers whole.
+  [[nodiscard]] static constexpr HalfSet touched(u32 slot, u32 byte, u32 bytes) {
+    return {byte < 4 ? SlotSet{1} << slot : 0, byte + bytes > 4 ? SlotSet{1} << slot : 0};
+  }
+  [[nodiscard]] static constexpr HalfSet covered(u32 slot, u32 byte, u32 bytes) {
+    return {byte == 0 && bytes >= 4 ? SlotSet{1} << slot : 0, byte <= 4 && byte + bytes == 8 ? SlotSet{1} << slot : 0};
+  }
+  [[nodiscard]] static constexpr HalfSet whole(u32 slot) { return {SlotSet{1} << slot, SlotSet{1} << slot}; }
+  [[nodiscard]] constexpr bool empty() const { return low == 0 && high == 0; }
+  constexpr void add(const HalfSet& other) {
+    low |= other.low;
+    high |= other.high;
+  }
+  constexpr void remove(const HalfSet& other) {
+    low &= ~other.low;
+    high &= ~other.high;
+  }
+};
+
 struct Slot {
   Bytes bytes{};
   Reg reg;  // if byte 0 is a spill, or a dynptr
@@ -48,7 +70,7 @@ struct Frame {
   u32 async_entries = 0;
   isa::ReturnRange callback_returns{0, 0};
   u32 references_at_entry = 0;
-  SlotSet written = ~SlotSet{0};  // slots overwritten since the last checkpoint (a new frame: all)
+  HalfSet written{~SlotSet{0}, ~SlotSet{0}};  // overwritten since the last checkpoint (a new frame: all)
 };
 
 // What must be given back before the program ends: a reference, or a spin lock.
@@ -86,7 +108,8 @@ struct State {
   std::vector<Reference> references;
   u32 at = 0;  // the next instruction
   u32 callback_unroll_depth = 0;
-  u32 depth = 0;  // checkpoints above
+  u32 depth = 0;                // checkpoints above
+  bool after_callback = false;  // a callback just returned to the call at hand
   std::shared_ptr<Checkpoint> parent;
   std::vector<Step> steps;  // since the parent
   std::vector<LinkedPlaces> linked;

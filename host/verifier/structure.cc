@@ -109,12 +109,13 @@ void find_points(const Program& program, Structure& out) {
   for (std::uint32_t at = 0; at < instructions.size(); ++at) {
     const Instruction& insn = instructions[at];
     const Form form = isa::row(insn.op).form;
-    if (form == Form::jump_imm || form == Form::jump_reg) out.points[at] |= Structure::kPrunePoint;
-    if (form == Form::jump || form == Form::jump_long) out.points[insn.target] |= Structure::kPrunePoint;
-    if (insn.op == Op::call_local) {
+    // Where Linux's visit_insn() marks them, so that a program near the limit here is near it there.
+    const bool jumps = insn.target != program::kNone;
+    if (form == Form::jump_imm || form == Form::jump_reg || insn.op == Op::call_local || insn.op == Op::lddw_func) {
       out.points[at] |= Structure::kPrunePoint;
-      out.points[at + 1] |= Structure::kPrunePoint;
     }
+    if (jumps) out.points[insn.target] |= Structure::kPrunePoint;
+    if (form == Form::call) out.points[at + 1] |= Structure::kPrunePoint;
     if (calls_back_later(insn)) out.points[at] |= Structure::kPrunePoint;
     if (calls_back(insn)) out.points[at] |= Structure::kPrunePoint | Structure::kForced | Structure::kCallback;
   }
@@ -209,6 +210,10 @@ Structure find_structure(const Program& program) {
   describe_subprograms(program, out);
   spread_effects(program, out);
   find_points(program, out);
+  for (const std::uint8_t point : out.points) {
+    out.point_numbers.push_back(out.point_count);
+    if ((point & Structure::kPrunePoint) != 0) ++out.point_count;
+  }
   Liveness(program, out).run();
   return out;
 }

@@ -27,8 +27,10 @@ struct Structure {
   static constexpr std::uint8_t kForced = 2;      // a state is always kept
   static constexpr std::uint8_t kCallback = 4;    // calls a helper that calls back
   std::vector<std::uint8_t> points;               // by instruction
-  std::vector<RegisterSet> live;                  // before the instruction
-  std::vector<RegisterSet> live_after;            // on some way out of it
+  std::vector<u32> point_numbers;                 // by instruction: which prune point it is, from 0
+  u32 point_count = 0;
+  std::vector<RegisterSet> live;        // before the instruction
+  std::vector<RegisterSet> live_after;  // on some way out of it
   std::vector<SubprogramFacts> subprograms;
 };
 

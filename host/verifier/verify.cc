@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -61,21 +62,11 @@ class Verification {
   Result<> run() {
     if (auto done = check_shape(program_, options_); !done) return done;
     structure_ = find_structure(program_);
-    Analysis analysis(program_, options_, structure_, report_);
-    try {
-      analysis.run();
-    } catch (Refusal& refusal) {
-      return std::unexpected(std::move(refusal.diagnostic));
-    }
-    facts_ = analysis.recorder().facts();
-    arguments_ = analysis.recorder().arguments();
-    uses_ = analysis.recorder().uses();
+    if (auto done = explore(); !done) return done;
     std::vector<bool> reached(facts_.size());
     for (std::size_t i = 0; i < facts_.size(); ++i) reached[i] = facts_[i].reachable;
-    if (auto done = check_call_graph(program_, structure_, reached, analysis.stack_depths(), report_.stack_depth);
-        !done) {
+    if (auto done = check_call_graph(program_, structure_, reached, stack_depths_, report_.stack_depth); !done)
       return done;
-    }
     for (std::size_t i = 0; i < facts_.size(); ++i) facts_[i].live = structure_.live_after[i];
     add_value_facts(program_, facts_, arguments_);
     return {};
@@ -86,10 +77,28 @@ class Verification {
   std::vector<MapUse> uses_;
 
  private:
+  // The states are gone when the facts are made: of large programs both are large.
+  Result<> explore() {
+    std::optional<Analysis> analysis(std::in_place, program_, options_, structure_, report_);
+    try {
+      analysis->run();
+    } catch (Refusal& refusal) {
+      return std::unexpected(std::move(refusal.diagnostic));
+    }
+    Recorder recorder = std::move(analysis->recorder());
+    stack_depths_ = analysis->stack_depths();
+    analysis.reset();
+    facts_ = recorder.facts();
+    arguments_ = recorder.take_arguments();
+    uses_ = recorder.uses();
+    return {};
+  }
+
   const Program& program_;
   const Options& options_;
   Report& report_;
   Structure structure_;
+  std::vector<u32> stack_depths_;
 };
 
 Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, const Options& options,
