@@ -21,6 +21,7 @@ namespace forager::verifier {
 namespace {
 
 using isa::Form;
+using isa::Op;
 using program::Instruction;
 using program::Program;
 
@@ -33,10 +34,31 @@ constexpr std::size_t kMaxKept = 400'000;  // numbers at entries, at one time
 class Flow {
  public:
   Flow(const Program& program, std::span<Facts> facts, std::span<ArgumentFacts> arguments)
-      : program_(program), facts_(facts), arguments_(arguments) {}
+      : program_(program), facts_(facts), arguments_(arguments), results_(program.subprograms().size()) {}
 
-  void run(const program::Subprogram& subprogram) {
-    if (!facts_[subprogram.begin].reachable) return;
+  // Functions before those that call them, since a call's result is known from its function's exits.
+  void run() {
+    std::vector<bool> begun(program_.subprograms().size(), false);
+    for (u32 number = 0; number < begun.size(); ++number) run_callees_first(number, begun);
+  }
+
+ private:
+  // No deeper than calls are, of which the verifier allows few, and no recursion.
+  void run_callees_first(u32 number, std::vector<bool>& begun) {
+    if (begun[number]) return;
+    begun[number] = true;
+    const program::Subprogram& subprogram = program_.subprograms()[number];
+    for (u32 i = subprogram.begin; i < subprogram.end; ++i) {
+      const Instruction& insn = program_.instructions()[i];
+      if (insn.op == Op::call_local && facts_[i].reachable)
+        run_callees_first(program_.subprogram_of(insn.target), begun);
+    }
+    if (facts_[subprogram.begin].reachable) run(number);
+  }
+
+  void run(u32 number) {
+    const program::Subprogram& subprogram = program_.subprograms()[number];
+    result_ = &results_[number];
     first_ = subprogram.entry_block;
     find_back_edges(program_.block_of(subprogram.end - 1) + 1 - first_);
     arrive(first_, {}, false);
@@ -47,7 +69,6 @@ class Flow {
     }
   }
 
- private:
   struct Entry {
     Numbers numbers;
     u32 loop_end = 0;  // behind the last block with an edge back to here
@@ -85,10 +106,42 @@ class Flow {
     for (u32 i = block.begin; i < block.end; ++i) {
       if (!facts_[i].reachable) return;
       note(i, numbers);
-      execute(program_, program_.instructions()[i], facts_[i], arguments_, numbers);
+      const Instruction& insn = program_.instructions()[i];
+      execute(program_, insn, facts_[i], arguments_, numbers);
+      if (insn.op == Op::call_local) take_result(results_[program_.subprogram_of(insn.target)], numbers);
+      if (insn.op == Op::exit) add_result(numbers);
+      if (is_tail_call(insn)) add_result({});
     }
     numbers.forget_registers(static_cast<RegisterSet>(~facts_[block.end - 1].live));
     leave(number, std::move(numbers));
+  }
+
+  // ---- results of functions ----
+
+  struct Result {
+    bool returns = false;
+    Numbers numbers;  // r0, if it is a number wherever the function ends
+  };
+
+  void add_result(const Numbers& numbers) {
+    Numbers r0 = numbers;
+    r0.forget_registers(static_cast<RegisterSet>(~1U));
+    r0.forget_frame();
+    if (result_->returns) {
+      result_->numbers.join(r0, Growth::hull, {});
+    } else {
+      *result_ = {true, std::move(r0)};
+    }
+  }
+
+  static void take_result(const Result& result, Numbers& numbers) {
+    if (const Scalar* value = result.numbers.find(0)) numbers.set(0, *value);
+  }
+
+  // Another program's result may come back in the function's place.
+  static bool is_tail_call(const Instruction& insn) {
+    const isa::HelperRow* helper = helper_of(insn);
+    return helper != nullptr && helper->name == "tail_call";
   }
 
   void free_before(u32 block) {
@@ -198,7 +251,9 @@ class Flow {
   const Program& program_;
   const std::span<Facts> facts_;
   const std::span<ArgumentFacts> arguments_;
-  u32 first_ = 0;  // block of the function at hand
+  std::vector<Result> results_;  // by function
+  Result* result_ = nullptr;     // of the function at hand
+  u32 first_ = 0;                // its first block
   std::vector<Entry> entries_;
   std::priority_queue<u32, std::vector<u32>, std::greater<>> waiting_;
   std::size_t kept_ = 0;  // numbers in entries_
@@ -217,8 +272,7 @@ ValueFact fact_of(const Scalar& value) {
 }
 
 void add_value_facts(const Program& program, std::span<Facts> facts, std::span<ArgumentFacts> arguments) {
-  Flow flow(program, facts, arguments);
-  for (const program::Subprogram& subprogram : program.subprograms()) flow.run(subprogram);
+  Flow(program, facts, arguments).run();
 }
 
 }  // namespace forager::verifier

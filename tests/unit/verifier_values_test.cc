@@ -53,7 +53,8 @@ const std::vector<MapSpec>& maps() {
   static const std::vector<MapSpec> kMaps = [] {
     std::vector<MapSpec> out = {
         {.type = MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 8, .name = "flows"},
-        {.type = MapType::array, .key_size = 4, .value_size = 16, .max_entries = 1, .name = "settings"}};
+        {.type = MapType::array, .key_size = 4, .value_size = 16, .max_entries = 1, .name = "settings"},
+        {.type = MapType::prog_array, .key_size = 4, .value_size = 4, .max_entries = 4, .name = "programs"}};
     std::vector<std::byte> value(16);
     value[4] = std::byte{0xfe};
     value[5] = std::byte{0xff};
@@ -67,7 +68,7 @@ const std::vector<MapSpec>& maps() {
 Verified verified(const std::string& text, isa::ProgType type = isa::ProgType::xdp) {
   program::Source source{.type = type, .gpl_compatible = true};
   source.maps = maps();
-  source.slots = program::testing::slots_of(text, {"flows", "settings"});
+  source.slots = program::testing::slots_of(text, {"flows", "settings", "programs"});
   auto decoded = Program::decode(std::move(source));
   EXPECT_TRUE(decoded) << decoded.error().text();
   auto out = verify(std::move(*decoded));
@@ -79,8 +80,8 @@ Verified verified(const std::string& text, isa::ProgType type = isa::ProgType::x
 class Facts {
  public:
   explicit Facts(const std::string& body) : Facts(body, "\nr0 = 2\nexit") {}
-  Facts(const std::string& body, const std::string& end)
-      : verified_(verified("r6 = *(u32 *)(r1 +12)\nr7 = *(u32 *)(r1 +16)\n" + body + end)) {}
+  Facts(const std::string& body, const std::string& end, const std::string& begin = {})
+      : verified_(verified(begin + "r6 = *(u32 *)(r1 +12)\nr7 = *(u32 *)(r1 +16)\n" + body + end)) {}
 
   [[nodiscard]] const verifier::Facts& at(std::string_view text) const {
     static const verifier::Facts kNone;
@@ -336,6 +337,21 @@ TEST(Values, FunctionsKnowNothingAndLeaveTheFrameOpen) {
   EXPECT_EQ(facts.src("r5 = r1"), kNothing);
   EXPECT_EQ(facts.src("r2 = r0"), kNothing);
   EXPECT_EQ(facts.src("r4 = r3"), kNothing);
+}
+
+TEST(Values, WhatAFunctionReturns) {
+  const std::string call = "r1 = r6\ncall function\nr2 = r0";
+  const Facts numbers(call, "\nr0 = 2\nexit\nfunction: r0 = -1\nif r1 > 9 goto out\nr0 = r1\nr0 &= 7\nout: exit");
+  EXPECT_EQ(numbers.src("r2 = r0"), signed_between(-1, 7));
+  const Facts argument(call, "\nr0 = 2\nexit\nfunction: r0 = r1\nif r1 == 0 goto out\nr0 = 1\nout: exit");
+  EXPECT_EQ(argument.src("r2 = r0"), kNothing);
+}
+
+TEST(Values, ATailCalledProgramReturnsAnything) {
+  const Facts facts("r6 = r0\nr1 = r9\ncall function\nr2 = r0",
+                    "\nr0 = 2\nexit\nfunction: r2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nr0 = 1\nexit",
+                    "r9 = r1\nr0 = 0\n");
+  EXPECT_EQ(facts.src("r2 = r0"), kNothing);
 }
 
 TEST(Values, CallbacksMayWriteToTheFrame) {
