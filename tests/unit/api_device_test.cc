@@ -135,7 +135,7 @@ TEST(ApiDevice, RedirectsNameTheInterface) {
 }
 
 TEST(ApiDevice, ARedirectThatTheProgramThoughtBetterOfIsNone) {
-  Device device = opened(loaded("api_mixed"), "redirect_but_drop", {.backend = "interp", .ports = {3}});
+  Device device = opened(loaded("api/api_mixed"), "redirect_but_drop", {.backend = "interp", .ports = {3}});
   std::vector<Packet> packets = {frame_from(1)};
   ASSERT_TRUE(device.run(packets));
   EXPECT_EQ(packets[0].verdict, XDP_DROP);
@@ -169,7 +169,7 @@ TEST(ApiDevice, MovesAndEndsWithoutItsProgram) {
 
 // More devices than there are CPUs: some share a lane of the per-CPU map, and still no increment is lost.
 TEST(ApiDevice, DevicesOnManyThreadsLoseNoPerCpuUpdate) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   const Map lanes = *object.map("lanes");
   ASSERT_TRUE(lanes.update(bytes_of(7U), Bytes(lanes.host_value_size())));
   const std::size_t devices = 2 * lanes.host_value_size() / 8;
@@ -233,7 +233,7 @@ TEST(ApiDevice, WithoutANameTheFirstBackendThatTakesTheProgram) {
 }
 
 TEST(ApiDevice, ProgramsOfOtherTypesAreRefused) {
-  const auto device = Device::open(*loaded("api_mixed").program("classify"));
+  const auto device = Device::open(*loaded("api/api_mixed").program("classify"));
   ASSERT_FALSE(device);
   EXPECT_EQ(device.error().kind, ErrorKind::unsupported);
   EXPECT_THAT(device.error().text(), AllOf(HasSubstr("classify"), HasSubstr("sched_cls")));

@@ -39,7 +39,7 @@ class ApiMessages : public testing::Test {
 
 TEST_F(ApiMessages, TheUsersCallbackComesBackAndHearsNothingOfOurs) {
   ASSERT_TRUE(Object::load(program_path("xdp_tx")));
-  ASSERT_FALSE(Object::load(program_path("api_refused")));  // libbpf has much to say about that
+  ASSERT_FALSE(Object::load(program_path("api/api_refused")));  // libbpf has much to say about that
   EXPECT_EQ(g_heard, 0);
   EXPECT_EQ(::libbpf_set_print(user_callback), user_callback);
 }
@@ -60,7 +60,7 @@ TEST_F(ApiMessages, NothingIsPrinted) {
   ::libbpf_set_print(nullptr);
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
-  EXPECT_FALSE(Object::load(program_path("api_refused")));
+  EXPECT_FALSE(Object::load(program_path("api/api_refused")));
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
   EXPECT_EQ(::libbpf_set_print(nullptr), nullptr);

@@ -34,13 +34,13 @@ std::vector<std::string> names_of(const std::vector<T>& things) {
 // ---- objects and programs
 
 TEST(ApiObject, NamesItsProgramsAndMaps) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   EXPECT_THAT(names_of(object.programs()), UnorderedElementsAre("count_on_this_cpu", "redirect_but_drop", "classify"));
   EXPECT_THAT(names_of(object.maps()), UnorderedElementsAre("table", "lanes", "ring"));
 }
 
 TEST(ApiObject, ProgramsKnowWhatTheyAre) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   const auto xdp = object.program("count_on_this_cpu"), tc = object.program("classify");
   ASSERT_TRUE(xdp && tc);
   EXPECT_EQ(xdp->name(), "count_on_this_cpu");
@@ -57,14 +57,14 @@ TEST(ApiObject, TheOnlyProgramNeedsNoName) {
 }
 
 TEST(ApiObject, SeveralProgramsNeedAName) {
-  const auto program = loaded("api_mixed").program();
+  const auto program = loaded("api/api_mixed").program();
   ASSERT_FALSE(program);
   EXPECT_EQ(program.error().kind, ErrorKind::input);
   EXPECT_THAT(program.error().text(), AllOf(HasSubstr("count_on_this_cpu"), HasSubstr("classify")));
 }
 
 TEST(ApiObject, MissingNamesAreAnsweredWithThoseThereAre) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   const auto program = object.program("nothing");
   ASSERT_FALSE(program);
   EXPECT_EQ(program.error().error, ENOENT);
@@ -76,14 +76,14 @@ TEST(ApiObject, MissingNamesAreAnsweredWithThoseThereAre) {
 }
 
 TEST(ApiObject, AProgramThatWasLeftOutSaysSo) {
-  const auto program = loaded("api_mixed").program("left_out");
+  const auto program = loaded("api/api_mixed").program("left_out");
   ASSERT_FALSE(program);
   EXPECT_EQ(program.error().kind, ErrorKind::input);
   EXPECT_THAT(program.error().text(), HasSubstr("begins with '?'"));
 }
 
 TEST(ApiObject, HandlesOutliveTheirObject) {
-  std::optional<Object> object = loaded("api_mixed");
+  std::optional<Object> object = loaded("api/api_mixed");
   const Map map = *object->map("table");
   const Program program = *object->program("classify");
   object.reset();
@@ -93,7 +93,7 @@ TEST(ApiObject, HandlesOutliveTheirObject) {
 }
 
 TEST(ApiObject, CopiesAndMovesNameTheSameMaps) {
-  Object first = loaded("api_mixed");
+  Object first = loaded("api/api_mixed");
   const Object copy = first;
   const Object moved = std::move(first);
   ASSERT_TRUE(copy.map("table")->update(bytes_of(1U), bytes_of(std::uint64_t{2})));
@@ -102,7 +102,7 @@ TEST(ApiObject, CopiesAndMovesNameTheSameMaps) {
 }
 
 TEST(ApiObject, TwoObjectsOfOneFileShareNothing) {
-  const Object one = loaded("api_mixed"), other = loaded("api_mixed");
+  const Object one = loaded("api/api_mixed"), other = loaded("api/api_mixed");
   ASSERT_TRUE(one.map("table")->update(bytes_of(1U), bytes_of(std::uint64_t{2})));
   EXPECT_FALSE(other.map("table")->lookup(bytes_of(1U)));
   EXPECT_NE(one.map("table")->id(), other.map("table")->id());
@@ -114,7 +114,7 @@ TEST(ApiObject, LoadsOnManyThreadsDoNotMixUpTheirErrors) {
   for (std::size_t i = 0; i < errors.size(); ++i) {
     threads[i] = std::thread([&errors, i] {
       for (int round = 0; round < 20; ++round) {
-        const auto object = Object::load(program_path(i % 2 == 0 ? "api_refused" : "xdp_rxq_info"));
+        const auto object = Object::load(program_path(i % 2 == 0 ? "api/api_refused" : "xdp_rxq_info"));
         errors[i] = object ? "" : object.error().message;
       }
     });
@@ -164,7 +164,7 @@ TEST(ApiLoad, ATruncatedObject) {
 }
 
 TEST(ApiLoad, ARefusedProgramIsNamedWithItsInstruction) {
-  const auto object = Object::load(program_path("api_refused"));
+  const auto object = Object::load(program_path("api/api_refused"));
   ASSERT_FALSE(object);
   EXPECT_EQ(object.error().kind, ErrorKind::rejected);
   EXPECT_EQ(object.error().instruction, 0U);
@@ -174,7 +174,7 @@ TEST(ApiLoad, ARefusedProgramIsNamedWithItsInstruction) {
 }
 
 TEST(ApiLoad, LeavesNoDescriptorsBehind) {
-  for (const char* name : {"api_mixed", "xdp_tail_parser", "xdp_core_globals", "api_refused"}) {
+  for (const char* name : {"api/api_mixed", "xdp_tail_parser", "xdp_core_globals", "api/api_refused"}) {
     const bool good = Object::load(program_path(name)).has_value();  // opens what is opened once for the whole process
     const int before = open_descriptors();
     {
@@ -188,7 +188,7 @@ TEST(ApiLoad, LeavesNoDescriptorsBehind) {
 // ---- maps
 
 TEST(ApiMap, KnowsItsShape) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   const Map table = *object.map("table");
   EXPECT_EQ(table.type(), "hash");
   EXPECT_EQ(table.key_size(), 4U);
@@ -199,7 +199,7 @@ TEST(ApiMap, KnowsItsShape) {
 }
 
 TEST(ApiMap, UpdatesFindsAndErases) {
-  const Map table = *loaded("api_mixed").map("table");
+  const Map table = *loaded("api/api_mixed").map("table");
   ASSERT_TRUE(table.update(bytes_of(1U), bytes_of(std::uint64_t{10})));
   ASSERT_TRUE(table.update(bytes_of(1U), bytes_of(std::uint64_t{11}), BPF_EXIST));
   EXPECT_EQ(value_of<std::uint64_t>(*table.lookup(bytes_of(1U))), 11U);
@@ -208,7 +208,7 @@ TEST(ApiMap, UpdatesFindsAndErases) {
 }
 
 TEST(ApiMap, ErrorsAreLinuxsAndSayWhatIsMeant) {
-  const Map table = *loaded("api_mixed").map("table");
+  const Map table = *loaded("api/api_mixed").map("table");
   const auto value = bytes_of(std::uint64_t{1});
   ASSERT_TRUE(table.update(bytes_of(1U), value) && table.update(bytes_of(2U), value));
   const auto full = table.update(bytes_of(3U), value), there = table.update(bytes_of(1U), value, BPF_NOEXIST);
@@ -221,7 +221,7 @@ TEST(ApiMap, ErrorsAreLinuxsAndSayWhatIsMeant) {
 }
 
 TEST(ApiMap, WrongSizesAreRefusedBeforeAnythingIsRead) {
-  const Map table = *loaded("api_mixed").map("table");
+  const Map table = *loaded("api/api_mixed").map("table");
   const auto key = bytes_of(1U), value = bytes_of(std::uint64_t{1});
   const auto short_key = table.lookup(Bytes(3)), no_key = table.lookup({});
   const auto long_key = table.erase(Bytes(5)), short_value = table.update(key, Bytes(7));
@@ -234,7 +234,7 @@ TEST(ApiMap, WrongSizesAreRefusedBeforeAnythingIsRead) {
 }
 
 TEST(ApiMap, KeysAreAllThatAreThere) {
-  const Map table = *loaded("api_mixed").map("table");
+  const Map table = *loaded("api/api_mixed").map("table");
   EXPECT_TRUE(table.keys()->empty());
   ASSERT_TRUE(table.update(bytes_of(1U), bytes_of(std::uint64_t{1})));
   ASSERT_TRUE(table.update(bytes_of(9U), bytes_of(std::uint64_t{1})));
@@ -242,7 +242,7 @@ TEST(ApiMap, KeysAreAllThatAreThere) {
 }
 
 TEST(ApiMap, PerCpuValuesHaveOneSlotForEachCpu) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   const Map lanes = *object.map("lanes");
   constexpr std::size_t kSlot = 8;  // 4 bytes, rounded up
   Bytes value(lanes.host_value_size());
@@ -256,7 +256,7 @@ TEST(ApiMap, PerCpuValuesHaveOneSlotForEachCpu) {
 }
 
 TEST(ApiMap, AMapWithoutKeysSaysWhatItCannotDo) {
-  const Map ring = *loaded("api_mixed").map("ring");
+  const Map ring = *loaded("api/api_mixed").map("ring");
   EXPECT_EQ(ring.type(), "ringbuf");
   const auto keys = ring.keys();
   ASSERT_FALSE(keys);
@@ -267,7 +267,7 @@ TEST(ApiMap, AMapWithoutKeysSaysWhatItCannotDo) {
 // ---- bpf(2)
 
 TEST(ApiBpf, IsTheSameRuntime) {
-  const Object object = loaded("api_mixed");
+  const Object object = loaded("api/api_mixed");
   bpf_attr attr{};
   attr.map_id = object.map("table")->id();
   const long fd = forager_bpf(BPF_MAP_GET_FD_BY_ID, &attr, sizeof attr);
