@@ -37,7 +37,7 @@ struct LoadAttempt {
   const ProgramObject* program;
   const Diagnostic* error;
   const verifier::Report& report;
-  std::uint64_t verify_ns;  // decoding and verifying took so long
+  std::uint64_t verify_ns;  // CPU time of decoding and verifying
 };
 
 struct Settings {

@@ -139,6 +139,28 @@ TEST_F(Objects, LoadsAreObserved) {
   EXPECT_EQ(seen, (std::vector<std::string>{"test loaded", "test refused"}));
 }
 
+constexpr std::string_view kLoop = "r0 = 0\nagain: r0 += 1\nif r0 != 9 goto again\nexit\n";
+
+TEST_F(Objects, SettingsAskMoreOfEveryProgram) {
+  EXPECT_TRUE(runtime_.load_program(request(kLoop)).has_value());
+  runtime_.settings.verify.strict_loops = true;
+  EXPECT_EQ(runtime_.load_program(request(kLoop)).error().error, EINVAL);
+  runtime_.settings.verify = {.instruction_limit = 10};
+  const auto complex = runtime_.load_program(request(kLoop));
+  ASSERT_FALSE(complex.has_value());
+  EXPECT_EQ(complex.error().kind, ErrorKind::limit);
+  EXPECT_EQ(complex.error().limit, 10U);
+}
+
+TEST_F(Objects, ObserversSeeWhatVerificationCostAndSaid) {
+  verifier::Report seen;
+  runtime_.settings.verify.log_level = 2;
+  runtime_.settings.on_load = [&](const LoadAttempt& attempt) { seen = attempt.report; };
+  load(runtime_, kLoop);
+  EXPECT_EQ(seen.processed_instructions, 20U);
+  EXPECT_NE(seen.log.find("r0 += 1"), std::string::npos);
+}
+
 TEST_F(Objects, ProgramArraysAreClearedWithTheirLastUser) {
   auto array = make_map(runtime_, MapType::prog_array, 4, 4, "next");
   auto user = std::make_unique<MapUser>(array);
