@@ -65,13 +65,17 @@ const std::vector<MapSpec>& maps() {
   return kMaps;
 }
 
-Verified verified(const std::string& text, isa::ProgType type = isa::ProgType::xdp) {
-  program::Source source{.type = type, .gpl_compatible = true};
+Verified verified(const std::string& text) {
+  program::Source source{.type = isa::ProgType::xdp, .gpl_compatible = true};
   source.maps = maps();
   source.slots = program::testing::slots_of(text, {"flows", "settings", "programs"});
-  auto decoded = Program::decode(std::move(source));
-  EXPECT_TRUE(decoded) << decoded.error().text();
-  auto out = verify(std::move(*decoded));
+  // Some rules ask for BTF; of functions it has at least where they begin.
+  auto bare = Program::decode(source);
+  EXPECT_TRUE(bare) << bare.error().text();
+  for (const program::Subprogram& subprogram : bare->subprograms()) {
+    source.functions.push_back({.slot = bare->instructions()[subprogram.begin].slot, .name = "function"});
+  }
+  auto out = verify(*Program::decode(std::move(source)));
   EXPECT_TRUE(out) << out.error().text() << "\n" << text;
   return out.value_or(nullptr);
 }
