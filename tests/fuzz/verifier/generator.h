@@ -31,17 +31,20 @@ class Generator {
   [[nodiscard]] std::vector<Slot> program(bool global_functions = false);
 
  private:
+  static constexpr unsigned kMaxDepth = 3;  // of nested blocks
   using Test = bool (*)(const Reg&);
 
-  // generator.cc: the program's frame, and control flow
+  // generator.cc: the program's frame, loops, functions
   void main_function();
   void function(std::size_t index);
   void block(unsigned statements);
   void statement();
   void leave_function();
-  bool branch_on_scalar();
   bool loop();
   bool call_function();
+
+  // branches.cc
+  bool branch_on_scalar();
   bool branch_on_pointer();
   bool two_ways();
   bool use_other(unsigned reg, unsigned other, const Reg& original);
