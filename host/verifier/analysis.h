@@ -157,6 +157,7 @@ class Analysis {
   };
   // Checks an access through a register; gives what a load yields.
   Reg access(const Access& access, const Reg* value, u32 value_reg, bool sign);
+  [[noreturn]] void refuse_no_memory(const Access& a, const Reg& base);
   void check_one_kind(RegType type);
   Reg access_context(const Access& a, const Reg& base);
   [[noreturn]] void refuse_context(const Access& a);
@@ -242,6 +243,7 @@ class Analysis {
   [[noreturn]] void refuse_limit(std::string why, u64 limit, u64 asked, std::string hint);
   [[nodiscard]] std::vector<std::string> path() const;  // trail.cc
   [[nodiscard]] const Reg& read_reg(u32 number);
+  [[nodiscard]] bool called_before() const;
   [[nodiscard]] std::string say(const Reg& reg) const { return describe(reg, program_.maps()); }
 
   // log.cc

@@ -30,6 +30,7 @@ ArgumentFact Analysis::fact_of(const Reg& reg) {
   if (!reg.is_pointer()) return {};
   const s64 begin = reg.offset + (reg.type == RegType::stack ? s64{isa::kStackBytes} : 0);
   const bool of_map = (reg.type == RegType::map_value || reg.type == RegType::map) && !reg.inner;
+  if (region_of(reg) == Region::unknown) return {.maybe_null = reg.maybe_null};
   return {.region = region_of(reg),
           .map = of_map ? reg.map : kNone,
           .maybe_null = reg.maybe_null,

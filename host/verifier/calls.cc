@@ -53,8 +53,10 @@ void Analysis::check_global_call(u32 callee) {
     const u32 number = i + 1;
     const Reg reg = state_.regs()[number];
     const auto wrong = [&](std::string_view wanted) {
-      refuse(EINVAL, fmt::format("Caller passes invalid args into func#{} ('{}'): R{} ('{}') is {}, expected {}",
-                                 callee, info.name, number, parameter.name, say(reg), wanted));
+      refuse(EINVAL,
+             fmt::format("Caller passes invalid args into func#{} ('{}'): R{} ('{}') is {}, expected {}", callee,
+                         info.name, number, parameter.name, say(reg), wanted),
+             "a call of a global function is checked against its signature alone");
     };
     if (parameter.kind == ParameterKind::scalar && !reg.is_scalar()) wrong("a number");
     if (parameter.kind == ParameterKind::context) {

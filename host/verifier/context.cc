@@ -128,13 +128,15 @@ void Analysis::access_packet(const Access& a, const Reg& base) {
                        a.reg, describe(base.scalar)));
   }
   if (base.range >= 0 && first >= 0 && first + a.bytes <= base.range) return;
+  const std::string edge = meta ? "data" : "data_end";
   refuse(EACCES,
          fmt::format("invalid access to packet, off={} size={}, R{}(id={},off={},r={}): the comparisons with {} before "
                      "this prove only {} bytes there",
                      first, a.bytes, a.reg, base.id, base.offset, std::max(base.range, 0), meta ? "data" : "data_end",
                      std::max(base.range, 0)),
-         fmt::format("compare first: if (pointer + {} > {}) return ...; with this very pointer", first + a.bytes,
-                     meta ? "data" : "data_end"));
+         first < 0 ? "bytes before what was compared are not known to exist"
+                   : fmt::format("compare first: if (pointer + {} > {}) return ...; with this very pointer",
+                                 first + a.bytes, edge));
 }
 
 void Analysis::access_socket(const Access& a, const Reg& base) {
@@ -154,8 +156,8 @@ void Analysis::access_socket(const Access& a, const Reg& base) {
 }
 
 void Analysis::forget_packet_pointers() {
-  state_.for_each_reg([](Reg& reg) {
-    if (reg.is_packet() || reg.type == RegType::packet_end) reg = scalar_reg();
+  state_.for_each_reg([this](Reg& reg) {
+    if (reg.is_packet() || reg.type == RegType::packet_end) reg = ended_pointer(reg, at_);
   });
 }
 

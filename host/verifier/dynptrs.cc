@@ -83,7 +83,7 @@ void Analysis::destroy_dynptr(u32 frame_number, u32 index) {
     frame.written.add(HalfSet::whole(first - i));
   }
   state_.for_each_reg([&](Reg& other) {
-    if (other.slice_of == reg.id && other.type == RegType::memory) other = scalar_reg();
+    if (other.slice_of == reg.id && other.type == RegType::memory) other = ended_pointer(other, at_);
   });
 }
 

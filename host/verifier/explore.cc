@@ -222,13 +222,23 @@ void Analysis::enter(State& state, u32 subprogram, u32 call_site, FrameKind kind
 
 const Reg& Analysis::read_reg(u32 number) {
   const Reg& reg = state_.regs()[number];
-  if (reg.type == RegType::uninit) {
-    refuse(EACCES, fmt::format("R{} !read_ok: r{} is read, but nothing was written to it on this path", number, number),
-           number >= 1 && number <= 5
-               ? "r1 to r5 hold nothing after a call: keep what is needed in r6 to r9 or on the stack"
-               : "give it a value on every path");
+  if (reg.type != RegType::uninit) return reg;
+  const bool lost = number >= 1 && number <= 5 && called_before();
+  refuse(EACCES, fmt::format("R{} !read_ok: r{} is read, but nothing was written to it on this path", number, number),
+         lost ? "r1 to r5 hold nothing after a call: keep what is needed in r6 to r9 or on the stack"
+              : "give it a value on every path");
+}
+
+// A call came before on this path, as far as it is remembered.
+bool Analysis::called_before() const {
+  const auto calls = [this](const Step& step) { return isa::row(instruction(step.instruction).op).form == Form::call; };
+  std::span<const Step> steps = state_.steps;
+  if (!steps.empty()) steps = steps.first(steps.size() - 1);  // without the instruction at hand
+  if (std::ranges::any_of(steps, calls)) return true;
+  for (const Checkpoint* at = state_.parent.get(); at != nullptr; at = at->parent.get()) {
+    if (std::ranges::any_of(at->steps, calls)) return true;
   }
-  return reg;
+  return false;
 }
 
 void Analysis::refuse(int error, std::string why, std::string hint) {

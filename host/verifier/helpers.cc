@@ -76,8 +76,10 @@ const isa::HelperRow& Analysis::allowed_helper(const Instruction& insn) {
   const isa::HelperRow* helper = isa::find_helper(id);
   if (helper == nullptr) refuse(EINVAL, fmt::format("invalid func unknown#{}: there is no helper of that number", id));
   if ((helper->program_types & isa::set_of(program_.type())) == 0) {
-    refuse(EINVAL, fmt::format("program of this type cannot use helper bpf_{}#{}: it is not for {}", helper->name, id,
-                               type_.name));
+    refuse(
+        EINVAL,
+        fmt::format("program of this type cannot use helper bpf_{}#{}: it is not for {}", helper->name, id, type_.name),
+        "docs/tables.md has the program types that each helper is for");
   }
   if (!isa::helper_allowed_at(*helper, program_.type(), program_.source().attach_type)) {
     refuse(EINVAL,
@@ -136,8 +138,10 @@ void Analysis::check_map_argument(const CallMeta& meta) {
   const auto type = static_cast<u32>(spec.type);
   if (type >= 64 || (meta.helper->map_types >> type & 1) == 0) {
     const isa::MapRow* row = isa::find_map(type);
-    refuse(EINVAL, fmt::format("cannot pass map_type {} into func bpf_{}#{}: map '{}' is of type {}", type,
-                               meta.helper->name, meta.helper->id, spec.name, row == nullptr ? "unknown" : row->name));
+    refuse(EINVAL,
+           fmt::format("cannot pass map_type {} into func bpf_{}#{}: map '{}' is of type {}", type, meta.helper->name,
+                       meta.helper->id, spec.name, row == nullptr ? "unknown" : row->name),
+           "docs/tables.md has the maps that each helper takes");
   }
   if ((spec.flags & BPF_F_RDONLY_PROG) != 0 && is_one_of(meta.helper->name, kChanges)) {
     refuse(EACCES, fmt::format("write into map forbidden: '{}' is read-only for programs", spec.name));

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "isa/sets.h"
+#include "program/text.h"
 #include "verifier/analysis.h"
 
 namespace forager::verifier {
@@ -68,18 +69,29 @@ void Analysis::atomic(const Instruction& insn) {
   state_.regs()[use.writes == 1U ? 0 : insn.src] = old;
 }
 
+void Analysis::refuse_no_memory(const Access& a, const Reg& base) {
+  const std::string what =
+      fmt::format("R{} invalid mem access '{}': {} {} {} through {}", a.reg, type_name(base), a.bytes,
+                  a.bytes == 1 ? "byte is" : "bytes are", a.touch == Touch::read ? "read" : "written", say(base));
+  if (base.maybe_null) refuse(EACCES, what, "compare it with NULL, and use it only where it is not");
+  if (base.is_null()) refuse(EACCES, what, "on the way that leads here it is null");
+  if (base.ended_at == kNone) refuse(EACCES, what);
+  Reg before;
+  before.type = base.was;
+  const bool packet = before.is_packet();
+  refuse(EACCES,
+         fmt::format("{} that pointed to {} until {} at instruction {}", what, packet ? "the packet" : "memory",
+                     program::to_text(program_, base.ended_at), instruction(base.ended_at).slot),
+         packet ? "read data and data_end from the context again, and compare again"
+                : "what was given back is no memory of the program's any more");
+}
+
 // Of a store, `value` is what is stored (null: unknown), in register `value_reg` (kNone: none).
 Reg Analysis::access(const Access& a, const Reg* value, u32 value_reg, bool sign) {
   const Reg base = read_reg(a.reg);
   const bool read = a.touch == Touch::read;
   Reg result = scalar_reg(Scalar::loaded(a.bytes, sign));
-  if (!base.is_pointer() || base.maybe_null) {
-    const std::string hint = base.maybe_null ? "compare it with NULL, and use it only where it is not" : "";
-    refuse(EACCES,
-           fmt::format("R{} invalid mem access '{}': {} bytes are {} through {}", a.reg, type_name(base), a.bytes,
-                       read ? "read" : "written", say(base)),
-           hint);
-  }
+  if (!base.is_pointer() || base.maybe_null) refuse_no_memory(a, base);
   check_one_kind(base.type);
   check_alignment(a, base, options_.strict_alignment || a.atomic);
   bool in_bounds = true;

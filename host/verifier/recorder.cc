@@ -49,14 +49,15 @@ Recorder::Recorder(const program::Program& program)
     : rows_(program.instructions().size()), uses_(program.maps().size()) {}
 
 void Recorder::accessed(u32 at, const Reg& base, const Memory& memory) {
-  const AccessFact now{.region = region_of(base),
-                       .map = map_of(base),
-                       .offset_min = memory.low,
-                       .offset_max = memory.high,
-                       .in_bounds = memory.in_bounds,
-                       .aligned = memory.aligned,
-                       .frame = memory.frame};
+  AccessFact now{.region = region_of(base),
+                 .map = map_of(base),
+                 .offset_min = memory.low,
+                 .offset_max = memory.high,
+                 .in_bounds = memory.in_bounds,
+                 .aligned = memory.aligned,
+                 .frame = memory.frame};
   Row& row = rows_[at];
+  if (now.region == Region::unknown) now = {.in_bounds = memory.in_bounds, .frame = AccessFact::kAnyFrame};
   if (row.seen) {
     widen(row.access, now);
   } else {

@@ -33,8 +33,8 @@ void Analysis::release(u32 reference) {
   if (held == 0) {
     refuse(EINVAL, "the reference has not been acquired before, or was given back already");
   }
-  state_.for_each_reg([=](Reg& reg) {
-    if (reg.reference == reference) reg = scalar_reg();
+  state_.for_each_reg([=, this](Reg& reg) {
+    if (reg.reference == reference) reg = ended_pointer(reg, at_);
   });
 }
 

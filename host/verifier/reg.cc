@@ -64,8 +64,8 @@ std::string map_name(const Reg& reg, std::span<const program::MapSpec> maps) {
 std::string type_name(const Reg& reg) {
   std::string out =
       reg.type == RegType::memory && reg.origin == Origin::record ? "ringbuf_mem" : std::string(words(reg.type).name);
-  if (reg.read_only) out = "rdonly_" + out;
-  return reg.maybe_null ? out + "_or_null" : out;
+  if (reg.read_only) out = fmt::format("rdonly_{}", out);
+  return reg.maybe_null ? fmt::format("{}_or_null", out) : out;
 }
 
 std::string describe(const Reg& reg, std::span<const program::MapSpec> maps) {
@@ -108,7 +108,8 @@ std::string describe(const Scalar& s) {
 }
 
 Region region_of(const Reg& reg) {
-  if (reg.type == RegType::memory && reg.origin == Origin::record) return Region::ring_record;
+  // Other memory is what somebody else made it: nothing can be said of it in terms of its own region.
+  if (reg.type == RegType::memory) return reg.origin == Origin::record ? Region::ring_record : Region::unknown;
   return words(reg.type).region;
 }
 

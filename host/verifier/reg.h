@@ -40,8 +40,8 @@ enum class RegType : std::uint8_t {
   dynptr,  // handed to a callback
 };
 
-// Where memory comes from, as far as helpers care.
-enum class Origin : std::uint8_t { plain, record, slice };
+// Where memory comes from: a parameter of a global function (whatever the caller passes), a ring buffer, a dynptr.
+enum class Origin : std::uint8_t { parameter, record, slice };
 
 // How a number relates to the others of its identity: it is their value, or that plus `offset`, in 64 bits or in 32
 // (zero-extended; then the value itself fits 32 bits).
@@ -62,7 +62,7 @@ struct Reg {
   bool maybe_null = false;
   bool read_only = false;
   bool inner = false;  // map, map_value: of a map that an outer map (`map`) holds
-  Origin origin = Origin::plain;
+  Origin origin = Origin::parameter;
   DynptrType dynptr = DynptrType::none;
   bool first_slot = false;  // of a dynptr on the stack
   Delta delta = Delta::none;
@@ -74,6 +74,9 @@ struct Reg {
   u32 id = 0;
   u32 reference = 0;
   u32 slice_of = 0;  // memory: the dynptr's id; map: which lookup of the outer map found it
+  // A number that was a pointer until a call at this instruction took away what it pointed to.
+  RegType was = RegType::uninit;
+  u32 ended_at = program::kNone;
   Scalar scalar = Scalar::constant(0);
 
   [[nodiscard]] bool is_scalar() const { return type == RegType::scalar; }
@@ -91,6 +94,13 @@ struct Reg {
   Reg out;
   out.type = RegType::scalar;
   out.scalar = value;
+  return out;
+}
+// What is left of a pointer whose object is gone.
+[[nodiscard]] inline Reg ended_pointer(const Reg& reg, u32 at) {
+  Reg out = scalar_reg();
+  out.was = reg.type;
+  out.ended_at = at;
   return out;
 }
 [[nodiscard]] inline Reg constant_reg(u64 value) { return scalar_reg(Scalar::constant(value)); }
