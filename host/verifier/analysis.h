@@ -231,6 +231,7 @@ class Analysis {
   [[nodiscard]] Flow return_from_callback();
   void check_return_value();
   void check_may_end_early(std::string_view what);
+  void check_tail_call();
   void return_after_tail_call();
   void clear_caller_saved(std::array<Reg, isa::kRegisters>& regs);
   // callbacks.cc

@@ -140,6 +140,7 @@ void Analysis::check_string(u32 number) {
   if (!reg.scalar.is_constant()) refuse(EACCES, fmt::format("R{} is not a constant address'", number));
   const s64 offset = reg.whole_offset();
   check_range(number, reg, 0, 1, spec.value_size, false, "map value");
+  if (static_cast<u64>(offset) >= spec.frozen->size()) refuse(EINVAL, "string is not zero-terminated");
   const auto bytes = std::span(*spec.frozen).subspan(static_cast<std::size_t>(offset));
   if (std::ranges::find(bytes, std::byte{0}) == bytes.end()) refuse(EINVAL, "string is not zero-terminated");
   recorder_.map_touched(reg, Recorder::MapTouch::read);

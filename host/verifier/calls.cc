@@ -125,10 +125,14 @@ void Analysis::check_may_end_early(std::string_view what) {
   refuse(EINVAL, fmt::format("{} is only allowed in functions that return 'int': {}() does not", what, info->name));
 }
 
-// The program may have been replaced by another one, which then returned here in the function's place.
-void Analysis::return_after_tail_call() {
+void Analysis::check_tail_call() {
+  check_nothing_held("tail_call");
   if (state_.frame().kind != FrameKind::function) refuse(EINVAL, "tail calls are not allowed in callbacks");
   check_may_end_early("tail_call");
+}
+
+// The program may have been replaced by another one, which then returned here in the function's place.
+void Analysis::return_after_tail_call() {
   push_path(state_.frame().call_site + 1);
   State& state = pending_.back();
   state.frames.pop_back();

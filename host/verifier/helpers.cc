@@ -170,7 +170,7 @@ void Analysis::check_map_argument(const CallMeta& meta) {
 
 void Analysis::helper_specifics(const CallMeta& meta) {
   const std::string_view name = meta.helper->name;
-  if (name == "tail_call") check_nothing_held("tail_call");
+  if (name == "tail_call") check_tail_call();
   if (name == "get_local_storage") {
     const Reg& flags = state_.regs()[2];
     if (!flags.is_null()) refuse(EINVAL, "get_local_storage() doesn't support non-zero flags");
