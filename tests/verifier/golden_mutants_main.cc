@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER
+// forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] [--strict] FOLDER
 //
 // Changes golden programs at random, one or two instructions at a time, and asks our
 // verifier and the running kernel's about each: programs just beside the rules, with one check removed, one bound
@@ -30,6 +30,7 @@ struct Settings {
   std::uint64_t seed = 1;
   unsigned count = 10;  // mutants of each case
   unsigned show = 40;   // groups
+  bool strict = false;  // alignment
   std::string only;
   std::string folder;
 };
@@ -147,7 +148,8 @@ class Comparison {
  public:
   explicit Comparison(const Settings& settings) : settings_(settings), mutator_(settings.seed) {}
 
-  void compare(const Case& given) {
+  void compare(Case given) {
+    given.setting.options.strict_alignment |= settings_.strict;
     const auto assembled = assemble(given);
     if (assembled && not_for_kernels(given).empty()) compare(given, *assembled);
   }
@@ -175,6 +177,7 @@ class Comparison {
     Options options = given.setting.options;
     options.allow_uninitialised_stack = true;
     const auto verified = verify_case(mutant, options);
+    compare_pruned(given, mutant, options, verified.has_value());
     const KernelAnswer kernel = ask_kernel(given, mutant);
     if (!kernel.trouble.empty()) return;
     ++total_;
@@ -185,6 +188,15 @@ class Comparison {
     ++differing_;
     add(given, mutant, verified ? std::string("accept") : verified.error().text(),
         words_of(ask_kernel(given, mutant, true).verdict));
+  }
+
+  // More states to stop at must not change a verdict.
+  void compare_pruned(const Case& given, const Assembled& mutant, Options options, bool accepted) {
+    options.test_state_freq = true;
+    const auto again = verify_case(mutant, options);
+    if (again.has_value() == accepted) return;
+    ++differing_;
+    add(given, mutant, "another verdict with test_state_freq", again ? "accept" : again.error().text());
   }
 
   void add(const Case& given, const Assembled& mutant, const std::string& ours, const std::string& kernel) {
@@ -203,6 +215,10 @@ class Comparison {
 bool parse_arguments(int count, char** arguments, Settings& out) {
   for (int i = 1; i < count; ++i) {
     const std::string_view word = arguments[i];
+    if (word == "--strict") {
+      out.strict = true;
+      continue;
+    }
     const bool is_option = word.starts_with("--");
     if (is_option && i + 1 == count) return false;
     if (!is_option) {
@@ -245,7 +261,7 @@ int run(const Settings& settings) {
 int main(int count, char** arguments) {
   forager::verifier::golden::Settings settings;
   if (!forager::verifier::golden::parse_arguments(count, arguments, settings)) {
-    std::cerr << "usage: forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] FOLDER\n";
+    std::cerr << "usage: forager_golden_mutants [--seed N] [--count N] [--show N] [--only PREFIX] [--strict] FOLDER\n";
     return 2;
   }
   return forager::verifier::golden::run(settings);
