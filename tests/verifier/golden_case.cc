@@ -102,6 +102,14 @@ class Reader {
       const std::string verdict = words.next();
       return store(read_verdict(verdict, words), current().kernel.emplace());
     }
+    if (word == "path") {
+      current().path.push_back({.line = file_.lines.size(), .text = words.rest()});
+      return {};
+    }
+    if (word == "hint") {
+      current().hint = TextLine{.line = file_.lines.size(), .text = words.rest()};
+      return {};
+    }
     if (word == "fact" || word == "map_use") return read_fact(word == "map_use", words);
     return refuse(fmt::format("'{}' is no directive", word));
   }

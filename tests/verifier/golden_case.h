@@ -17,6 +17,8 @@
 //   case NAME
 //   accept
 //   reject ERRNO [at SLOT: TEXT]     TEXT is part of the message
+//   path BRANCH                      all branches that lead to the refusal, a line each, if there is one line
+//   hint TEXT                        part of what is advised
 //   fact PLACE: ACCESS               PLACE is a label or a slot; golden_facts.h has the words
 //   map_use NAME USE
 //   kernel accept|reject ERRNO       where the kernel differs; divergences.def says why
@@ -55,6 +57,11 @@ struct FactLine {
   bool of_map = false;
 };
 
+struct TextLine {
+  std::size_t line = 0;  // in the file, from 1
+  std::string text;
+};
+
 // What a directive can say of a program.
 struct Setting {
   isa::ProgType type = isa::ProgType::xdp;
@@ -75,6 +82,8 @@ struct Case {
   Verdict verdict;
   std::optional<Verdict> kernel;
   std::vector<FactLine> facts;
+  std::vector<TextLine> path;
+  std::optional<TextLine> hint;
 };
 
 struct File {

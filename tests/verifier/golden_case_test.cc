@@ -133,6 +133,30 @@ TEST(GoldenCheck, FindsWhatIsWrongAndBlessesOnlyWhatMayBe) {
   EXPECT_EQ(fact.blessed.at(14), "fact 1: reachable");
 }
 
+TEST(GoldenCheck, ComparesPathAndHint) {
+  const File file = parsed(
+      "case told\n"
+      "    r2 = *(u32 *)(r1 +12)\n"
+      "    if r2 == 0 goto +1\n"
+      "    r6 = 0\n"
+      "    r0 = r6\n"
+      "    exit\n"
+      "reject EACCES\n"
+      "path 1: if r2 == 0x0 goto pc+1: yes\n"
+      "hint every path\n"
+      "case told_wrongly\n"
+      "    r0 = r6\n"
+      "    exit\n"
+      "reject EACCES\n"
+      "path 0: something\n"
+      "hint something\n");
+  EXPECT_TRUE(judge(file.cases[0]).faults.empty());
+  const Judgement wrong = judge(file.cases[1]);
+  ASSERT_EQ(wrong.faults.size(), 2U);
+  EXPECT_EQ(wrong.faults[0], "path: 1 lines expected, found:\n  path ");
+  EXPECT_EQ(wrong.faults[1].substr(0, 24), "hint expected: something");
+}
+
 TEST(GoldenFacts, ValuesAreShort) {
   EXPECT_EQ(words_of_value({}), "any");
   EXPECT_EQ(words_of_value({.min = 5, .max = 5, .signed_min = 5, .signed_max = 5, .bits = 5, .unknown_bits = 0}), "5");

@@ -66,6 +66,28 @@ void judge_facts(const Case& given, const Assembled& assembled, const VerifiedPr
   }
 }
 
+// The branches, as many as there are; a blessed file has them in the lines that it has.
+void judge_path(const Case& given, const Diagnostic& error, Judgement& out) {
+  if (given.path.empty()) return;
+  if (given.path.size() != error.path.size()) {
+    out.faults.push_back(fmt::format("path: {} lines expected, found:\n  path {}", given.path.size(),
+                                     fmt::join(error.path, "\n  path ")));
+    return;
+  }
+  for (std::size_t i = 0; i < error.path.size(); ++i) {
+    out.blessed[given.path[i].line] = "path " + error.path[i];
+    if (error.path[i] == given.path[i].text) continue;
+    out.faults.push_back(fmt::format("path expected: {}\n  found: {}", given.path[i].text, error.path[i]));
+  }
+}
+
+void judge_hint(const Case& given, const Diagnostic& error, Judgement& out) {
+  if (!given.hint) return;
+  out.blessed[given.hint->line] = "hint " + error.hint;
+  if (error.hint.find(given.hint->text) != std::string::npos) return;
+  out.faults.push_back(fmt::format("hint expected: {}\n  found: {}", given.hint->text, error.hint));
+}
+
 void judge_pruned(const Case& given, const Assembled& assembled, const Verdict& found, Judgement& out) {
   Options options = given.setting.options;
   options.test_state_freq = true;
@@ -100,6 +122,8 @@ Judgement judge(const Case& given) {
   if (same_class(given.verdict, found)) {
     out.blessed[given.verdict_line] = words_of(found);
     if (verified) judge_facts(given, *assembled, **verified, out);
+    if (!verified) judge_path(given, verified.error(), out);
+    if (!verified) judge_hint(given, verified.error(), out);
   }
   return out;
 }
