@@ -9,6 +9,7 @@
 
 #include "program/text.h"
 #include "tests/fuzz/verifier/code.h"
+#include "tests/fuzz/verifier/divergences.h"
 #include "tests/fuzz/verifier/generator.h"
 #include "tests/fuzz/verifier/minimise.h"
 #include "tests/fuzz/verifier/soak.h"
@@ -90,6 +91,14 @@ TEST(FuzzText, MessagesOfOneCauseAreOneClass) {
   EXPECT_EQ(class_of("r3 is 0x1f, said to be in [0, 12]"), class_of("r9 is 0xffff, said to be in [7, 0]"));
   EXPECT_NE(class_of("offset 3"), class_of("bounds 3"));
   EXPECT_THAT(text_of(assemble("r1 = 5 ll\nexit")), HasSubstr("  2: exit"));
+}
+
+TEST(FuzzDivergences, AReasonNeedsTheMessageAndTheProgram) {
+  const std::string_view message = "combined stack size of 2 calls is 544. Too large";
+  EXPECT_NE(reason_for(DivergenceKind::looser, message, "r8 += r10"), "");
+  EXPECT_EQ(reason_for(DivergenceKind::looser, message, "r8 = r10"), "");
+  EXPECT_NE(reason_for(DivergenceKind::stricter, "r1 is read", "if w7 == 0x0 goto pc+1"), "");
+  EXPECT_EQ(reason_for(DivergenceKind::stricter, "r1 is read", "if w7 == 0x1 goto pc+1"), "");
 }
 
 TEST(FuzzSoak, CountsTheSameOnOneThreadAndOnTwo) {
