@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
+#include <ranges>
 #include <vector>
 
 #include "verifier/structure.h"
@@ -25,6 +26,7 @@ using isa::Op;
 using program::Instruction;
 using program::Program;
 
+constexpr RegisterSet kArguments = 0x3e;
 constexpr u32 kExact = 2;                  // changes of an entry by edges back that are joined before widening
 constexpr u32 kRounds = 12;                // ... before it gives up what changes
 constexpr u32 kPatience = 60;              // changes by any edge before that
@@ -34,34 +36,64 @@ constexpr std::size_t kMaxKept = 400'000;  // numbers at entries, at one time
 class Flow {
  public:
   Flow(const Program& program, std::span<Facts> facts, std::span<ArgumentFacts> arguments)
-      : program_(program), facts_(facts), arguments_(arguments), results_(program.subprograms().size()) {}
+      : program_(program), facts_(facts), arguments_(arguments) {}
 
-  // Functions before those that call them, since a call's result is known from its function's exits.
+  // Twice, if there are functions: with no knowledge at their entries, those called before their callers, for what they
+  // return; then the other way round, for what they are called with.
   void run() {
-    std::vector<bool> begun(program_.subprograms().size(), false);
-    for (u32 number = 0; number < begun.size(); ++number) run_callees_first(number, begun);
+    std::vector<u32> order;
+    functions_.resize(program_.subprograms().size());
+    functions_[0].called_back = true;
+    for (u32 number = 0; number < functions_.size(); ++number) add_callees_first(number, order);
+    for (const u32 number : order) run(number, {});
+    if (order.size() == 1) return;
+    for (Function& function : functions_) function.arguments = {};
+    for (const u32 number : std::views::reverse(order)) {
+      const Function& function = functions_[number];
+      run(number, function.called_back ? Numbers{} : function.arguments.numbers);
+    }
   }
 
  private:
+  // What holds at each of several places.
+  struct Common {
+    Numbers numbers;
+    bool any = false;
+    void add(Numbers&& now) {
+      if (any) {
+        numbers.join(now, Growth::hull, {});
+      } else {
+        numbers = std::move(now);
+      }
+      any = true;
+    }
+  };
+  struct Function {
+    Common arguments, result;
+    bool called_back = false;  // with arguments that no instruction here chooses
+    bool ordered = false;
+  };
+
   // No deeper than calls are, of which the verifier allows few, and no recursion.
-  void run_callees_first(u32 number, std::vector<bool>& begun) {
-    if (begun[number]) return;
-    begun[number] = true;
+  void add_callees_first(u32 number, std::vector<u32>& order) {
     const program::Subprogram& subprogram = program_.subprograms()[number];
+    if (functions_[number].ordered || !facts_[subprogram.begin].reachable) return;
+    functions_[number].ordered = true;
     for (u32 i = subprogram.begin; i < subprogram.end; ++i) {
       const Instruction& insn = program_.instructions()[i];
+      if (insn.op == Op::lddw_func) functions_[program_.subprogram_of(insn.target)].called_back = true;
       if (insn.op == Op::call_local && facts_[i].reachable)
-        run_callees_first(program_.subprogram_of(insn.target), begun);
+        add_callees_first(program_.subprogram_of(insn.target), order);
     }
-    if (facts_[subprogram.begin].reachable) run(number);
+    order.push_back(number);
   }
 
-  void run(u32 number) {
+  void run(u32 number, const Numbers& known) {
     const program::Subprogram& subprogram = program_.subprograms()[number];
-    result_ = &results_[number];
+    function_ = &functions_[number];
     first_ = subprogram.entry_block;
     find_back_edges(program_.block_of(subprogram.end - 1) + 1 - first_);
-    arrive(first_, {}, false);
+    arrive(first_, Numbers(known), false);
     while (!waiting_.empty()) {
       const u32 block = waiting_.top();
       waiting_.pop();
@@ -106,36 +138,24 @@ class Flow {
     for (u32 i = block.begin; i < block.end; ++i) {
       if (!facts_[i].reachable) return;
       note(i, numbers);
-      const Instruction& insn = program_.instructions()[i];
-      execute(program_, insn, facts_[i], arguments_, numbers);
-      if (insn.op == Op::call_local) take_result(results_[program_.subprogram_of(insn.target)], numbers);
-      if (insn.op == Op::exit) add_result(numbers);
-      if (is_tail_call(insn)) add_result({});
+      step(i, numbers);
     }
     numbers.forget_registers(static_cast<RegisterSet>(~facts_[block.end - 1].live));
     leave(number, std::move(numbers));
   }
 
-  // ---- results of functions ----
-
-  struct Result {
-    bool returns = false;
-    Numbers numbers;  // r0, if it is a number wherever the function ends
-  };
-
-  void add_result(const Numbers& numbers) {
-    Numbers r0 = numbers;
-    r0.forget_registers(static_cast<RegisterSet>(~1U));
-    r0.forget_frame();
-    if (result_->returns) {
-      result_->numbers.join(r0, Growth::hull, {});
-    } else {
-      *result_ = {true, std::move(r0)};
-    }
+  void step(u32 at, Numbers& numbers) {
+    const Instruction& insn = program_.instructions()[at];
+    Function* callee = insn.op == Op::call_local ? &functions_[program_.subprogram_of(insn.target)] : nullptr;
+    if (callee != nullptr) callee->arguments.add(numbers.only(kArguments));
+    execute(program_, insn, facts_[at], arguments_, numbers);
+    if (callee != nullptr) take_result(*callee, numbers);
+    if (insn.op == Op::exit) function_->result.add(numbers.only(1));
+    if (is_tail_call(insn)) function_->result.add({});
   }
 
-  static void take_result(const Result& result, Numbers& numbers) {
-    if (const Scalar* value = result.numbers.find(0)) numbers.set(0, *value);
+  static void take_result(const Function& callee, Numbers& numbers) {
+    if (const Scalar* value = callee.result.numbers.find(0)) numbers.set(0, *value);
   }
 
   // Another program's result may come back in the function's place.
@@ -251,9 +271,9 @@ class Flow {
   const Program& program_;
   const std::span<Facts> facts_;
   const std::span<ArgumentFacts> arguments_;
-  std::vector<Result> results_;  // by function
-  Result* result_ = nullptr;     // of the function at hand
-  u32 first_ = 0;                // its first block
+  std::vector<Function> functions_;
+  Function* function_ = nullptr;  // the one at hand
+  u32 first_ = 0;                 // its first block
   std::vector<Entry> entries_;
   std::priority_queue<u32, std::vector<u32>, std::greater<>> waiting_;
   std::size_t kept_ = 0;  // numbers in entries_

@@ -7,9 +7,10 @@
 // whatever their values; so the ranges it saw are no bound on those that occur. It does prove what memory an
 // instruction reaches and which branches are taken, and this pass builds on that.
 //
-// Why it is sound: it begins with no knowledge at every function's entry; each instruction's effect holds for all
-// values that its operands may have (values_effect.h); what is known where ways meet holds on each of them; and a
-// block is looked at again until nothing that reaches it says anything new. Facts of the last look are the ones kept.
+// Why it is sound: at the program's entry nothing is known, at a function's what holds at all its calls; each
+// instruction's effect holds for all values that its operands may have (values_effect.h); what is known where ways meet
+// holds on each of them; and a block is looked at again until nothing that reaches it says anything new. Facts of the
+// last look are the ones kept.
 //
 // Tested by: tests/unit/verifier_values_test.cc, and by the checked interpreter's assertions (tests/fuzz).
 #pragma once

@@ -91,6 +91,14 @@ void Numbers::forget_registers(RegisterSet dead) {
                 [=](const Known& known) { return known.place < isa::kRegisters && (dead >> known.place & 1U) != 0; });
 }
 
+Numbers Numbers::only(RegisterSet registers) const {
+  Numbers out;
+  for (const Known& known : known_) {
+    if (known.place < isa::kRegisters && (registers >> known.place & 1U) != 0) out.known_.push_back(known);
+  }
+  return out;
+}
+
 const Scalar* Numbers::find_stored(u32 offset, u32 bytes, u32& shift) const {
   for (const Known& known : known_) {
     if (known.place < isa::kRegisters || offset_of(known.place) > offset) continue;

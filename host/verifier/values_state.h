@@ -32,6 +32,7 @@ class Numbers {
   void set(unsigned reg, const Scalar& value) { insert(reg, value); }
   void forget(unsigned reg) { forget_registers(static_cast<RegisterSet>(1U << reg)); }
   void forget_registers(RegisterSet dead);
+  [[nodiscard]] Numbers only(RegisterSet registers) const;
 
   // Bytes of the frame count from its lowest, r10 - 512. What was stored is the number's low bytes; those asked for are
   // found `shift` bits up in it.

@@ -335,11 +335,17 @@ TEST(Values, HelpersThatFillMemoryForgetIt) {
   EXPECT_EQ(after(fill + "r2 = *(u64 *)(r10 -8)", 2), constant(5));
 }
 
-TEST(Values, FunctionsKnowNothingAndLeaveTheFrameOpen) {
-  const Facts facts("*(u64 *)(r10 -8) = 5\nr1 = 3\ncall function\nr2 = r0\nr3 = *(u64 *)(r10 -8)\nr4 = r3",
-                    "\nr0 = 2\nexit\nfunction: r5 = r1\nr0 = r5\nexit");
-  EXPECT_EQ(facts.src("r5 = r1"), kNothing);
-  EXPECT_EQ(facts.src("r2 = r0"), kNothing);
+TEST(Values, FunctionsKnowWhatAllTheirCallsSay) {
+  const Facts facts("r1 = 3\nr2 = r6\nr3 = 1\ncall function\nr1 = 9\nr2 = 1\nr3 = r10\ncall function",
+                    "\nr0 = 2\nexit\nfunction: r5 = r1\nr5 = r2\nr5 = r3\nr0 = 0\nexit");
+  EXPECT_EQ(facts.src("r5 = r1"), (ValueFact{3, 9, 3, 9, 1, 10}));
+  EXPECT_EQ(facts.src("r5 = r2"), between(0, Limits<u32>::max()));
+  EXPECT_EQ(facts.src("r5 = r3"), kNothing);
+}
+
+TEST(Values, FunctionsMayWriteToTheFrame) {
+  const Facts facts("*(u64 *)(r10 -8) = 5\ncall function\nr3 = *(u64 *)(r10 -8)\nr4 = r3",
+                    "\nr0 = 2\nexit\nfunction: r0 = 0\nexit");
   EXPECT_EQ(facts.src("r4 = r3"), kNothing);
 }
 
