@@ -16,14 +16,12 @@ using isa::Form;
 
 namespace {
 
-constexpr RegisterSet bit(unsigned n) { return static_cast<RegisterSet>(1U << n); }
 constexpr SlotSet slot_bit(unsigned n) { return SlotSet{1} << n; }
-constexpr RegisterSet kArguments = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
-constexpr RegisterSet kTraceable = static_cast<RegisterSet>(~bit(isa::kFramePointer));
+constexpr RegisterSet kTraceable = static_cast<RegisterSet>(~register_bit(isa::kFramePointer));
 
 bool is_wanted(const Place& place, const Wanted& wanted) {
   return place.is_slot ? (wanted.slots[place.frame] & slot_bit(place.index)) != 0
-                       : (wanted.regs[place.frame] & bit(place.index)) != 0;
+                       : (wanted.regs[place.frame] & register_bit(place.index)) != 0;
 }
 
 // Registers that a condition refined together matter together.
@@ -34,7 +32,7 @@ void want_linked(const LinkedPlaces& places, Wanted& wanted) {
     if (place.is_slot) {
       wanted.slots[place.frame] |= slot_bit(place.index);
     } else {
-      wanted.regs[place.frame] |= bit(place.index);
+      wanted.regs[place.frame] |= register_bit(place.index);
     }
   }
 }
@@ -63,7 +61,7 @@ bool settle_at(Checkpoint& checkpoint, Wanted& wanted) {
 void Analysis::mark_precise(u32 reg) {
   if (!state_.regs()[reg].is_scalar()) return;
   Wanted wanted;
-  wanted.regs[state_.current_frame()] = bit(reg);
+  wanted.regs[state_.current_frame()] = register_bit(reg);
   trace(state_, wanted, true);
 }
 
@@ -105,31 +103,31 @@ void Analysis::trace_step(const Step& step, std::span<const LinkedPlaces> linked
   const Instruction& insn = instruction(step.instruction);
   const isa::Row& row = isa::row(insn.op);
   RegisterSet& regs = wanted.regs[step.frame];
-  const bool dst = (regs & bit(insn.dst)) != 0;
+  const bool dst = (regs & register_bit(insn.dst)) != 0;
   const bool on_slot = step.kind == Step::Kind::slot;
   switch (row.form) {
     case Form::alu_imm:
-      if (dst && !row.semantics.contains("dst")) regs &= static_cast<RegisterSet>(~bit(insn.dst));
+      if (dst && !row.semantics.contains("dst")) regs &= static_cast<RegisterSet>(~register_bit(insn.dst));
       break;
     case Form::alu_reg:
       if (!dst) break;
-      if (!row.semantics.contains("dst")) regs &= static_cast<RegisterSet>(~bit(insn.dst));
-      regs |= bit(insn.src) & kTraceable;
+      if (!row.semantics.contains("dst")) regs &= static_cast<RegisterSet>(~register_bit(insn.dst));
+      regs |= register_bit(insn.src) & kTraceable;
       break;
     case Form::unary:
       break;
     case Form::wide:
-      regs &= static_cast<RegisterSet>(~bit(insn.dst));
+      regs &= static_cast<RegisterSet>(~register_bit(insn.dst));
       break;
     case Form::load:
-      regs &= static_cast<RegisterSet>(~bit(insn.dst));
+      regs &= static_cast<RegisterSet>(~register_bit(insn.dst));
       if (dst && on_slot) wanted.slots[step.slot_frame] |= slot_bit(step.slot);
       break;
     case Form::store_imm:
     case Form::store_reg:
       if (!on_slot || (wanted.slots[step.slot_frame] & slot_bit(step.slot)) == 0) break;
       wanted.slots[step.slot_frame] &= ~slot_bit(step.slot);
-      if (row.form == Form::store_reg) regs |= bit(insn.src) & kTraceable;
+      if (row.form == Form::store_reg) regs |= register_bit(insn.src) & kTraceable;
       break;
     case Form::atomic: {
       const RegisterSet fetched = register_use(program_, insn).writes;
@@ -139,13 +137,13 @@ void Analysis::trace_step(const Step& step, std::span<const LinkedPlaces> linked
     }
     case Form::packet_abs:
     case Form::packet_ind:
-      regs &= static_cast<RegisterSet>(~(kArguments | bit(0)));
+      regs &= static_cast<RegisterSet>(~kCallerSaved);
       break;
     case Form::jump_imm:
     case Form::jump_reg:
       if (step.kind == Step::Kind::linked) want_linked(linked[step.linked], wanted);
-      if (row.form == Form::jump_reg && (regs & (bit(insn.dst) | bit(insn.src))) != 0) {
-        regs |= (bit(insn.dst) | bit(insn.src)) & kTraceable;
+      if (row.form == Form::jump_reg && (regs & (register_bit(insn.dst) | register_bit(insn.src))) != 0) {
+        regs |= (register_bit(insn.dst) | register_bit(insn.src)) & kTraceable;
         if (step.kind == Step::Kind::linked) want_linked(linked[step.linked], wanted);
       }
       break;
@@ -166,14 +164,14 @@ void Analysis::trace_call(const Step& step, const Later& later, Wanted& wanted) 
   const Instruction& insn = instruction(step.instruction);
   const u32 f = step.frame;
   if (later.frame == f + 1) {
-    if (insn.op == Op::call_local) wanted.regs[f] |= wanted.regs[f + 1] & kArguments;
+    if (insn.op == Op::call_local) wanted.regs[f] |= wanted.regs[f + 1] & kArgumentRegisters;
     wanted.regs[f + 1] = 0;
     wanted.slots[f + 1] = 0;
     return;
   }
   // A tail call that left the function: its caller's r0 is another program's.
   const u32 receiver = later.frame + 1 == f ? later.frame : f;
-  wanted.regs[receiver] &= static_cast<RegisterSet>(~(kArguments | bit(0)));
+  wanted.regs[receiver] &= static_cast<RegisterSet>(~kCallerSaved);
 }
 
 // Backwards into a function that returned: the caller's r0 is the callee's. A callback's result stays with the helper,
@@ -182,8 +180,8 @@ void Analysis::trace_exit(const Step& step, const Later& later, Wanted& wanted) 
   if (later.frame + 1 != step.frame) return;
   if (step.kind == Step::Kind::callback_exit) return;
   RegisterSet& caller = wanted.regs[later.frame];
-  if ((caller & bit(0)) != 0) wanted.regs[step.frame] |= bit(0);
-  caller &= static_cast<RegisterSet>(~(kArguments | bit(0)));
+  if ((caller & register_bit(0)) != 0) wanted.regs[step.frame] |= register_bit(0);
+  caller &= static_cast<RegisterSet>(~kCallerSaved);
 }
 
 // Parts of slots are read: every checkpoint since they were last overwritten must know. True if a mark was new.

@@ -14,6 +14,22 @@ u32 low(u64 value) { return static_cast<u32>(value); }
 u32 high(u64 value) { return static_cast<u32>(value >> 32); }
 s32 signed_low(u64 value) { return static_cast<s32>(value); }
 
+// The unsigned and the signed range of one word, of which each may rule out a part of the other.
+template <class U, class S>
+void agree(Interval<U>& u, Interval<S>& s) {
+  if (static_cast<S>(u.min) <= static_cast<S>(u.max)) s.cut(static_cast<S>(u.min), static_cast<S>(u.max));
+  const auto smin = static_cast<U>(s.min), smax = static_cast<U>(s.max);
+  if (smin <= smax) {
+    u.cut(smin, smax);
+  } else if (u.max < smin) {  // no negative number is left
+    s.min = static_cast<S>(u.min);
+    u.max = std::min(u.max, smax);
+  } else if (smax < u.min) {  // no other one is
+    s.max = static_cast<S>(u.max);
+    u.min = std::max(u.min, smin);
+  }
+}
+
 }  // namespace
 
 Scalar Scalar::constant(u64 value) {
@@ -60,34 +76,10 @@ void Scalar::deduce32() {
   };
   if (!u.empty()) learn(u.min, u.max);
   if (!s.empty()) learn(static_cast<u64>(s.min), static_cast<u64>(s.max));
-  if (static_cast<s32>(u32r.min) <= static_cast<s32>(u32r.max)) {
-    s32r.cut(static_cast<s32>(u32r.min), static_cast<s32>(u32r.max));
-  }
-  const auto smin = static_cast<u32>(s32r.min), smax = static_cast<u32>(s32r.max);
-  if (smin <= smax) {
-    u32r.cut(smin, smax);
-  } else if (u32r.max < smin) {  // the negative part is ruled out
-    s32r.min = static_cast<s32>(u32r.min);
-    u32r.max = std::min(u32r.max, smax);
-  } else if (smax < u32r.min) {  // the other part is
-    s32r.max = static_cast<s32>(u32r.max);
-    u32r.min = std::max(u32r.min, smin);
-  }
+  agree(u32r, s32r);
 }
 
-void Scalar::deduce64() {
-  if (static_cast<s64>(u.min) <= static_cast<s64>(u.max)) s.cut(static_cast<s64>(u.min), static_cast<s64>(u.max));
-  const auto smin = static_cast<u64>(s.min), smax = static_cast<u64>(s.max);
-  if (smin <= smax) {
-    u.cut(smin, smax);
-  } else if (u.max < smin) {  // the negative part is ruled out
-    s.min = static_cast<s64>(u.min);
-    u.max = std::min(u.max, smax);
-  } else if (smax < u.min) {  // the other part is
-    s.max = static_cast<s64>(u.max);
-    u.min = std::max(u.min, smin);
-  }
-}
+void Scalar::deduce64() { agree(u, s); }
 
 void Scalar::deduce_mixed() {
   u.cut((u.min & kHigh) | u32r.min, (u.max & kHigh) | u32r.max);

@@ -16,10 +16,6 @@ using isa::Op;
 using program::Instruction;
 using program::Program;
 
-constexpr RegisterSet bit(unsigned n) { return static_cast<RegisterSet>(1U << n); }
-constexpr RegisterSet kArguments = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
-constexpr RegisterSet kCallerSaved = kArguments | bit(0);
-
 constexpr std::string_view kCallBack[] = {"loop", "for_each_map_elem", "find_vma", "user_ringbuf_drain"};
 
 bool named(const Instruction& insn, std::string_view name) {
@@ -29,13 +25,13 @@ bool named(const Instruction& insn, std::string_view name) {
 
 RegisterUse helper_use(const Program& program, const Instruction& insn) {
   const isa::HelperRow* helper = helper_of(insn);
-  RegisterUse use{.reads = kArguments, .writes = kCallerSaved};
+  RegisterUse use{.reads = kArgumentRegisters, .writes = kCallerSaved};
   // What a format string asks for is in registers that no row types.
   if (helper == nullptr || helper->name == "trace_printk") return use;
   use.reads = 0;
   const auto args = isa::helper_args(*helper, program.type());
   for (unsigned i = 0; i < args.size(); ++i) {
-    if (args[i] != isa::Arg::none) use.reads |= bit(i + 1);
+    if (args[i] != isa::Arg::none) use.reads |= register_bit(i + 1);
   }
   return use;
 }
@@ -49,7 +45,7 @@ class Liveness {
       std::vector<RegisterSet> entry;
       for (const program::Subprogram& sub : program_.subprograms()) {
         solve(sub);
-        entry.push_back(out_.live[sub.begin] & kArguments);
+        entry.push_back(out_.live[sub.begin] & kArgumentRegisters);
       }
       entry_ = std::move(entry);
     }
@@ -172,7 +168,7 @@ bool calls_back_later(const Instruction& insn) { return named(insn, "timer_set_c
 RegisterUse register_use(const Program& program, const Instruction& insn) {
   const isa::Row& row = isa::row(insn.op);
   const isa::Fields fields = isa::fields_of(row.form);
-  const RegisterSet dst = fields.dst ? bit(insn.dst) : 0, src = fields.src ? bit(insn.src) : 0;
+  const RegisterSet dst = fields.dst ? register_bit(insn.dst) : 0, src = fields.src ? register_bit(insn.src) : 0;
   const bool compares = row.semantics.contains("r0");
   switch (row.form) {
     case Form::alu_imm:
@@ -185,16 +181,16 @@ RegisterUse register_use(const Program& program, const Instruction& insn) {
     case Form::load:
       return {src, dst};
     case Form::atomic:
-      return {static_cast<RegisterSet>(dst | src | (compares ? bit(0) : 0)),
-              static_cast<RegisterSet>(row.fetches ? (compares ? bit(0) : src) : 0)};
+      return {static_cast<RegisterSet>(dst | src | (compares ? register_bit(0) : 0)),
+              static_cast<RegisterSet>(row.fetches ? (compares ? register_bit(0) : src) : 0)};
     case Form::call:
       if (insn.op == Op::call_helper) return helper_use(program, insn);
-      return {kArguments, kCallerSaved};
+      return {kArgumentRegisters, kCallerSaved};
     case Form::exit:
-      return {bit(0), 0};
+      return {register_bit(0), 0};
     case Form::packet_abs:
     case Form::packet_ind:
-      return {static_cast<RegisterSet>(bit(6) | src), kCallerSaved};
+      return {static_cast<RegisterSet>(register_bit(6) | src), kCallerSaved};
     default:
       return {static_cast<RegisterSet>(dst | src), 0};
   }

@@ -14,6 +14,10 @@
 
 namespace forager::verifier {
 
+[[nodiscard]] constexpr RegisterSet register_bit(unsigned n) { return static_cast<RegisterSet>(1U << n); }
+inline constexpr RegisterSet kArgumentRegisters = 0x3e;  // r1 to r5
+inline constexpr RegisterSet kCallerSaved = 0x3f;        // what a call overwrites
+
 struct SubprogramFacts {
   const program::FunctionInfo* info = nullptr;
   bool global = false;

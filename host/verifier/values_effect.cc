@@ -18,8 +18,6 @@ using isa::Arg;
 using isa::Form;
 using isa::Op;
 
-constexpr RegisterSet kArguments = 0x3e, kCallerSaved = 0x3f;
-
 class Effect {
  public:
   Effect(const program::Program& program, const program::Instruction& insn, const Facts& facts,
@@ -52,7 +50,7 @@ class Effect {
         return call();
       case Form::packet_abs:
       case Form::packet_ind:
-        numbers_.forget_registers(kArguments);
+        numbers_.forget_registers(kArgumentRegisters);
         return put(0, Scalar::loaded(bytes_, false));
       case Form::jump:
       case Form::jump_long:
