@@ -289,6 +289,13 @@ TEST(Values, StoresForgetWhatTheyMayOverwrite) {
   EXPECT_EQ(after(two + "r2 = 1\nlock *(u64 *)(r10 -8) += r2\nr2 = *(u64 *)(r10 -8)", 2), kNothing);
 }
 
+TEST(Values, StoresThroughPointersOfTwoKindsForgetTheFrame) {
+  const std::string either =
+      "*(u64 *)(r10 -8) = 5\nr1 = map[flows] ll\n*(u32 *)(r10 -12) = 0\nr2 = r10\nr2 += -12\n"
+      "call bpf_map_lookup_elem\nif r0 != 0 goto store\nr0 = r10\nr0 += -8\nstore: *(u64 *)(r0 +0) = 9\n";
+  EXPECT_EQ(after(either + "r2 = *(u64 *)(r10 -8)", 2), kNothing);
+}
+
 TEST(Values, AtomicsFetchWhatTheirWidthAllows) {
   EXPECT_EQ(after("*(u64 *)(r10 -8) = 5\nr2 = 1\nr2 = atomic_fetch_add((u32 *)(r10 -8), r2)", 2), constant(5));
   EXPECT_EQ(after("*(u64 *)(r10 -8) = 5\nr2 = 1\nr2 = atomic_fetch_add((u32 *)(r10 -8), r2)\n"
@@ -372,6 +379,12 @@ TEST(Values, CallbacksMayWriteToTheFrame) {
   EXPECT_EQ(facts.src("r4 = r3"), kNothing);
   EXPECT_EQ(facts.src("r5 = r1"), kNothing);
   EXPECT_EQ(facts.argument("call bpf_loop#181", 0), constant(4));
+}
+
+TEST(Values, ACallbackThatIsCalledToo) {
+  const Facts facts("r1 = 3\nr2 = 0\ncall round\nr1 = 4\nr2 = subprog[round] ll\nr3 = 0\nr4 = 0\ncall bpf_loop",
+                    "\nr0 = 2\nexit\nround: r5 = r1\nr0 = 0\nexit");
+  EXPECT_EQ(facts.src("r5 = r1"), kNothing);
 }
 
 }  // namespace
