@@ -62,6 +62,7 @@ Scalar widened(const Scalar& before, const Scalar& now, std::span<const u64> sto
 }
 
 Scalar grown(const Scalar& before, const Scalar& other, Growth growth, std::span<const u64> stops) {
+  if (before.contains(other)) return before;
   const Scalar both = together(before, other);
   if (before.contains(both)) return before;
   if (growth == Growth::hull) return both;
