@@ -120,6 +120,7 @@ void Generator::statement() {
       &Generator::pointer_difference,
       &Generator::two_ways,
       &Generator::branch_on_pointer,
+      &Generator::come_back_from_the_end,
       &Generator::load_packet_pointers,
   };
   if (budget_ > 0) --budget_;

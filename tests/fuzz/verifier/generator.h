@@ -80,6 +80,7 @@ class Generator {
 
   // packet.cc
   bool check_packet();
+  bool come_back_from_the_end();
   bool compare_with_end(unsigned moved, unsigned end);
   bool load_packet_pointers();
   void use_metadata(unsigned context, unsigned data);

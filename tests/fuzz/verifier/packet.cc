@@ -64,6 +64,36 @@ bool Generator::check_packet() {
   return true;
 }
 
+// A pointer that was found to be behind the end goes on from there, moved, and is compared again.
+bool Generator::come_back_from_the_end() {
+  const int packet = find([](const Reg& reg) { return reg.kind == Kind::packet; });
+  const int end = find([](const Reg& reg) { return reg.kind == Kind::packet_end; });
+  if (packet < 0 || end < 0 || state_.records > 0 || kept_ != 0) return false;
+  const auto base = static_cast<unsigned>(packet), limit = static_cast<unsigned>(end);
+  const unsigned moved = fresh();
+  if (moved == base || moved == limit) return false;
+  constexpr unsigned kBehind[] = {BPF_JGT, BPF_JGE};
+  constexpr unsigned kCompared[] = {BPF_JGT, BPF_JGE, BPF_JLT, BPF_JLE};
+  const auto bytes = random_.between(1, 60);
+  code_.emit(copy(moved, base));
+  code_.emit(add(moved, bytes));
+  const Code::Label behind = code_.label();
+  code_.jump(branch_reg(BPF_JMP, random_.pick(kBehind), moved, limit), behind);
+  code_.jump(out_);
+  code_.bind(behind);
+  if (random_.percent(70)) {
+    code_.emit(add(moved, random_.coin() ? -bytes : random_.between(-64, 8)));
+  } else {
+    const int number = find([](const Reg& reg) { return reg.kind == Kind::scalar; });
+    if (number < 0 || static_cast<unsigned>(number) == moved) return true;
+    code_.emit(alu(BPF_ALU64, BPF_AND, static_cast<unsigned>(number), 63));
+    code_.emit(alu_reg(BPF_ALU64, random_.coin() ? BPF_SUB : BPF_ADD, moved, static_cast<unsigned>(number)));
+  }
+  state_.regs[moved] = {};
+  guard(branch_reg(BPF_JMP, random_.pick(kCompared), moved, limit));
+  return true;
+}
+
 // Leaves if the pointer is behind the end. True if it leaves at the end too, so that there is a byte more.
 bool Generator::compare_with_end(unsigned moved, unsigned end) {
   switch (random_.below(6)) {
