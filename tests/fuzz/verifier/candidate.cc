@@ -17,7 +17,9 @@ Candidate make_candidate(std::uint64_t seed, std::uint64_t index) {
   constexpr std::uint64_t kLimit = 8192;
   Random random(seed + 1, index);
   Candidate candidate{.global_functions = random.percent(15)};
-  candidate.slots = Generator(seed, index).program(candidate.global_functions);
+  Generator generator(seed, index);
+  candidate.slots = generator.program(candidate.global_functions);
+  candidate.linux_is_wrong = generator.comes_back();
   if (random.percent(25)) mutate(random, candidate.slots);
   candidate.options.instruction_limit = kLimit;
   candidate.options.strict_alignment = random.percent(5);

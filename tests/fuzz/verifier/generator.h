@@ -29,6 +29,8 @@ class Generator {
   Generator(std::uint64_t seed, std::uint64_t index) : random_(seed, index) {}
   // With global functions, what functions are called with is numbers only.
   [[nodiscard]] std::vector<Slot> program(bool global_functions = false);
+  // Whether it has a pointer that comes back from behind the packet's end (tests/verifier/soak_findings.txt).
+  [[nodiscard]] bool comes_back() const { return comes_back_; }
 
  private:
   static constexpr unsigned kMaxDepth = 3;  // of nested blocks
@@ -122,6 +124,7 @@ class Generator {
   std::uint32_t kept_ = 0;  // registers that a loop around needs as they are
   bool in_function_ = false;
   bool global_functions_ = false;
+  bool comes_back_ = false;
   Code::Label out_{};  // of the function: returns at once
   struct Function {
     Code::Label label{};

@@ -87,16 +87,28 @@ bool Generator::limit_by_register(unsigned reg, std::uint64_t bound) {
   return true;
 }
 
-// A copy is compared, or one a constant further.
+// A copy is compared, or one a constant further, in 64 or 32 bits; used is the number itself, or another such copy.
 bool Generator::limit_by_copy(unsigned reg, std::uint64_t bound) {
   const unsigned other = fresh();
   if (other == reg) return false;
+  if (random_.percent(40)) code_.emit(alu_reg(BPF_ALU, BPF_MOV, reg, reg));
   code_.emit(copy(other, reg));
-  const std::int64_t moved = random_.percent(40) ? random_.between(1, 4) : 0;
-  if (moved != 0) code_.emit(add(other, moved));
-  guard(branch(BPF_JMP, BPF_JGT, other, static_cast<std::int64_t>(bound)));
+  const std::int64_t moved = random_.percent(60) ? random_.between(-4, 4) : 0;
+  const unsigned width = random_.percent(60) ? BPF_ALU64 : BPF_ALU;
+  if (moved != 0) code_.emit(alu(width, random_.percent(80) ? BPF_ADD : BPF_SUB, other, moved));
   state_.set_scalar(other, bound);
-  if (moved != 0 && !mistake()) guard(branch(BPF_JMP, BPF_JLT, other, moved));
+  const unsigned third = fresh();
+  const bool by_third = third != reg && third != other && random_.percent(40);
+  const std::int64_t further = random_.between(-4, 4);
+  if (by_third) {
+    code_.emit(copy(third, reg));
+    code_.emit(alu(random_.percent(60) ? BPF_ALU64 : BPF_ALU, BPF_ADD, third, further));
+    state_.set_scalar(third);
+  }
+  guard(branch(random_.percent(75) ? BPF_JMP : BPF_JMP32, BPF_JGT, other, static_cast<std::int64_t>(bound)));
+  if (moved > 0 && !mistake()) guard(branch(BPF_JMP, BPF_JLT, other, moved));
+  if (by_third && further < 0 && !mistake()) guard(branch(BPF_JMP, BPF_JSLT, third, 0));
+  if (by_third) code_.emit(copy(reg, third));
   return true;
 }
 

@@ -74,6 +74,7 @@ bool Generator::come_back_from_the_end() {
   if (moved == base || moved == limit) return false;
   constexpr unsigned kBehind[] = {BPF_JGT, BPF_JGE};
   constexpr unsigned kCompared[] = {BPF_JGT, BPF_JGE, BPF_JLT, BPF_JLE};
+  comes_back_ = true;
   const auto bytes = random_.between(1, 60);
   code_.emit(copy(moved, base));
   code_.emit(add(moved, bytes));

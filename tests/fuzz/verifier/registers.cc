@@ -130,7 +130,9 @@ bool Generator::move() {
   } else {
     state_.set_scalar(to, width == BPF_ALU ? 0xffffffff : ~std::uint64_t{0});
   }
-  if (reg.kind == Kind::scalar && random_.percent(25)) code_.emit(add(to, random_.between(-8, 8)));
+  if (reg.kind == Kind::scalar && random_.percent(25)) {
+    code_.emit(alu(random_.percent(70) ? BPF_ALU64 : BPF_ALU, BPF_ADD, to, random_.between(-8, 8)));
+  }
   return true;
 }
 

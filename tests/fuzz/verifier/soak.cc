@@ -90,6 +90,7 @@ class Worker {
   // not compared: the kernel would go on to a million instructions.
   bool agree(Candidate candidate, std::uint64_t index) {
     candidate.options.allow_uninitialised_stack = true;
+    if (candidate.linux_is_wrong) return false;
     const auto ours = Judge::verify(candidate, nullptr);
     if (!ours && ours.error().kind == ErrorKind::limit) return false;
     const bool kernel = options_.kernel->load(candidate) == 0;
