@@ -62,8 +62,10 @@ bool Generator::lookup() {
   constexpr MapIndex kMaps[] = {kSmall, kLarge, kOdd, kWide, kPerCpu, kConstant};
   const MapIndex map = random_.pick(kMaps);
   key_pointer(map);
+  const bool of_any_cpu = map == kPerCpu && random_.percent(30);
+  if (of_any_cpu) set_arguments(3, 3);
   code_.emit_wide(1, BPF_PSEUDO_MAP_IDX, map);
-  code_.emit(helper(BPF_FUNC_map_lookup_elem));
+  code_.emit(helper(of_any_cpu ? BPF_FUNC_map_lookup_percpu_elem : BPF_FUNC_map_lookup_elem));
   state_.clobber();
   state_.set(0, {.kind = Kind::value_or_null, .map = map, .id = ++state_.ids});
   if (random_.percent(40)) {  // r0 does not live long
@@ -191,6 +193,40 @@ bool Generator::plain_helper() {
   state_.clobber();
   state_.set_scalar(0);
   if (random_.coin() && (kept_ >> 9 & 1) == 0) code_.emit(copy(9, 0)), state_.set_scalar(9);
+  return true;
+}
+
+// Text in memory against a constant, a route, the packet's length.
+bool Generator::other_helper() {
+  const int context = find(is_context);
+  if ((kept_ & kArgumentRegisters) != 0 || context < 6) return false;
+  const auto kind = random_.below(3);
+  const int bytes = kind == 0 ? static_cast<int>(8 + 8 * random_.below(4)) : 64;
+  const int at = -bytes - 8 * static_cast<int>(random_.below(3));
+  for (int word = at; kind != 2 && word < at + bytes; word += 8) {
+    if (!state_.is_written(word, 8) && !mistake()) code_.emit(store_imm(BPF_DW, 10, word, random_.between(0, 9)));
+    state_.write_stack(word, 8);
+  }
+  switch (kind) {
+    case 0:
+      stack_pointer(1, at);
+      code_.emit(mov(2, random_.between(1, bytes + (mistake() ? 1 : 0))));
+      code_.emit_wide(3, BPF_PSEUDO_MAP_IDX_VALUE, random_.below(32) << 32 | kConstant);
+      code_.emit(helper(BPF_FUNC_strncmp));
+      break;
+    case 1:
+      code_.emit(copy(1, static_cast<unsigned>(context)));
+      stack_pointer(2, at);
+      code_.emit(mov(3, bytes));
+      code_.emit(mov(4, 0));
+      code_.emit(helper(BPF_FUNC_fib_lookup));
+      break;
+    default:
+      code_.emit(copy(1, static_cast<unsigned>(context)));
+      code_.emit(helper(BPF_FUNC_xdp_get_buff_len));
+  }
+  state_.clobber();
+  state_.set_scalar(0);
   return true;
 }
 

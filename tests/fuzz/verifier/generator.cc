@@ -121,6 +121,7 @@ void Generator::statement() {
       &Generator::two_ways,
       &Generator::branch_on_pointer,
       &Generator::come_back_from_the_end,
+      &Generator::other_helper,
       &Generator::load_packet_pointers,
   };
   if (budget_ > 0) --budget_;

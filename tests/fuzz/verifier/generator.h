@@ -103,6 +103,7 @@ class Generator {
   bool end_record();
   bool plain_helper();
   bool memory_helper();
+  bool other_helper();
   bool move_packet();
   bool tail_call();
   void stack_pointer(unsigned reg, int offset);
