@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 namespace forager::twins {
@@ -160,6 +161,21 @@ Agreement agreement_of(const Verdict& ours, const Verdict& kernel) {
   return kernel.accepted() ? Agreement::stricter : Agreement::refused;
 }
 
+struct Divergence {
+  std::string_view program, mutation, kernel_says;
+};
+constexpr Divergence kDivergences[] = {
+#define FORAGER_DIVERGENCE(program, mutation, kernel_says, reason) {program, mutation, kernel_says},
+#include "tests/twins/divergences.def"
+};
+
+bool is_listed(const Subject& subject, const Mutation& mutation, const Verdict& kernel) {
+  return std::ranges::any_of(kDivergences, [&](const Divergence& row) {
+    return row.program == subject.name && row.mutation == mutation.what &&
+           kernel.message.find(row.kernel_says) != std::string::npos;
+  });
+}
+
 Comparison compare(const Subject& subject, const program::Source& source, std::span<const Slot> for_kernel) {
   Comparison out;
   out.ours = ask_ours(source);
@@ -181,14 +197,17 @@ std::vector<isa::Slot> mutated(std::span<const isa::Slot> slots, const Mutation&
 }
 
 const char* to_string(Agreement agreement) {
-  constexpr const char* kNames[kAgreements] = {"accepted", "refused", "cut off", "unwritten", "stricter", "LOOSER"};
+  constexpr const char* kNames[kAgreements] = {"accepted", "refused",  "cut off", "unwritten",
+                                               "listed",   "stricter", "LOOSER"};
   return kNames[static_cast<std::size_t>(agreement)];
 }
 
 Comparison compare(const Subject& subject, const Mutation& mutation) {
   program::Source source = subject.source;
   source.slots[mutation.slot] = mutation.after;
-  return compare(subject, source, mutated(subject.kernel.slots(), mutation));
+  Comparison out = compare(subject, source, mutated(subject.kernel.slots(), mutation));
+  if (out.agreement == Agreement::looser && is_listed(subject, mutation, out.kernel)) out.agreement = Agreement::listed;
+  return out;
 }
 
 Comparison compare(const Subject& subject) { return compare(subject, subject.source, subject.kernel.slots()); }

@@ -37,10 +37,11 @@ enum class Agreement : std::uint8_t {
   refused,    // by both
   cut_off,    // one of them ran into its limit of complexity
   unwritten,  // ours refuses a read of stack bytes that were never written, as it means to
+  listed,     // ours accepts what the kernel refuses, and divergences.def says why that is safe
   stricter,   // ours refuses what the kernel accepts
   looser,     // ours accepts what the kernel refuses
 };
-inline constexpr std::size_t kAgreements = 6;
+inline constexpr std::size_t kAgreements = 7;
 [[nodiscard]] const char* to_string(Agreement agreement);
 
 struct Comparison {
