@@ -4,8 +4,8 @@
 // verifier excluded.
 //
 // A finding is a trap of the checked interpreter with fact assertions, in a program that verify() accepted: memory out
-// of bounds, something uninitialised read, a fact that does not hold, a record left open. What only bounds time or
-// space at run time is none: the instruction budget, the number of live map values.
+// of bounds, something uninitialised read, a fact that does not hold, a record left open, no end in sight. What only
+// bounds space at run time is none: the number of live map values.
 //
 // Tested by: tests/unit/fuzz_verifier_test.cc.
 #pragma once
