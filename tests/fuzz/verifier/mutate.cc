@@ -22,8 +22,9 @@ isa::Fields fields_of(const Slot& one) {
 
 void change_number(Random& random, Slot& one) {
   if (!fields_of(one).imm) return;
-  one.imm = random.coin() ? one.imm + static_cast<std::int32_t>(random.between(-1, 1))
-                          : static_cast<std::int32_t>(interesting(random));
+  const std::uint64_t number =
+      random.coin() ? static_cast<std::uint64_t>(one.imm) + random.below(3) - 1 : interesting(random);
+  one.imm = static_cast<std::int32_t>(number);
 }
 
 void change_offset(Random& random, Slot& one) {
