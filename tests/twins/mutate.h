@@ -35,7 +35,7 @@ struct Mutation {
 enum class Agreement : std::uint8_t {
   accepted,   // by both
   refused,    // by both
-  cut_off,    // one of them ran into its limit of complexity
+  cut_off,    // one of them gave no verdict: its limit of complexity, or a bug of its own
   unwritten,  // ours refuses a read of stack bytes that were never written, as it means to
   listed,     // ours accepts what the kernel refuses, and divergences.def says why that is safe
   stricter,   // ours refuses what the kernel accepts
