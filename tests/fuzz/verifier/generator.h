@@ -82,6 +82,7 @@ class Generator {
 
   // packet.cc
   bool check_packet();
+  bool check_packet_two_ways();
   bool come_back_from_the_end();
   bool compare_with_end(unsigned moved, unsigned end);
   bool load_packet_pointers();

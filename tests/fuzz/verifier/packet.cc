@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The packet: its edges, the comparisons with them in every shape that people and compilers write, and its metadata.
+#include <algorithm>
+
 #include "tests/fuzz/verifier/generator.h"
 
 namespace forager::fuzz {
@@ -61,6 +63,31 @@ bool Generator::check_packet() {
   further.offset += static_cast<std::int32_t>(bytes);
   state_.set(moved, further);
   state_.grow(pointer.id, static_cast<std::uint32_t>(pointer.offset) + room);
+  return true;
+}
+
+// More bytes are found on one way than on the other, and what both found, or one, is read.
+bool Generator::check_packet_two_ways() {
+  const int packet = find([](const Reg& reg) { return reg.kind == Kind::packet && reg.offset == 0; });
+  const int end = find([](const Reg& reg) { return reg.kind == Kind::packet_end; });
+  if (packet < 0 || end < 0 || state_.records > 0 || kept_ != 0) return false;
+  const auto base = static_cast<unsigned>(packet), limit = static_cast<unsigned>(end);
+  const Slot test = comparison(scalar());
+  const unsigned moved = fresh();
+  const bool still = state_.regs[base].kind == Kind::packet && state_.regs[limit].kind == Kind::packet_end;
+  if (!still || moved == base || moved == limit) return false;
+  const auto check = [&](std::int64_t bytes) {
+    code_.emit(copy(moved, base));
+    code_.emit(add(moved, bytes));
+    guard(branch_reg(BPF_JMP, BPF_JGT, moved, limit));
+    code_.emit(mov(moved, 0));
+    state_.set_scalar(moved, 0);
+  };
+  const std::int64_t one = random_.between(1, 40), other = random_.between(1, 40);
+  both_ways(test, [&] { check(one); }, [&] { check(other); });
+  const std::int64_t bytes = random_.coin() ? std::min(one, other) : std::max(one, other);
+  code_.emit(load(BPF_B, moved, base, bytes - 1));
+  state_.set_scalar(moved, 255);
   return true;
 }
 
