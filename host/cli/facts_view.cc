@@ -142,6 +142,11 @@ std::string operands_text(const program::Instruction& insn, const Facts& facts) 
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::string callee_text(const program::Program& program, const program::Instruction& insn) {
+  if (insn.op != isa::Op::call_local || insn.target == program::kNone) return {};
+  return program.subprograms()[program.subprogram_of(insn.target)].name;
+}
+
 std::string remark_on(const VerifiedProgram& program, std::uint32_t at) {
   const Facts& facts = program.facts()[at];
   if (!facts.reachable) return "never runs";
@@ -149,7 +154,8 @@ std::string remark_on(const VerifiedProgram& program, std::uint32_t at) {
   if (facts.branch == Branch::never) branch = "never taken";
   const program::Instruction& insn = program.program().instructions()[at];
   std::vector<std::string> parts = {std::move(branch), access_text(program, facts.access),
-                                    call_text(program, facts.call), operands_text(insn, facts)};
+                                    call_text(program, facts.call), callee_text(program.program(), insn),
+                                    operands_text(insn, facts)};
   std::erase(parts, "");
   return fmt::format("{}", fmt::join(parts, "; "));
 }
