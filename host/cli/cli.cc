@@ -24,7 +24,10 @@ bool parse_number(std::string_view text, std::uint64_t& value) {
 
 }  // namespace
 
-void Cli::print(const nlohmann::ordered_json& document) const { print(document.dump(pretty ? 4 : -1) + "\n"); }
+// Names and C lines come from files and need not be UTF-8, as JSON must.
+void Cli::print(const nlohmann::ordered_json& document) const {
+  print(document.dump(pretty ? 4 : -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
 
 void Cli::print(const std::string& text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
 

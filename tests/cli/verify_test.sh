@@ -57,6 +57,11 @@ expect 1 "hint: compare first" prog load "$refused" refused --state "$work/state
 one_document -j prog verify "$refused"
 one_document -j explain "$refused"
 
+# C lines that are not UTF-8
+LC_ALL=C sed 's/return data\[13\] == 8/return dat\xe4[13] == 8/' "$refused" >latin.o
+expect 1 '"verdict":"refused"' -j prog verify latin.o
+one_document -j prog verify latin.o
+
 # options
 careless=$programs/verify/careless.bpf.o
 expect 0 "loops (xdp): accepted" prog verify "$careless" --prog loops
