@@ -187,7 +187,8 @@ Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const 
       if (sink != nullptr && *sink) (*sink)((*frames)[i]);
     }
     events_->drain();
-    if ((options_.checked || options_.assert_facts) && result_.trap_count > 0) return std::unexpected(result_.traps.front());
+    if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
+      return std::unexpected(result_.traps.front());
     if (stop && stop(part.size())) result_.interrupted = true;
     if (result_.interrupted) return {};
   }

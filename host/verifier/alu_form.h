@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an ALU instruction is, read off isa.def: a move, a sign extension, arithmetic, ...
+// What an ALU instruction is, a move, a sign extension, arithmetic, and what a jump asks; read off isa.def.
 #pragma once
 
 #include "verifier/scalar.h"
@@ -17,5 +17,7 @@ struct AluForm {
 };
 
 [[nodiscard]] const AluForm& alu_form(isa::Op op);
+// Of conditional jumps.
+[[nodiscard]] Condition condition_of(isa::Op op);
 
 }  // namespace forager::verifier

@@ -11,30 +11,6 @@ namespace forager::verifier {
 using isa::Form;
 using isa::MapType;
 
-namespace {
-
-constexpr auto kForms = [] {
-  std::array<AluForm, 256> forms{};
-  const auto set = [&](Op op, AluForm form) { forms[static_cast<std::size_t>(op)] = form; };
-#define FORAGER_ALU(name, ...)                                                                   \
-  for (const Op op : {Op::name##64_imm, Op::name##64_reg, Op::name##32_imm, Op::name##32_reg}) { \
-    const bool wide = op == Op::name##64_imm || op == Op::name##64_reg;                          \
-    set(op, {Alu::name == Alu::mov ? AluForm::Shape::move : AluForm::Shape::alu, Alu::name,      \
-             std::uint8_t(wide ? 64 : 32), 8});                                                  \
-  }
-#define FORAGER_MOVSX(name, width, bits, expr) \
-  set(Op::name, {AluForm::Shape::sign_extend, Alu::mov, width, (bits) / 8});
-#define FORAGER_UNARY(name, mnemonic, opcode, imm, width, expr)                                          \
-  set(Op::name, {(imm) == 0 ? AluForm::Shape::negate : AluForm::Shape::swap, Alu::sub, width, (imm) / 8, \
-                 std::string_view(mnemonic)[0] == 'b'});
-#include "isa/isa.def"
-  return forms;
-}();
-
-}  // namespace
-
-const AluForm& alu_form(Op op) { return kForms[static_cast<std::size_t>(op)]; }
-
 // Copies of a number share an identity, so that what is learnt of one holds for the others.
 void Analysis::link_on_copy(Reg& reg) {
   if (!reg.is_scalar() || reg.scalar.is_constant()) return;

@@ -13,26 +13,6 @@ using isa::Form;
 
 namespace {
 
-constexpr auto kConditions = [] {
-  std::array<Condition, 256> out{};
-  constexpr std::pair<std::string_view, Condition> kNames[] = {
-      {"jeq", Condition::eq},   {"jne", Condition::ne},   {"jgt", Condition::gt},   {"jge", Condition::ge},
-      {"jlt", Condition::lt},   {"jle", Condition::le},   {"jsgt", Condition::sgt}, {"jsge", Condition::sge},
-      {"jslt", Condition::slt}, {"jsle", Condition::sle}, {"jset", Condition::set}};
-  const auto find = [&](std::string_view name) {
-    for (const auto& [word, condition] : kNames) {
-      if (word == name) return condition;
-    }
-    return Condition::eq;
-  };
-#define FORAGER_JUMP(name, ...)                                                                  \
-  for (const Op op : {Op::name##64_imm, Op::name##64_reg, Op::name##32_imm, Op::name##32_reg}) { \
-    out[static_cast<std::size_t>(op)] = find(#name);                                             \
-  }
-#include "isa/isa.def"
-  return out;
-}();
-
 // Linux reg_not_null.
 bool is_never_null(RegType type) {
   switch (type) {
@@ -127,7 +107,7 @@ Outcome Analysis::decide_jump(Condition condition, unsigned width, const Reg& ds
 Analysis::Flow Analysis::conditional_jump(const Instruction& insn) {
   const bool by_register = isa::row(insn.op).form == Form::jump_reg;
   const unsigned width = isa::row(insn.op).width;
-  const Condition condition = kConditions[static_cast<std::size_t>(insn.op)];
+  const Condition condition = condition_of(insn.op);
   const Reg src = by_register ? read_reg(insn.src) : constant_reg(insn.imm);
   const Reg dst = read_reg(insn.dst);
 

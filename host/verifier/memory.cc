@@ -14,8 +14,6 @@
 namespace forager::verifier {
 
 using isa::Form;
-using isa::MapType;
-using isa::ProgType;
 
 namespace {
 

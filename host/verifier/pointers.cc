@@ -114,7 +114,7 @@ Reg Analysis::moved_pointer(const Instruction& insn, Alu op, const Reg& pointer,
     }
   }
   // That this very address is at the packet's end, or beyond, says nothing of another one. (Linux 6.18 keeps it.)
-  if (out.is_packet() && out.range < 0 && !(known && by.value() == 0)) out.range = 0;
+  if (out.is_packet() && out.range < 0 && (!known || by.value() != 0)) out.range = 0;
   check_sane_offset(out, pointer);
   return out;
 }

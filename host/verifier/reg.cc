@@ -42,7 +42,10 @@ std::string hex(u64 value) { return fmt::format("{:#x}", value); }
 // The views of a scalar that say something, as the kernel's log writes them.
 std::string ranges(const Scalar& s) {
   std::string out;
-  const auto add = [&](std::string part) { out += (out.empty() ? "" : ",") + std::move(part); };
+  const auto add = [&](const std::string& part) {
+    if (!out.empty()) out += ',';
+    out += part;
+  };
   if (s.s.min != Limits<s64>::min()) add(fmt::format("smin={}", s.s.min));
   if (s.s.max != Limits<s64>::max()) add(fmt::format("smax={}", s.s.max));
   if (s.u.min != 0) add(fmt::format("umin={}", s.u.min));
@@ -82,7 +85,10 @@ std::string to_text(const Reg& reg, std::span<const program::MapSpec> maps) {
   if (reg.is_scalar() && reg.scalar.is_constant()) return fmt::format("{}", static_cast<s64>(reg.scalar.value()));
   if (reg.type == RegType::stack && reg.scalar.is_constant()) return fmt::format("fp{}", reg.whole_offset());
   std::string parts;
-  const auto add = [&](std::string part) { parts += (parts.empty() ? "" : ",") + std::move(part); };
+  const auto add = [&](const std::string& part) {
+    if (!parts.empty()) parts += ',';
+    parts += part;
+  };
   if (reg.id != 0) add(fmt::format("id={}{}", reg.id, reg.delta != Delta::none ? fmt::format("{:+}", reg.offset) : ""));
   if (reg.reference != 0) add(fmt::format("ref_obj_id={}", reg.reference));
   if (!reg.is_scalar() && reg.offset != 0) add(fmt::format("off={}", reg.offset));
@@ -94,7 +100,7 @@ std::string to_text(const Reg& reg, std::span<const program::MapSpec> maps) {
   }
   if (reg.type == RegType::memory) add(fmt::format("sz={}", reg.bytes));
   if (reg.is_scalar() || !reg.scalar.is_constant() || reg.scalar.value() != 0) {
-    if (std::string range = ranges(reg.scalar); !range.empty()) add(std::move(range));
+    if (const std::string range = ranges(reg.scalar); !range.empty()) add(range);
   }
   return fmt::format("{}({})", type_name(reg), parts);
 }

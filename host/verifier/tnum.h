@@ -7,7 +7,7 @@
 //
 // Invariant: value & mask == 0.
 //
-// Tested by: tests/unit/verifier_domain_test.cc (every operation against all values of short words).
+// Tested by: tests/unit/verifier_tnum_test.cc (every operation against all values of short words).
 #pragma once
 
 #include <bit>

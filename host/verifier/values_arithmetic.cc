@@ -148,21 +148,4 @@ std::optional<Scalar> computed(Op op, const Scalar* dst, const Scalar* src) {
   return two_operands(form.op, form.width, a, b);
 }
 
-Condition condition_of(Op op) {
-  const auto jeq = Condition::eq, jne = Condition::ne, jgt = Condition::gt, jge = Condition::ge, jlt = Condition::lt,
-             jle = Condition::le, jsgt = Condition::sgt, jsge = Condition::sge, jslt = Condition::slt,
-             jsle = Condition::sle, jset = Condition::set;
-  switch (op) {
-#define FORAGER_JUMP(name, ...) \
-  case Op::name##64_imm:        \
-  case Op::name##64_reg:        \
-  case Op::name##32_imm:        \
-  case Op::name##32_reg:        \
-    return name;
-#include "isa/isa.def"
-    default:
-      return Condition::eq;
-  }
-}
-
 }  // namespace forager::verifier

@@ -15,9 +15,6 @@ namespace forager::verifier {
 // nullopt if that may be a pointer. Absent operands may be pointers: the instruction is one of an accepted program.
 [[nodiscard]] std::optional<Scalar> computed(isa::Op op, const Scalar* dst, const Scalar* src);
 
-// The condition under which a conditional jump is taken.
-[[nodiscard]] Condition condition_of(isa::Op op);
-
 // Executes one instruction; what jumps teach is not among it.
 void execute(const program::Program& program, const program::Instruction& insn, const Facts& facts,
              std::span<const ArgumentFacts> arguments, Numbers& numbers);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "verifier/alu_form.h"
 #include "verifier/structure.h"
 #include "verifier/values.h"
 #include "verifier/values_effect.h"

@@ -63,18 +63,21 @@ class Verification {
     if (auto done = check_shape(program_, options_); !done) return done;
     structure_ = find_structure(program_);
     if (auto done = explore(); !done) return done;
-    std::vector<bool> reached(facts_.size());
-    for (std::size_t i = 0; i < facts_.size(); ++i) reached[i] = facts_[i].reachable;
+    std::vector<bool> reached(proved_.facts.size());
+    for (std::size_t i = 0; i < proved_.facts.size(); ++i) reached[i] = proved_.facts[i].reachable;
     if (auto done = check_call_graph(program_, structure_, reached, stack_depths_, report_.stack_depth); !done)
       return done;
-    for (std::size_t i = 0; i < facts_.size(); ++i) facts_[i].live = structure_.live_after[i];
-    add_value_facts(program_, facts_, arguments_);
+    for (std::size_t i = 0; i < proved_.facts.size(); ++i) proved_.facts[i].live = structure_.live_after[i];
+    add_value_facts(program_, proved_.facts, proved_.arguments);
     return {};
   }
 
-  std::vector<Facts> facts_;
-  std::vector<ArgumentFacts> arguments_;
-  std::vector<MapUse> uses_;
+  struct Proved {
+    std::vector<Facts> facts;
+    std::vector<ArgumentFacts> arguments;
+    std::vector<MapUse> uses;
+  };
+  [[nodiscard]] Proved take() { return std::move(proved_); }
 
  private:
   // The states are gone when the facts are made: of large programs both are large.
@@ -88,9 +91,9 @@ class Verification {
     Recorder recorder = std::move(analysis->recorder());
     stack_depths_ = analysis->stack_depths();
     analysis.reset();
-    facts_ = recorder.facts();
-    arguments_ = recorder.take_arguments();
-    uses_ = recorder.uses();
+    proved_.facts = recorder.facts();
+    proved_.arguments = recorder.take_arguments();
+    proved_.uses = recorder.uses();
     return {};
   }
 
@@ -99,6 +102,7 @@ class Verification {
   Report& report_;
   Structure structure_;
   std::vector<u32> stack_depths_;
+  Proved proved_;
 };
 
 Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, const Options& options,
@@ -111,9 +115,10 @@ Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, 
   auto verdict = verification.run();
   if (options.log_level > 0) log_verdict(verified->program_, verdict, said);
   if (!verdict) return std::unexpected(std::move(verdict.error()));
-  verified->facts_ = std::move(verification.facts_);
-  verified->arguments_ = std::move(verification.arguments_);
-  verified->uses_ = std::move(verification.uses_);
+  Verification::Proved proved = verification.take();
+  verified->facts_ = std::move(proved.facts);
+  verified->arguments_ = std::move(proved.arguments);
+  verified->uses_ = std::move(proved.uses);
   verified->needs_zeroed_stack_ = options.allow_uninitialised_stack;
   return verified;
 }

@@ -144,5 +144,5 @@ TEST(VerifyText, FactsStandBesideTheirInstructions) {
       "map flows: read write\n");
 }
 
-} // namespace
-} // namespace forager::cli
+}  // namespace
+}  // namespace forager::cli

@@ -27,8 +27,8 @@ class Generator {
 
   std::string program(unsigned size) {
     std::string out;
-    for (unsigned i = 0; i < size; ++i) out += "L" + std::to_string(i) + ": " + line(size) + "\n";
-    return out + "L" + std::to_string(size) + ": r0 = 0\nexit";
+    for (unsigned i = 0; i < size; ++i) out += fmt::format("L{}: {}\n", i, line(size));
+    return out + fmt::format("L{}: r0 = 0\nexit", size);
   }
 
   u64 number() {
@@ -194,9 +194,8 @@ TEST(ValuesRandom, HoldAtEveryStepOfRandomPrograms) {
 // Shapes whose cost could get out of hand: it must come to an end, and does.
 TEST(ValuesRandom, LargeGraphsAreDone) {
   std::string nested, ladder;
-  for (int i = 0; i < 3000; ++i) nested += "L" + std::to_string(i) + ": r1 += 1\n";
-  for (int i = 3000; i-- > 0;)
-    nested += "r2 += r1\nif r2 != " + std::to_string(i) + " goto L" + std::to_string(i) + "\n";
+  for (int i = 0; i < 3000; ++i) nested += fmt::format("L{}: r1 += 1\n", i);
+  for (int i = 3000; i-- > 0;) nested += fmt::format("r2 += r1\nif r2 != {} goto L{}\n", i, i);
   for (int i = 0; i < 20000; ++i) ladder += "r1 += 1\nif r1 > " + std::to_string(i) + " goto +1\nr2 ^= r1\n";
   for (const std::string& body : {nested, ladder}) {
     const auto program = program::testing::decode_text("r1 = 0\nr2 = 0\n" + body + "r0 = r1\nexit");
