@@ -3,6 +3,8 @@
 // Facts about operands' values, everything at once: random programs on random graphs, with loops of every shape, are
 // run step by step, and each operand lies within its fact. The programs need not end or make sense, so the pass is
 // given them by itself; the soak (tests/fuzz) has those that the whole verifier accepts.
+#include <fmt/format.h>
+
 #include <array>
 #include <cstring>
 #include <random>
