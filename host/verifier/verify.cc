@@ -3,6 +3,8 @@
 // verify(): runs the passes, collects the facts and writes the log.
 #include "verifier/verify.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <optional>
@@ -28,6 +30,13 @@ Result<> check_shape(const Program& program, const Options& options) {
   if (auto done = check_dead_code(program); !done) return done;
   if (auto done = check_no_recursion(program); !done) return done;
   return options.strict_loops ? check_no_loops(program) : Result<>{};
+}
+
+// The states of a large program are many small blocks, which the allocator keeps for later; its facts are one large
+// block, for which they are of no use.
+void give_back(const Program& program) {
+  constexpr std::size_t kLarge = 50'000;  // instructions: below, the memory is not worth the time
+  if (program.instructions().size() > kLarge) malloc_trim(0);
 }
 
 // In the kernel's form: the instruction and what is wrong with it, how it came there, then the count.
@@ -91,6 +100,7 @@ class Verification {
     Recorder recorder = std::move(analysis->recorder());
     stack_depths_ = analysis->stack_depths();
     analysis.reset();
+    give_back(program_);
     proved_.facts = recorder.facts();
     proved_.arguments = recorder.take_arguments();
     proved_.uses = recorder.uses();
