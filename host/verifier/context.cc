@@ -66,7 +66,11 @@ bool socket_field(RegType type, s64 offset, u32 bytes) {
   constexpr s64 kPort = offsetof(bpf_sock, dst_port);  // 2 bytes, and 2 of padding that only a 4-byte load takes in
   if (in(kPort, 4)) return bytes == 4 ? offset == kPort : offset + bytes <= kPort + 2;
   if (in(offsetof(bpf_sock, src_ip4), 20) || in(offsetof(bpf_sock, dst_ip4), 20)) return bytes <= 4;
-  return bytes <= 4 && (bytes == 4 || offset % 4 == 0);
+  constexpr std::size_t kWhole[] = {offsetof(bpf_sock, bound_dev_if), offsetof(bpf_sock, mark),
+                                    offsetof(bpf_sock, priority)};
+  const bool in_part =
+      offset % 4 == 0 && std::ranges::find(kWhole, static_cast<std::size_t>(offset)) == std::end(kWhole);
+  return bytes == 4 || (bytes < 4 && in_part);
 }
 
 }  // namespace
