@@ -65,6 +65,12 @@ struct Checkpoint {
   // Some path from here ended at a checkpoint that is still in progress, so marks are not final (convergence.cc).
   bool loops = false;
 
+  // Nothing will be traced back through here any more.
+  void forget_way() {
+    parent.reset();
+    steps = {};
+    linked = {};
+  }
   [[nodiscard]] std::size_t bytes() const;
   ~Checkpoint();
 };

@@ -122,9 +122,7 @@ void Analysis::end_path() {
 void Analysis::complete(Checkpoint& checkpoint) {
   if (!back_edges_.empty() && checkpoint.depth <= loop_depth_) settle();
   if (checkpoint.loops) return;  // the way is needed when the loop settles
-  checkpoint.parent.reset();
-  checkpoint.steps = {};
-  checkpoint.linked = {};
+  checkpoint.forget_way();
 }
 
 // The current path stops at a checkpoint that covers it. What that one's paths used is used by this one too; if they
@@ -162,10 +160,7 @@ void Analysis::settle() {
   }
   for (const auto& checkpoint : looping_) {
     checkpoint->loops = false;
-    if (checkpoint->branches > 0) continue;
-    checkpoint->parent.reset();
-    checkpoint->steps = {};
-    checkpoint->linked = {};
+    if (checkpoint->branches == 0) checkpoint->forget_way();
   }
   looping_.clear();
   back_edges_.clear();

@@ -18,7 +18,6 @@ namespace forager::verifier {
 enum class Byte : std::uint8_t { invalid, spill, misc, zero, dynptr };
 
 inline constexpr unsigned kSlotBytes = 8;
-inline constexpr unsigned kSlots = isa::kStackBytes / kSlotBytes;
 using Bytes = std::array<Byte, kSlotBytes>;
 using SlotSet = u64;  // bit n is slot n
 
