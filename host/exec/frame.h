@@ -41,6 +41,16 @@ struct Redirect {
   std::uint64_t flags = 0;
 };
 
+// A copy of the packet that a program sent on its way (bpf_clone_redirect).
+struct FrameClone {
+  Redirect redirect;
+  std::vector<std::byte> packet;
+};
+
+struct Skb;
+struct Task;
+class Socket;
+
 class Frame {
  public:
   Frame() = default;
@@ -70,10 +80,14 @@ class Frame {
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
   std::uint64_t id = 0;                               // position in the input, from 0
   std::uint64_t timestamp_ns = 0;                     // of the capture
+  std::shared_ptr<Skb> skb;                           // of program types that see a __sk_buff (exec/skb.h)
+  std::shared_ptr<Socket> socket;                     // the context's `sk`, null = none (exec/socket.h)
+  std::shared_ptr<const Task> task;                   // whose event it is; null = the environment's (exec/task.h)
 
   // Results of the last run.
   std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
   Redirect redirect;
+  std::vector<FrameClone> clones;
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:

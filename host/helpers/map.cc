@@ -5,8 +5,23 @@
 
 namespace forager::helpers {
 
+namespace {
+
+// An object that the program gets a pointer to, kept until the invocation ends.
+template <class T>
+u64 hold(RunContext& run, std::shared_ptr<T> object) {
+  const auto address = reinterpret_cast<u64>(object.get());
+  if (object != nullptr) run.held.push_back(std::move(object));
+  return address;
+}
+
+}  // namespace
+
 u64 map_lookup_elem(RunContext& run, u64 a, u64 key, u64, u64, u64) {
-  return reinterpret_cast<u64>(map(a).lookup(pointer<void>(key), run.cpu));
+  exec::Map& of = map(a);
+  if (of.abilities().maps != nullptr) return hold(run, of.abilities().maps->get(pointer<void>(key)).map);
+  if (of.abilities().sockets != nullptr) return hold(run, of.abilities().sockets->get(pointer<void>(key)));
+  return reinterpret_cast<u64>(of.lookup(pointer<void>(key), run.cpu));
 }
 
 u64 map_update_elem(RunContext& run, u64 a, u64 key, u64 value, u64 flags, u64) {

@@ -49,9 +49,10 @@ bool is(const Region& region, verifier::Region claimed) {
     case verifier::Region::memory:
       return region.kind == RegionKind::memory;
     case verifier::Region::socket:
-      return false;
+      return region.kind == RegionKind::socket;
     case verifier::Region::other:  // packet: its end is a pointer too
-      return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet;
+      return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet ||
+             region.kind == RegionKind::socket;
   }
   return false;
 }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "exec/skb.h"
 #include "interp/machine.h"
 
 namespace forager::interp {
@@ -46,6 +47,16 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
       std::memcpy(&value, frame.context.data() + offset, size);
       value = extend(value, size, sign);
       break;
+    case isa::FieldKind::socket:
+    case isa::FieldKind::socket_or_null:
+    case isa::FieldKind::socket_common_or_null:
+      if (frame.socket == nullptr) break;
+      value = memory_.known(frame.socket.get(), {.kind = RegionKind::socket,
+                                                 .readable = true,
+                                                 .base = frame.socket->view.data(),
+                                                 .end = exec::Socket::kViewBytes,
+                                                 .socket = frame.socket.get()});
+      break;
     default:
       return stop(ErrorKind::unsupported, EOPNOTSUPP,
                   fmt::format("field {} of the context, which is a pointer to a kernel object", field->name));
@@ -64,6 +75,29 @@ bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, s
     return stop(span, size, Use::write);
   }
   std::memcpy(frame.context.data() + offset, &value, size);
+  return true;
+}
+
+// Legacy packet access: bytes in network order, behind the packet's first byte or, for negative offsets, behind the
+// network header (SKF_NET_OFF) or the link header (SKF_LL_OFF). Where the packet has no such bytes, the function ends
+// and returns 0 (net/core/filter.c bpf_skb_load_helper, kernel/bpf/core.c).
+bool Machine::load_packet(const Step& s, std::uint32_t size, std::uint64_t index) {
+  constexpr std::int64_t kNetwork = -0x100000, kLink = -0x200000;
+  const exec::Frame& frame = *run_.frame;
+  std::int64_t at = static_cast<std::int32_t>(static_cast<std::uint32_t>(s.imm + index));
+  if (at >= 0) {
+    at += frame.data();
+  } else if (at >= kNetwork && frame.skb != nullptr) {
+    at += frame.skb->network_header - kNetwork;
+  } else if (at >= kLink && frame.skb != nullptr) {
+    at += frame.skb->mac_header - kLink;
+  }
+  r_[0] = 0;
+  std::fill_n(r_.begin() + 1, 5, 0);
+  const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
+  if (at < first || at + size > frame.data_end()) return exit(s);
+  const std::byte* bytes = run_.frame->buffer() + at;
+  for (std::uint32_t i = 0; i < size; ++i) r_[0] = r_[0] << 8 | std::to_integer<std::uint64_t>(bytes[i]);
   return true;
 }
 

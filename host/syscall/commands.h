@@ -57,7 +57,6 @@ struct Call {
 // A 16-byte name: letters, digits, '_' and '.', ended by a zero; -EINVAL for any other.
 [[nodiscard]] Errno<std::string> object_name(const char (&field)[BPF_OBJ_NAME_LEN]);
 
-// What the kernel returns where a command has no meaning for an object; it has no place in <errno.h>.
-inline constexpr int kNotSupported = 524;  // ENOTSUPP
+using exec::kNotSupported;
 
 }  // namespace forager::syscall
