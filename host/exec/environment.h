@@ -57,10 +57,10 @@ class ProgramMemory {
 struct CallbackArgument {
   enum class Kind : std::uint8_t { number, map, memory, dynptr };
   Kind kind = Kind::number;
-  std::uint64_t value = 0;    // the number; the host address of memory or of the 16 bytes of a dynptr
-  const Map* map = nullptr;   // the map, or the one that memory is a value of (null: no map value)
-  std::uint64_t size = 0;     // of memory, bytes
-  bool writable = true;       // of memory
+  std::uint64_t value = 0;   // the number; the host address of memory or of the 16 bytes of a dynptr
+  const Map* map = nullptr;  // the map, or the one that memory is a value of (null: no map value)
+  std::uint64_t size = 0;    // of memory, bytes
+  bool writable = true;      // of memory
 };
 
 // How helpers call functions of the program they were called by (bpf_loop, bpf_for_each_map_elem, ...).

@@ -34,7 +34,7 @@ class Socket {
 
   [[nodiscard]] const SocketAddresses& addresses() const { return addresses_; }
   [[nodiscard]] std::uint8_t protocol() const { return protocol_; }  // IPPROTO_*
-  [[nodiscard]] std::uint8_t state() const { return state_; }        // TCP_ESTABLISHED (1) ... of include/net/tcp_states.h
+  [[nodiscard]] std::uint8_t state() const { return state_; }  // TCP_ESTABLISHED (1) ... of include/net/tcp_states.h
   [[nodiscard]] bool listens() const { return state_ == kListen; }
 
   static constexpr std::uint8_t kEstablished = 1, kClose = 7, kListen = 10, kNewSynRecv = 12;

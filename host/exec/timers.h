@@ -27,9 +27,9 @@ class Timers {
   virtual ~Timers() = default;
   // 0, -EBUSY if it is initialised already, -EINVAL for a clock there is none of, -EPERM if no user holds the map.
   virtual int init(Map& map, void* timer, std::uint64_t flags) = 0;
-  virtual int set_callback(void* timer, TimerCallback callback) = 0;                     // -EINVAL before init
-  virtual int start(void* timer, std::uint64_t nanoseconds, std::uint64_t flags) = 0;    // BPF_F_TIMER_ABS, _CPU_PIN
-  virtual int cancel(void* timer) = 0;                                                   // 1: it was armed; -EDEADLK
+  virtual int set_callback(void* timer, TimerCallback callback) = 0;                   // -EINVAL before init
+  virtual int start(void* timer, std::uint64_t nanoseconds, std::uint64_t flags) = 0;  // BPF_F_TIMER_ABS, _CPU_PIN
+  virtual int cancel(void* timer) = 0;                                                 // 1: it was armed; -EDEADLK
 };
 
 }  // namespace forager::exec

@@ -37,11 +37,12 @@ std::uint64_t Machine::guest_of(const exec::CallbackArgument& argument, std::vec
   if (argument.kind == Kind::map) return memory_.known(map, {.kind = RegionKind::map, .map = map});
   if (map != nullptr) return memory_.map_value(*map, host);
   const bool dynptr = argument.kind == Kind::dynptr;
-  lent.push_back(memory_.add_transient({.kind = RegionKind::memory,
-                                        .readable = true,
-                                        .writable = argument.writable && !dynptr,
-                                        .base = host,
-                                        .end = static_cast<std::int64_t>(dynptr ? sizeof(exec::Dynptr) : argument.size)}));
+  lent.push_back(
+      memory_.add_transient({.kind = RegionKind::memory,
+                             .readable = true,
+                             .writable = argument.writable && !dynptr,
+                             .base = host,
+                             .end = static_cast<std::int64_t>(dynptr ? sizeof(exec::Dynptr) : argument.size)}));
   return lent.back();
 }
 
@@ -96,10 +97,8 @@ Result<> Machine::run_async(const exec::AsyncCall& call) {
   std::vector<std::byte> key(call.map->spec().key_size);
   std::copy_n(static_cast<const std::byte*>(call.key), key.size(), key.begin());
   r_[1] = memory_.known(call.map.get(), {.kind = RegionKind::map, .map = call.map.get()});
-  r_[2] = memory_.add_transient({.kind = RegionKind::memory,
-                                 .readable = true,
-                                 .base = key.data(),
-                                 .end = static_cast<std::int64_t>(key.size())});
+  r_[2] = memory_.add_transient(
+      {.kind = RegionKind::memory, .readable = true, .base = key.data(), .end = static_cast<std::int64_t>(key.size())});
   r_[3] = memory_.map_value(*call.map, call.value);
   defined_ = bit(1) | bit(2) | bit(3);
   next_ = call.function;

@@ -66,10 +66,9 @@ bool Machine::give_result(const Call& call, std::uint64_t value) {
     case Ret::tcp_socket_or_null:
       if (value != 0) {
         auto& tcp = reinterpret_cast<exec::Socket*>(value)->tcp;
-        r_[0] = memory_.known(tcp.data(), {.kind = RegionKind::socket,
-                                           .readable = true,
-                                           .base = tcp.data(),
-                                           .end = exec::Socket::kTcpBytes});
+        r_[0] = memory_.known(
+            tcp.data(),
+            {.kind = RegionKind::socket, .readable = true, .base = tcp.data(), .end = exec::Socket::kTcpBytes});
       }
       break;
     case Ret::dynptr_slice_or_null:

@@ -87,7 +87,8 @@ const Region& Memory::region(GuestAddress address) const {
 Fault Memory::examine(const Span& span, std::uint64_t size, Use use, bool inside) const {
   const Region& at = *span.region;
   if (at.kind == RegionKind::context) return Fault::context;
-  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code || at.kind == RegionKind::map) return Fault::no_memory;
+  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code || at.kind == RegionKind::map)
+    return Fault::no_memory;
   if (at.ended != nullptr) return Fault::ended;
   if (!inside) return Fault::bounds;
   if (use != Use::write && !at.readable) return Fault::not_readable;

@@ -51,8 +51,8 @@ struct Region {
   std::uint8_t* written = nullptr;  // checked mode: one flag per byte from base; null = all hold defined values
   std::int64_t begin = 0;           // offsets [begin, end) exist
   std::int64_t end = 0;
-  std::int64_t origin = 0;      // what people call offset 0: a packet's data, a stack's r10
-  exec::Map* map = nullptr;     // map and map_value
+  std::int64_t origin = 0;   // what people call offset 0: a packet's data, a stack's r10
+  exec::Map* map = nullptr;  // map and map_value
   exec::Socket* socket = nullptr;
   const char* ended = nullptr;  // why a region that died did
 };
