@@ -32,6 +32,8 @@ using program::MapSpec;
 // What the kernel returns where an operation has no meaning for an object; it has no place in <errno.h>.
 inline constexpr int kNotSupported = 524;  // ENOTSUPP
 
+class Map;
+
 // Producer side of a RINGBUF map (kernel/bpf/ringbuf.c layout; flags are BPF_RB_*).
 class RingProducer {
  public:
@@ -62,7 +64,7 @@ class PerfTable {
 // PROG_ARRAY: what bpf_tail_call jumps to. A device that follows a tail call meets a program that nobody loaded into
 // it, so the slot brings the program's maps along, by index as in Program::maps() (null where it has none). A map of
 // that list may be the PROG_ARRAY itself: whoever owns the array clears it with its last user reference, as Linux does.
-using MapList = std::vector<std::shared_ptr<class Map>>;
+using MapList = std::vector<std::shared_ptr<Map>>;
 struct ProgramSlot {
   std::uint32_t id = 0;  // the runtime's program id
   std::shared_ptr<const verifier::VerifiedProgram> program;
@@ -92,7 +94,7 @@ class ValueStore {
 // (RunContext::held); a slot may be replaced at any time.
 struct MapSlot {
   std::uint32_t id = 0;  // the runtime's map id
-  std::shared_ptr<class Map> map;
+  std::shared_ptr<Map> map;
 };
 class MapTable {
  public:

@@ -15,6 +15,8 @@
 namespace forager::maps {
 namespace {
 
+using exec::kNotSupported;
+
 constexpr std::uint64_t kMaxRecord = UINT32_MAX / 4;
 constexpr std::uint64_t kFlags = BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP;
 // The header counts pages from the kernel's own object, whose first page is private: consumer, producer, data follow.
