@@ -143,6 +143,18 @@ class StackTable {
   virtual std::int64_t put(std::span<const std::uint64_t> stack, std::uint64_t flags) = 0;
 };
 
+// Elements in place, for those who are not their users: walks over a map (bpf_for_each_map_elem), and timers, which
+// know a value and need its key.
+class Elements {
+ public:
+  virtual ~Elements() = default;
+  // As Map::lookup(), but it makes the element no younger where a map drops the oldest (LRU).
+  [[nodiscard]] virtual void* peek(const void* key, unsigned cpu) = 0;
+  // The key of a value at an address that lookup() gave. Another key's, or a torn one, if the element was deleted or
+  // replaced since.
+  virtual void key_of(const void* value, void* key) const = 0;
+};
+
 // Abilities some map types have beyond key/value; null where absent. Owned by the map.
 struct MapAbilities {
   RingProducer* ring = nullptr;
@@ -154,10 +166,12 @@ struct MapAbilities {
   SocketTable* sockets = nullptr;
   LocalStorage* storage = nullptr;
   StackTable* stacks = nullptr;
+  Elements* elements = nullptr;
 };
 
-// Told when a value that may hold timers (MapSpec::fields) leaves its map, or is overwritten by user space: its timers
-// end then (kernel/bpf/syscall.c bpf_obj_free_fields).
+// Told when a value that may hold timers (MapSpec::fields) leaves its map, or is overwritten: its timers end then
+// (kernel/bpf/syscall.c bpf_obj_free_fields). Maps call it with their locks held: it neither waits for a callback that
+// runs nor calls a map.
 class ValueHooks {
  public:
   virtual ~ValueHooks() = default;
@@ -177,7 +191,7 @@ struct MapUsage {
   std::uint64_t bytes = 0;  // all memory the map holds
 };
 
-class Map {
+class Map : public std::enable_shared_from_this<Map> {
  public:
   virtual ~Map() = default;
   Map(const Map&) = delete;
