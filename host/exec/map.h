@@ -148,6 +148,9 @@ class StackTable {
 class Elements {
  public:
   virtual ~Elements() = default;
+  // As Map::next_key(), but a key that is gone has a place in the order too: a walk passes a key that stays exactly
+  // once, whatever is inserted and deleted meanwhile.
+  [[nodiscard]] virtual int next(const void* key, void* next) = 0;
   // As Map::lookup(), but it makes the element no younger where a map drops the oldest (LRU).
   [[nodiscard]] virtual void* peek(const void* key, unsigned cpu) = 0;
   // The key of a value at an address that lookup() gave. Another key's, or a torn one, if the element was deleted or
