@@ -102,6 +102,9 @@ int map_update(const Fd& map, const void* key, const void* value) {
   return map_command(BPF_MAP_UPDATE_ELEM, map, key, value);
 }
 int map_erase(const Fd& map, const void* key) { return map_command(BPF_MAP_DELETE_ELEM, map, key, nullptr); }
+int map_take(const Fd& map, const void* key, void* value) {
+  return map_command(BPF_MAP_LOOKUP_AND_DELETE_ELEM, map, key, value);
+}
 int map_freeze(const Fd& map) { return map_command(BPF_MAP_FREEZE, map, nullptr, nullptr); }
 
 int map_lookup_batch(const Fd& map, const void* token, void* next_token, void* keys, void* values,

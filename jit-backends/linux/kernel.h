@@ -30,6 +30,7 @@ namespace forager::jit::linux_kernel {
 [[nodiscard]] int map_lookup(const Fd& map, const void* key, void* value);
 [[nodiscard]] int map_update(const Fd& map, const void* key, const void* value);
 [[nodiscard]] int map_erase(const Fd& map, const void* key);
+[[nodiscard]] int map_take(const Fd& map, const void* key, void* value);  // and erases it
 [[nodiscard]] int map_freeze(const Fd& map);
 // Up to `count` keys and values from where `token` says (null: from the start); `count` becomes how many there were and
 // `next_token` where to go on. -ENOENT at the end, -ENOSPC where `count` is too small to get further; other errors mean
