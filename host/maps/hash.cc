@@ -7,13 +7,14 @@
 // Tested by: tests/unit/maps_model_test.cc, maps_kernel_test.cc, maps_concurrency_test.cc, maps_memory_test.cc.
 #include <cerrno>
 
+#include "maps/buckets.h"
 #include "maps/hash_attributes.h"
 #include "maps/types.h"
 
 namespace forager::maps {
 namespace {
 
-class HashMap final : public exec::Map {
+class HashMap final : public exec::Map, public Buckets {
  public:
   explicit HashMap(exec::MapSpec spec) : Map(std::move(spec)) {}
   [[nodiscard]] Result<> open() { return table_.open(hash_shape(spec())); }
@@ -47,6 +48,11 @@ class HashMap final : public exec::Map {
   }
 
   int write(const void* key, const void* value, std::uint64_t flags) override { return update(key, value, flags, 0); }
+
+  [[nodiscard]] std::uint32_t buckets() const override { return table_.buckets(); }
+  std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) override {
+    return table_.keys_in(bucket, keys);
+  }
 
   [[nodiscard]] exec::MapUsage usage() const override { return {table_.entries(), table_.bytes()}; }
 

@@ -234,6 +234,19 @@ bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next
   return true;
 }
 
+std::uint32_t HashTable::keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) {
+  keys.clear();
+  if (head(bucket).load(std::memory_order_acquire) == 0) return 0;
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  std::uint32_t count = 0;
+  for (NodeId node = head(bucket).load(std::memory_order_relaxed); node != 0;
+       node = this->next(node).load(std::memory_order_relaxed)) {
+    keys.resize(keys.size() + shape_.key_size);
+    copy_out(&keys[count++ * std::size_t{shape_.key_size}], key_at(node), shape_.key_size);
+  }
+  return count;
+}
+
 int HashTable::erase(const void* key) {
   auto entry = lock(key);
   if (entry.node() == 0) return -ENOENT;

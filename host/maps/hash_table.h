@@ -34,6 +34,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "maps/cursors.h"
 #include "maps/hash_function.h"
@@ -91,6 +92,10 @@ class HashTable {
   // As exec::Map::erase and next_key.
   [[nodiscard]] int erase(const void* key);
   [[nodiscard]] int next_key(const void* key, void* next);
+
+  // As of Buckets.
+  [[nodiscard]] std::uint32_t buckets() const { return mask_ + 1; }
+  [[nodiscard]] std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys);
 
   [[nodiscard]] std::uint32_t entries() const { return nodes_.in_use(); }
   [[nodiscard]] std::uint64_t bytes() const;

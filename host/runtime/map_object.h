@@ -93,22 +93,19 @@ class MapUser {
   std::shared_ptr<MapObject> object_;
 };
 
-// A change by user space, while it is under way.
+// A change by user space, while it is under way. The map is kept by whoever makes it.
 class MapWriting {
  public:
-  explicit MapWriting(std::shared_ptr<MapObject> object) : object_(std::move(object)) { ++object_->writers_; }
-  ~MapWriting() {
-    if (object_) --object_->writers_;
-  }
-  MapWriting(MapWriting&&) noexcept = default;
-  MapWriting& operator=(MapWriting&&) = delete;
+  explicit MapWriting(MapObject& object) : object_(object) { ++object_.writers_; }
+  ~MapWriting() { --object_.writers_; }
+  MapWriting(const MapWriting&) = delete;
+  MapWriting& operator=(const MapWriting&) = delete;
 
   // False if the map is frozen: then nothing may be written.
-  [[nodiscard]] bool allowed() const { return !object_->frozen_; }
-  [[nodiscard]] MapObject& operator*() const { return *object_; }
+  [[nodiscard]] bool allowed() const { return !object_.frozen_; }
 
  private:
-  std::shared_ptr<MapObject> object_;
+  MapObject& object_;
 };
 
 }  // namespace forager::runtime

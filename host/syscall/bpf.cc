@@ -2,6 +2,7 @@
 #include "syscall/bpf.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -31,6 +32,10 @@ constexpr CommandRow kCommands[] = {
     {BPF_MAP_DELETE_ELEM, FORAGER_END(key), map_delete},
     {BPF_MAP_GET_NEXT_KEY, FORAGER_END(next_key), map_next_key},
     {BPF_MAP_LOOKUP_AND_DELETE_ELEM, FORAGER_END(flags), map_lookup_and_delete},
+    {BPF_MAP_LOOKUP_BATCH, FORAGER_MEMBER_END(batch, flags), map_lookup_batch},
+    {BPF_MAP_LOOKUP_AND_DELETE_BATCH, FORAGER_MEMBER_END(batch, flags), map_lookup_and_delete_batch},
+    {BPF_MAP_UPDATE_BATCH, FORAGER_MEMBER_END(batch, flags), map_update_batch},
+    {BPF_MAP_DELETE_BATCH, FORAGER_MEMBER_END(batch, flags), map_delete_batch},
     {BPF_MAP_FREEZE, FORAGER_END(map_fd), map_freeze},
     {BPF_PROG_LOAD, FORAGER_END(core_relo_rec_size) + sizeof(__u32), prog_load},
     {BPF_PROG_BIND_MAP, FORAGER_MEMBER_END(prog_bind_map, flags), prog_bind_map},
@@ -50,21 +55,34 @@ constexpr CommandRow kCommands[] = {
     {BPF_LINK_GET_FD_BY_ID, FORAGER_END(link_id), link_fd_by_id},
 };
 
-bool zero_from(const bpf_attr& attr, std::size_t end) {
-  return std::ranges::all_of(std::as_bytes(std::span(&attr, 1)).subspan(std::min(end, sizeof attr)),
+constexpr std::size_t kCommandNumbers = 64;
+
+// The rows again, by their number: a row without a function is a command that there is not.
+constexpr std::array<CommandRow, kCommandNumbers> by_number() {
+  std::array<CommandRow, kCommandNumbers> rows{};
+  for (const CommandRow& row : kCommands) rows[static_cast<std::size_t>(row.command)] = row;
+  return rows;
+}
+constexpr auto kByNumber = by_number();
+
+// Nothing but zeros between the command's last field and what the caller gave.
+bool zero_between(const bpf_attr& attr, std::size_t end, std::size_t given) {
+  if (given <= end) return true;
+  return std::ranges::all_of(std::as_bytes(std::span(&attr, 1)).subspan(end, given - end),
                              [](std::byte byte) { return byte == std::byte{0}; });
 }
 
 long dispatch(Process& process, int command, UserAddress user_attr, unsigned size) {
   bpf_attr attr;
-  std::memset(&attr, 0, sizeof attr);
   if (const long error = check_tail_zero(user_attr, sizeof attr, size); error != 0) return error;
   size = std::min<unsigned>(size, sizeof attr);
   if (const long error = copy_from_user(&attr, user_attr, size); error != 0) return error;
+  std::memset(reinterpret_cast<std::byte*>(&attr) + size, 0, sizeof attr - size);
 
-  const auto* row = std::ranges::find(kCommands, command, &CommandRow::command);
-  if (row == std::end(kCommands) || !zero_from(attr, row->end)) return -EINVAL;
-  return row->run({process, attr, user_attr, size});
+  if (static_cast<std::size_t>(command) >= kCommandNumbers) return -EINVAL;
+  const CommandRow& row = kByNumber[static_cast<std::size_t>(command)];
+  if (row.run == nullptr || !zero_between(attr, row.end, size)) return -EINVAL;
+  return row.run({process, attr, user_attr, size});
 }
 
 Process* of_child = nullptr;  // written by a child of fork() only, which has one thread

@@ -23,12 +23,18 @@ struct Call {
 
 // map_commands.cc
 [[nodiscard]] long map_create(const Call& call);
+[[nodiscard]] long map_freeze(const Call& call);
+// map_elements.cc
 [[nodiscard]] long map_lookup(const Call& call);
 [[nodiscard]] long map_update(const Call& call);
 [[nodiscard]] long map_delete(const Call& call);
 [[nodiscard]] long map_next_key(const Call& call);
 [[nodiscard]] long map_lookup_and_delete(const Call& call);
-[[nodiscard]] long map_freeze(const Call& call);
+// map_batch.cc
+[[nodiscard]] long map_lookup_batch(const Call& call);
+[[nodiscard]] long map_lookup_and_delete_batch(const Call& call);
+[[nodiscard]] long map_update_batch(const Call& call);
+[[nodiscard]] long map_delete_batch(const Call& call);
 // prog_load.cc, prog_commands.cc, test_run.cc
 [[nodiscard]] long prog_load(const Call& call);
 [[nodiscard]] long prog_bind_map(const Call& call);

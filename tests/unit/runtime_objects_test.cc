@@ -95,13 +95,13 @@ TEST_F(Objects, WhatProgramsMayWriteIsNoConstant) {
 TEST_F(Objects, NothingIsFrozenOrConstantWhileItIsWritten) {
   const auto map = constants_map(runtime_);
   {
-    const MapWriting writing(map);
+    const MapWriting writing(*map);
     EXPECT_TRUE(writing.allowed());
     EXPECT_FALSE(map->freeze());
   }
   ASSERT_TRUE(map->freeze());
   {
-    const MapWriting late(map);
+    const MapWriting late(*map);
     EXPECT_FALSE(late.allowed());
     EXPECT_EQ(map->constants(), nullptr) << "who knows when it began";
   }
