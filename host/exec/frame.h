@@ -36,7 +36,7 @@ inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
 
 // Where a redirect goes (bpf_redirect, bpf_redirect_map).
 struct Redirect {
-  std::uint32_t ifindex = 0;   // 0 = none
+  std::uint32_t ifindex = 0;   // 0 = none; of a CPUMAP the CPU, of an XSKMAP the key
   std::uint32_t map_type = 0;  // isa::MapType of the map, 0 for plain bpf_redirect
   std::uint64_t flags = 0;
 };

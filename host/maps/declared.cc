@@ -4,10 +4,7 @@
 // nothing behind it. Attributes are checked as Linux's map_alloc_check of each type does it.
 //
 // Tested by: tests/unit/maps_registry_test.cc.
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 
 #include "maps/array_keys.h"
@@ -21,7 +18,6 @@ using isa::MapType;
 
 constexpr std::uint32_t kStackBytes = 512;        // MAX_BPF_STACK, which keys of sockhash stay within
 constexpr std::uint64_t kMaxLocalValue = 0xfe00;  // about BPF_LOCAL_STORAGE_MAX_VALUE_SIZE
-constexpr std::uint32_t kMaxFrames = 127;         // of a stack trace; sysctl kernel.perf_event_max_stack
 
 bool holds_maps(MapType type) { return type == MapType::array_of_maps || type == MapType::hash_of_maps; }
 
@@ -61,37 +57,12 @@ Result<> word_to_word(const exec::MapSpec& spec) {
   return entries_with_key(spec, 4).equal("value_size", spec.value_size, 4).done();
 }
 
-Result<> values_only(const exec::MapSpec& spec) {
-  return entries_with_key(spec, 0)
-      .at_least("value_size", spec.value_size, 1)
-      .at_most("value_size", spec.value_size, kMaxKmalloc, E2BIG)
-      .done();
-}
-
-Result<> bloom(const exec::MapSpec& spec) {
-  constexpr std::uint64_t kMaxHashes = 15;
-  return entries_with_key(spec, 0)
-      .at_least("value_size", spec.value_size, 1)
-      .at_most("map_extra", spec.extra, kMaxHashes, EINVAL)
-      .done();
-}
-
 Result<> sockets_by_key(const exec::MapSpec& spec) {
   return Checks(spec)
       .at_least("max_entries", spec.max_entries, 1)
       .at_least("key_size", spec.key_size, 1)
       .require(spec.value_size == 4 || spec.value_size == 8, "value_size must be 4 or 8")
       .at_most("key_size", spec.key_size, kStackBytes, E2BIG)
-      .done();
-}
-
-Result<> stack_traces(const exec::MapSpec& spec) {
-  constexpr std::uint32_t kBuildId = 1U << 5;  // BPF_F_STACK_BUILD_ID
-  const std::uint32_t frame = (spec.flags & kBuildId) != 0 ? 32 : 8;
-  return entries_with_key(spec, 4)
-      .at_least("value_size", spec.value_size, 8)
-      .require(spec.value_size % frame == 0, fmt::format("value_size must be a multiple of {}", frame))
-      .at_most("value_size", spec.value_size, std::uint64_t{frame} * kMaxFrames, EINVAL)
       .done();
 }
 
@@ -110,16 +81,6 @@ Result<> cgroup_storage(const exec::MapSpec& spec) {
       .at_least("value_size", spec.value_size, 1)
       .at_most("value_size", spec.value_size, kMaxPerCpuValue, E2BIG)
       .equal("max_entries", spec.max_entries, 0)
-      .done();
-}
-
-Result<> user_ring(const exec::MapSpec& spec) {
-  constexpr std::uint32_t kPage = 4096;
-  return Checks(spec)
-      .equal("key_size", spec.key_size, 0)
-      .equal("value_size", spec.value_size, 0)
-      .require(std::has_single_bit(spec.max_entries) && spec.max_entries % kPage == 0,
-               "max_entries must be a power of two and whole pages")
       .done();
 }
 
@@ -153,26 +114,17 @@ struct Row {
   Result<> (*check)(const exec::MapSpec&);
 };
 constexpr Row kRows[] = {
-    {MapType::cpumap, one_or_two_words},
     {MapType::sockmap, one_or_two_words},
     {MapType::reuseport_sockarray, one_or_two_words},
-    {MapType::xskmap, word_to_word},
-    {MapType::cgroup_array, word_to_word},
     {MapType::array_of_maps, word_to_word},
     {MapType::hash_of_maps, maps_by_key},
-    {MapType::lru_percpu_hash, hash},
-    {MapType::queue, values_only},
-    {MapType::stack, values_only},
-    {MapType::bloom_filter, bloom},
     {MapType::sockhash, sockets_by_key},
-    {MapType::stack_trace, stack_traces},
     {MapType::sk_storage, local_storage},
     {MapType::inode_storage, local_storage},
     {MapType::task_storage, local_storage},
     {MapType::cgrp_storage, local_storage},
     {MapType::cgroup_storage, cgroup_storage},
     {MapType::percpu_cgroup_storage, cgroup_storage},
-    {MapType::user_ringbuf, user_ring},
 };
 
 }  // namespace

@@ -27,7 +27,9 @@ constexpr Row kRows[] = {
 // What bpf(2) checks before it asks the type.
 Result<> check_common(const exec::MapSpec& spec, const isa::MapRow& row, unsigned cpus) {
   if (auto checked = check_flags(spec, row, cpus); !checked) return checked;
-  return Checks(spec).equal("map_extra", spec.extra, 0).at_least("max_entries", spec.max_entries, 1).done();
+  const std::uint64_t extra =
+      spec.type == MapType::bloom_filter ? 0 : spec.extra;  // the one type that has a use for it
+  return Checks(spec).equal("map_extra", extra, 0).at_least("max_entries", spec.max_entries, 1).done();
 }
 
 }  // namespace
