@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // STACK_TRACE: ids, collisions and what user space reads; and that the ids are the kernel's, by stacks that it took.
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <map>
 #include <numeric>
 #include <set>
@@ -183,6 +185,63 @@ TEST(MapsStackTrace, MemoryDoesNotGrow) {
   }
   EXPECT_LE(stacks.map().usage().entries, 16U);
   EXPECT_LE(stacks.map().usage().bytes, empty + 16 * (8 + 64));
+}
+
+// Buckets in a std::map, stacks as they are kept: the map's depth, the flags and the nodes that are left.
+class StackModel {
+ public:
+  explicit StackModel(const MapSpec& spec) : spec_(spec), buckets_(std::bit_ceil(spec.max_entries)) {}
+  std::int64_t put(Stack stack, std::uint64_t flags) {
+    const std::size_t skip = flags & BPF_F_SKIP_FIELD_MASK;
+    stack.resize(std::min({stack.size(), spec_.value_size / 8 + skip, std::size_t{127}}));
+    if (stack.size() <= skip) return -EFAULT;
+    stack.erase(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(skip));
+    const std::uint32_t hash = jhash(stack.data(), stack.size() * 8, 0), id = hash % buckets_;
+    const auto old = held.find(id);
+    if (old != held.end() && (flags & BPF_F_FAST_STACK_CMP) != 0 &&
+        jhash(old->second.data(), old->second.size() * 8, 0) == hash) {
+      return id;
+    }
+    if (old != held.end() && old->second == stack) return id;
+    if (old != held.end() && (flags & BPF_F_REUSE_STACKID) == 0) return -EEXIST;
+    if (held.size() == spec_.max_entries) return -ENOMEM;
+    held[id] = stack;
+    return id;
+  }
+
+  std::map<std::uint32_t, Stack> held;
+
+ private:
+  MapSpec spec_;
+  std::uint32_t buckets_;
+};
+
+TEST(MapsStackTrace, AnswersLikeTheModel) {
+  for (const std::uint32_t entries : {1U, 5U, 16U, 100U}) {
+    const MapSpec spec = spec_of(6, entries);
+    StackMap stacks(spec);
+    StackModel model(spec);
+    Random random(entries);
+    for (int i = 0; i < 3000; ++i) {
+      SCOPED_TRACE(std::to_string(entries) + " entries, step " + std::to_string(i));
+      const auto key = static_cast<std::uint32_t>(below(random, entries * 2 + 2));
+      const auto expected = model.held.find(key);
+      const bool there = expected != model.held.end();
+      if (below(random, 4) == 0) {
+        const int absent = key < std::bit_ceil(entries) ? -ENOENT : -E2BIG;
+        ASSERT_EQ(stacks.map().erase(&key), there ? 0 : absent);
+        model.held.erase(key);
+      } else if (below(random, 3) == 0) {
+        ASSERT_EQ(stacks.get(key), there ? std::optional(expected->second) : std::nullopt);
+      } else {
+        constexpr std::uint64_t kFlags[] = {0, 0, BPF_F_REUSE_STACKID, BPF_F_FAST_STACK_CMP, BPF_F_USER_STACK};
+        const std::uint64_t flags = kFlags[below(random, std::size(kFlags))] | below(random, 3);
+        const Stack stack = stack_of(below(random, entries * 2), below(random, 9));
+        ASSERT_EQ(stacks.put(stack, flags), model.put(stack, flags));
+      }
+      ASSERT_EQ(stacks.map().usage().entries, model.held.size());
+    }
+  }
 }
 
 // ---- the kernel's ------------------------------------------------------------------------------------------------

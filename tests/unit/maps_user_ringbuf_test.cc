@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include <deque>
 #include <limits>
 
 #include "maps_testing.h"
@@ -130,6 +131,26 @@ TEST_F(UserRing, FlagsAreTheKernels) {
   ASSERT_TRUE(submit("a"));
   EXPECT_EQ(drain(4), -EINVAL);
   EXPECT_EQ(drain(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP), 1);
+}
+
+TEST_F(UserRing, RandomTrafficGoesThroughLikeAQueue) {
+  Random random(9);
+  std::deque<Bytes> sent;
+  for (int i = 0; i < 5000; ++i) {
+    SCOPED_TRACE(i);
+    if (below(random, 3) != 0) {
+      const Bytes sample(below(random, 700), static_cast<char>(random()));
+      const bool discarded = below(random, 5) == 0;
+      if (submit(sample, discarded ? BPF_RINGBUF_DISCARD_BIT : 0) && !discarded) sent.push_back(sample);
+      continue;
+    }
+    const std::size_t most = 1 + below(random, 6), expected = std::min(most, sent.size());
+    ASSERT_EQ(drain(0, most), static_cast<std::int64_t>(expected));
+    for (const Bytes& sample : samples_) {
+      ASSERT_EQ(sample, sent.front());
+      sent.pop_front();
+    }
+  }
 }
 
 // ---- what it may not ---------------------------------------------------------------------------------------------
