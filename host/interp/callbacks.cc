@@ -28,22 +28,34 @@ bool Machine::pass_callback(Call& call, unsigned index) {
   return bad_argument(call, index, "a function of the program");
 }
 
-// Memory that is lent for one call is no memory afterwards; map values stay.
+// What a callback finds in a register. Memory that is lent for one call is no memory afterwards; map values stay.
 std::uint64_t Machine::guest_of(const exec::CallbackArgument& argument, std::vector<GuestAddress>& lent) {
   using Kind = exec::CallbackArgument::Kind;
   auto* host = reinterpret_cast<std::byte*>(argument.value);
   auto* map = const_cast<exec::Map*>(argument.map);
-  if (argument.kind == Kind::number || (host == nullptr && map == nullptr)) return argument.value;
+  if (argument.kind == Kind::number) return argument.value;
   if (argument.kind == Kind::map) return memory_.known(map, {.kind = RegionKind::map, .map = map});
   if (map != nullptr) return memory_.map_value(*map, host);
   const bool dynptr = argument.kind == Kind::dynptr;
-  lent.push_back(
+  const GuestAddress address =
       memory_.add_transient({.kind = RegionKind::memory,
                              .readable = true,
                              .writable = argument.writable && !dynptr,
                              .base = host,
-                             .end = static_cast<std::int64_t>(dynptr ? sizeof(exec::Dynptr) : argument.size)}));
-  return lent.back();
+                             .end = static_cast<std::int64_t>(dynptr ? sizeof(exec::Dynptr) : argument.size)});
+  if (address != 0) lent.push_back(address);
+  return address;
+}
+
+bool Machine::pass_to_callback(std::span<const exec::CallbackArgument> arguments, std::vector<GuestAddress>& lent) {
+  r_ = {};
+  defined_ = 0;
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    r_[i + 1] = guest_of(arguments[i], lent);
+    defined_ |= bit(i + 1);
+    if (r_[i + 1] == 0 && arguments[i].kind != exec::CallbackArgument::Kind::number) return stop_for_regions();
+  }
+  return true;
 }
 
 std::optional<std::uint64_t> Machine::call(std::uint64_t function, std::span<const exec::CallbackArgument> arguments) {
@@ -59,13 +71,8 @@ std::optional<std::uint64_t> Machine::call(std::uint64_t function, std::span<con
   const Assertions::State watched = assertions_.suspend();
   std::vector<GuestAddress> lent;
 
+  if (!pass_to_callback(arguments, lent)) return std::nullopt;
   base_ = ++depth_;
-  r_ = {};
-  defined_ = 0;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    r_[i + 1] = guest_of(arguments[i], lent);
-    defined_ |= bit(static_cast<unsigned>(i) + 1);
-  }
   next_ = static_cast<std::uint32_t>(Memory::offset(function));
   enter_stack();
   execute_checked();

@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "exec/host_helpers.h"
+#include "exec/spin_lock.h"
 #include "interp/machine.h"
 
 namespace forager::interp {
@@ -86,8 +88,7 @@ bool Machine::give_result(const Call& call, std::uint64_t value) {
     default:
       return stop(ErrorKind::bug, EINVAL, fmt::format("the result of bpf_{} cannot be passed", call.helper.row->name));
   }
-  return value == 0 || r_[0] != 0 ||
-         stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
+  return value == 0 || r_[0] != 0 || stop_for_regions();
 }
 
 // What a lookup gives: of a map of maps a map, of a map of sockets a socket, else a value.
@@ -117,8 +118,9 @@ std::uint64_t Machine::give_slice(const Call& call, std::byte* slice) {
                                                       .writable = true,
                                                       .base = slice,
                                                       .end = static_cast<std::int64_t>(call.record_size)});
-  const auto* dynptr = reinterpret_cast<const exec::Dynptr*>(call.host[0]);
-  slices_.push_back({.entry = dynptr->entry, .address = address});
+  exec::Dynptr dynptr;
+  std::memcpy(&dynptr, reinterpret_cast<const void*>(call.host[0]), sizeof(dynptr));
+  slices_.push_back({.entry = dynptr.entry, .address = address});
   return address;
 }
 
@@ -339,11 +341,7 @@ bool Machine::jump_to(const exec::ProgramSlot& slot) {
 
 // What the invocation held, which is nothing where the program came to its end by itself.
 void Machine::let_go() {
-  if (run_.spin_lock != nullptr) __atomic_store_n(std::exchange(run_.spin_lock, nullptr), 0, __ATOMIC_RELEASE);
-  for (exec::DynptrMemory& memory : run_.dynptrs.entries()) {
-    if (memory.ring == nullptr || memory.ended) continue;
-    memory.ring->commit(memory.base, 0, true);
-  }
+  if (run_.spin_lock != nullptr) exec::unlock_value(*std::exchange(run_.spin_lock, nullptr));
   run_.dynptrs.clear();
   run_.held.clear();
   slices_.clear();
@@ -351,6 +349,9 @@ void Machine::let_go() {
 
 // Records that the program left open would block their ring for good.
 void Machine::close_records() {
+  for (const exec::DynptrMemory& memory : run_.dynptrs.entries()) {
+    if (memory.ring != nullptr && !memory.ended) run_.open_records.push_back({memory.base, memory.ring});
+  }
   if (run_.open_records.empty()) return;
   if (trap_ == nullptr) {
     std::ignore = stop(ErrorKind::rejected, EINVAL,

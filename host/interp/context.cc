@@ -137,7 +137,7 @@ bool Machine::move_packet(const Edges& old) {
   }
   memory_.end(packet_, "a helper that moves the packet was called since");
   add_packet();
-  return packet_ != 0 || stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
+  return packet_ != 0 || stop_for_regions();
 }
 
 Machine::Edges Machine::edges() const {

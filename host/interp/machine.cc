@@ -144,6 +144,10 @@ bool Machine::stop(const Span& span, u64 size, Use use) {
   return stop(ErrorKind::rejected, EACCES, describe(span, size, use));
 }
 
+bool Machine::stop_for_regions() {
+  return stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
+}
+
 // ---- the loop ----
 
 template <Checking kChecking>

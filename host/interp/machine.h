@@ -87,6 +87,7 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] bool check_registers(const Step& s);
   [[nodiscard]] bool stop(ErrorKind kind, int error, std::string message);
   [[nodiscard]] bool stop(const Span& span, std::uint64_t size, Use use);
+  [[nodiscard]] bool stop_for_regions();
   template <class T, bool kSign>
   [[nodiscard]] bool load_memory(const Step& s);
   template <class T>
@@ -109,6 +110,8 @@ class Machine : private exec::ProgramCalls {
                                                   std::span<const exec::CallbackArgument> arguments) override;
   [[nodiscard]] exec::TimerCallback keep(std::uint64_t function) const override;
   [[nodiscard]] bool pass_callback(Call& call, unsigned index);
+  [[nodiscard]] bool pass_to_callback(std::span<const exec::CallbackArgument> arguments,
+                                      std::vector<GuestAddress>& lent);
   [[nodiscard]] std::uint64_t guest_of(const exec::CallbackArgument& argument, std::vector<GuestAddress>& lent);
 
   // context.cc

@@ -118,7 +118,7 @@ HashTable::Hit HashTable::find(const void* key) const {
 
 bool HashTable::read(const void* key, void* value) const {
   while (const Hit hit = find(key)) {
-    copy_out(value, this->value(hit.node), shape_.value_size);
+    copy_value_out(hit.node, value);
     if (unchanged(hit)) return true;
   }
   return false;
@@ -144,6 +144,7 @@ void HashTable::unlink(std::uint32_t bucket, NodeId node) {
 void HashTable::depart(Stripe& stripe, NodeId node) {
   stripe.departures.store(stripe.departures.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   version(node).store(version(node).load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  if (on_departure_) on_departure_(value(node));
 }
 
 bool HashTable::evict(NodeId node) {
@@ -169,7 +170,7 @@ HashTable::Entry::Entry(HashTable& table, const void* key, std::uint64_t hash)
 // The node is in no chain, its version even.
 void HashTable::Entry::fill(NodeId node, const void* value) {
   copy_in(table_.key_at(node), key_, table_.shape_.key_size);
-  if (value != nullptr) copy_in(table_.value(node), value, table_.shape_.value_size);
+  if (value != nullptr) table_.copy_value_in(node, value);
 }
 
 void HashTable::Entry::join(NodeId node, NodeId next, std::atomic_ref<std::uint32_t> link) {
@@ -254,20 +255,26 @@ int HashTable::erase(const void* key) {
   return 0;
 }
 
-int HashTable::next_key(const void* key, void* next) {
-  std::uint32_t bucket = 0;
-  if (key != nullptr) {
-    const std::uint64_t hash = hash_of(key);
-    const bool remembered = cursors_.use(hash);
-    if (!remembered && !find(key)) key = nullptr;
-    if (key != nullptr) bucket = bucket_of(hash);
-  }
-  for (; bucket <= mask_; ++bucket, key = nullptr) {
-    if (!least_in(bucket, key, next)) continue;
-    cursors_.remember(hash_of(static_cast<const void*>(next)));
-    return 0;
+// Copies the first key of this bucket and those behind it, in this one only what comes after `after_key`.
+int HashTable::first_from(std::uint32_t bucket, const void* after_key, void* next) {
+  for (; bucket <= mask_; ++bucket, after_key = nullptr) {
+    if (least_in(bucket, after_key, next)) return 0;
   }
   return -ENOENT;
+}
+
+int HashTable::next_in_order(const void* key, void* next) {
+  return first_from(key == nullptr ? 0 : bucket_of(hash_of(key)), key, next);
+}
+
+int HashTable::next_key(const void* key, void* next) {
+  if (key != nullptr) {
+    const bool remembered = cursors_.use(hash_of(key));
+    if (!remembered && !find(key)) key = nullptr;
+  }
+  const int error = next_in_order(key, next);
+  if (error == 0) cursors_.remember(hash_of(static_cast<const void*>(next)));
+  return error;
 }
 
 }  // namespace forager::maps

@@ -13,10 +13,15 @@
 namespace forager::maps {
 namespace {
 
-class LruHashMap final : public exec::Map {
+class LruHashMap final : public exec::Map, public exec::Elements {
  public:
-  explicit LruHashMap(exec::MapSpec spec) : Map(std::move(spec)) {}
-  [[nodiscard]] Result<> open() { return keys_.open(hash_shape(spec())); }
+  explicit LruHashMap(exec::MapSpec spec) : Map(std::move(spec)), fields_(this->spec()) { abilities_.elements = this; }
+  [[nodiscard]] Result<> open() {
+    HashShape shape = hash_shape(spec());
+    if (fields_.any()) shape.fields = &fields_;
+    if (fields_.timers()) keys_.table().on_departure([this](std::byte* value) { release_value(value); });
+    return keys_.open(shape);
+  }
 
   void* lookup(const void* key, unsigned) override {
     const auto hit = keys_.use(key);
@@ -40,9 +45,25 @@ class LruHashMap final : public exec::Map {
 
   int write(const void* key, const void* value, std::uint64_t flags) override { return update(key, value, flags, 0); }
 
+  int take(const void* key, void* value, std::uint64_t flags) override {
+    if (flags != 0) return -EINVAL;
+    return keys_.table().take_out(key, [&](NodeId node) { keys_.table().copy_value_out(node, value); });
+  }
+
+  // exec::Elements
+  int next(const void* key, void* next) override { return keys_.table().next_in_order(key, next); }
+  void* peek(const void* key, unsigned) override {
+    const auto hit = keys_.table().find(key);
+    return hit ? keys_.table().value(hit.node) : nullptr;
+  }
+  void key_of(const void* value, void* key) const override {
+    keys_.table().copy_key(keys_.table().node_of(value), key);
+  }
+
   [[nodiscard]] exec::MapUsage usage() const override { return {keys_.table().entries(), keys_.table().bytes()}; }
 
  private:
+  ValueFields fields_;
   LruTable keys_;
 };
 

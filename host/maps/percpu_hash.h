@@ -21,9 +21,9 @@
 namespace forager::maps {
 
 template <class Keys>
-class PerCpuHashMap final : public exec::Map {
+class PerCpuHashMap final : public exec::Map, public exec::Elements {
  public:
-  explicit PerCpuHashMap(exec::MapSpec spec) : Map(std::move(spec)) {}
+  explicit PerCpuHashMap(exec::MapSpec spec) : Map(std::move(spec)) { abilities_.elements = this; }
 
   [[nodiscard]] Result<> open(unsigned cpus) {
     HashShape shape = hash_shape(spec());
@@ -59,6 +59,22 @@ class PerCpuHashMap final : public exec::Map {
       if (keys_.table().unchanged(hit)) return 0;
     }
     return -ENOENT;
+  }
+
+  int take(const void* key, void* value, std::uint64_t flags) override {
+    if (flags != 0) return -EINVAL;
+    return keys_.table().take_out(
+        key, [&](NodeId node) { locks_.of(node).read([&] { values_.copy_all_out(node, value); }); });
+  }
+
+  // exec::Elements
+  int next(const void* key, void* next) override { return keys_.table().next_in_order(key, next); }
+  void* peek(const void* key, unsigned cpu) override {
+    const auto hit = keys_.table().find(key);
+    return hit ? values_.at(hit.node, cpu) : nullptr;
+  }
+  void key_of(const void* value, void* key) const override {
+    keys_.table().copy_key(static_cast<NodeId>(values_.number_of(value)), key);
   }
 
   [[nodiscard]] exec::MapUsage usage() const override {
