@@ -47,10 +47,29 @@ void add_options(const verifier::Options& general, verifier::Options& own) {
 
 }  // namespace
 
+Runtime::Runtime(exec::Environment host)
+    : environment(std::move(host)),
+      timers_(environment, [this](const verifier::VerifiedProgram& program) { return owner_of(program); }) {
+  environment.timers = &timers_;
+}
+
+std::shared_ptr<const void> Runtime::owner_of(const verifier::VerifiedProgram& program) const {
+  for (auto id = programs_.next(0); id; id = programs_.next(*id)) {
+    auto object = programs_.find(*id);
+    if (object != nullptr && object->verified.get() == &program) return object;
+  }
+  return nullptr;
+}
+
 Result<std::shared_ptr<MapObject>> Runtime::create_map(const program::MapSpec& spec, MapBtf btf) {
   auto map = (settings.verify_only ? maps::declare : maps::create)(spec, environment.cpus);
   if (!map) return std::unexpected(std::move(map.error()));
-  return maps_.make(std::move(*map), std::move(btf));
+  auto object = maps_.make(std::move(*map), std::move(btf));
+  const auto& fields = object->spec().fields;
+  const bool timed =
+      std::ranges::find(fields, program::ValueField::Kind::timer, &program::ValueField::kind) != fields.end();
+  if (timed) object->use_timers(timers_);
+  return object;
 }
 
 Result<std::shared_ptr<ProgramObject>> Runtime::load_program(ProgramRequest request, verifier::Report* report) {

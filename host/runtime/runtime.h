@@ -20,6 +20,7 @@
 #include "runtime/id_table.h"
 #include "runtime/objects.h"
 #include "runtime/placement.h"
+#include "runtime/timers.h"
 #include "verifier/verify.h"
 
 namespace forager::runtime {
@@ -53,7 +54,7 @@ struct Settings {
 
 class Runtime {
  public:
-  explicit Runtime(exec::Environment host = host_environment()) : environment(std::move(host)) {}
+  explicit Runtime(exec::Environment host = host_environment());
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -75,6 +76,7 @@ class Runtime {
   [[nodiscard]] const IdTable<ProgramObject>& programs() const { return programs_; }
   [[nodiscard]] const IdTable<BtfObject>& btfs() const { return btfs_; }
   [[nodiscard]] const IdTable<LinkObject>& links() const { return links_; }
+  [[nodiscard]] TimerQueue& timers() { return timers_; }
 
   exec::Environment environment;
   Settings settings;
@@ -82,12 +84,14 @@ class Runtime {
  private:
   [[nodiscard]] Result<std::shared_ptr<ProgramObject>> verify_and_add(ProgramRequest& request,
                                                                       verifier::Report& report);
+  [[nodiscard]] std::shared_ptr<const void> owner_of(const verifier::VerifiedProgram& program) const;
 
   IdTable<MapObject> maps_;
   IdTable<ProgramObject> programs_;
   IdTable<BtfObject> btfs_;
   IdTable<LinkObject> links_;
   AttachPoints points_;
+  TimerQueue timers_;  // first to go: it holds programs
 };
 
 }  // namespace forager::runtime

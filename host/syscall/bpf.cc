@@ -5,9 +5,11 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <span>
+#include <tuple>
 
 #include "syscall/commands.h"
 #include "syscall/messages.h"
@@ -96,7 +98,11 @@ void start_afresh() {
 
 Process& process() {
   if (of_child != nullptr) return *of_child;
-  static auto* const kProcess = new Process;
+  static auto* const kProcess = [] {
+    // Callbacks of timers would run into the destruction of what they use.
+    std::ignore = std::atexit([] { process().runtime.timers().stop(); });
+    return new Process;
+  }();
   return *kProcess;
 }
 

@@ -53,7 +53,8 @@ long map_ring(const maps::RingMap& ring, const MappingRequest& request) {
 
 long map_map(const runtime::MapObject& map, const MappingRequest& request) {
   const auto* ring = dynamic_cast<const maps::RingMap*>(map.map.get());
-  if (ring == nullptr && map.spec().type != isa::MapType::array) return -kNotSupported;
+  const bool array = map.spec().type == isa::MapType::array && map.spec().fields.empty();
+  if (ring == nullptr && !array) return -kNotSupported;
   if (!shared(request)) return -EINVAL;
   if (!may_read(request.fd) || (writable(request) && !may_write(request.fd))) return -EACCES;
   if (writable(request) && map.frozen()) return -EPERM;
