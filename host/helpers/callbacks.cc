@@ -33,9 +33,9 @@ std::optional<u64> visit(RunContext& run, u64 function, exec::Map& of, const std
 
 }  // namespace
 
-// The count is compared whole, as in the loop that Linux's verifier puts in place of the call; the helper behind it
-// takes 32 bits.
-u64 loop(RunContext& run, u64 count, u64 function, u64 context, u64 flags, u64) {
+// The count is 32 bits.
+u64 loop(RunContext& run, u64 rounds, u64 function, u64 context, u64 flags, u64) {
+  const auto count = static_cast<std::uint32_t>(rounds);
   if (flags != 0) return result(-EINVAL);
   if (count > kMaxLoops) return result(-E2BIG);
   for (u64 i = 0; i < count; ++i) {

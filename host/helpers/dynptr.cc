@@ -44,11 +44,26 @@ Part part_of(RunContext& run, u64 address, u64 offset, u64 length) {
   return {.begin = memory->base + dynptr.offset + from, .error = 0};
 }
 
+// A dynptr of this memory. A program that makes one of the same memory again and again has one entry of it.
+Dynptr add(RunContext& run, const DynptrMemory& memory) {
+  const auto& entries = run.dynptrs.entries();
+  const bool again = memory.ring == nullptr && !entries.empty() && entries.back().ring == nullptr &&
+                     entries.back().base == memory.base && entries.back().size == memory.size;
+  return again ? Dynptr{.entry = entries.size(), .size = memory.size} : run.dynptrs.add(memory);
+}
+
+// Entries of records that ended are used again, the last ones first.
+void forget_ended(RunContext& run) {
+  auto& entries = run.dynptrs.entries();
+  while (!entries.empty() && entries.back().ended) entries.pop_back();
+}
+
 u64 end_record(RunContext& run, u64 address, u64 flags, bool discard) {
   DynptrMemory* memory = run.dynptrs.find(load(address));
   if (memory == nullptr || memory->ring == nullptr) return 0;
   memory->ring->commit(memory->base, flags, discard);
   memory->ended = true;
+  forget_ended(run);
   return make(address, {}, 0);
 }
 
@@ -57,7 +72,7 @@ u64 end_record(RunContext& run, u64 address, u64 flags, bool discard) {
 u64 dynptr_from_mem(RunContext& run, u64 data, u64 size, u64 flags, u64 to, u64) {
   const int error = check_size(size) != 0 ? -E2BIG : flags != 0 ? -EINVAL : 0;
   if (error != 0) return make(to, {}, error);
-  const Dynptr made = run.dynptrs.add({.base = pointer<std::byte>(data), .size = static_cast<std::uint32_t>(size)});
+  const Dynptr made = add(run, {.base = pointer<std::byte>(data), .size = static_cast<std::uint32_t>(size)});
   return make(to, made, made.entry == 0 ? -ENOMEM : 0);
 }
 
@@ -91,7 +106,7 @@ u64 ringbuf_reserve_dynptr(RunContext& run, u64 a, u64 size, u64 flags, u64 to, 
   const auto bytes = static_cast<std::uint32_t>(size);
   auto* record = static_cast<std::byte*>(ring->reserve(bytes));
   if (record == nullptr) return make(to, {}, -EINVAL);
-  const Dynptr made = run.dynptrs.add({.base = record, .size = bytes, .ring = ring});
+  const Dynptr made = add(run, {.base = record, .size = bytes, .ring = ring});
   if (made.entry == 0) ring->commit(record, 0, true);
   return make(to, made, made.entry == 0 ? -ENOMEM : 0);
 }

@@ -36,7 +36,13 @@ bool Machine::call_helper(const Step& s) {
   return invoke(call);
 }
 
+// Who holds a spin lock calls nothing: the helper may want the same lock, or call back.
 bool Machine::invoke(Call& call) {
+  const bool unlocks = call.helper.row->id == static_cast<std::uint32_t>(exec::HelperId::spin_unlock);
+  if (run_.spin_lock != nullptr && !unlocks) {
+    return stop(ErrorKind::rejected, EINVAL,
+                fmt::format("bpf_{} is called while the program holds a spin lock", call.helper.row->name));
+  }
   const Edges before = edges();
   const auto& [a, b, c, d, e] = call.host;
   const std::uint64_t value = call.helper.function(run_, a, b, c, d, e);
@@ -120,14 +126,14 @@ std::uint64_t Machine::give_slice(const Call& call, std::byte* slice) {
                                                       .end = static_cast<std::int64_t>(call.record_size)});
   exec::Dynptr dynptr;
   std::memcpy(&dynptr, reinterpret_cast<const void*>(call.host[0]), sizeof(dynptr));
-  slices_.push_back({.entry = dynptr.entry, .address = address});
+  if (dynptr.entry != 0 && address != 0) slices_.push_back({.entry = dynptr.entry, .address = address});
   return address;
 }
 
 void Machine::end_slices() {
   const auto& entries = run_.dynptrs.entries();
   std::erase_if(slices_, [&](const Slice& slice) {
-    if (slice.entry == 0 || slice.entry > entries.size() || !entries[slice.entry - 1].ended) return false;
+    if (slice.entry <= entries.size() && !entries[slice.entry - 1].ended) return false;
     memory_.end(slice.address, "its dynptr was submitted or discarded");
     return true;
   });

@@ -10,13 +10,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "application.h"
 #include "values.h"
 #include "values.skel.h"
 
@@ -28,12 +28,6 @@ enum { kMaxCpus = 4096, kCalls = 200 };
 static const __u64 kYear = 365ULL * 24 * 3600 * 1000000000;
 
 static struct values_bpf* skeleton;
-
-static long check(const char* what, long result) {
-  if (result >= 0) return result;
-  printf("%s failed: %s\n", what, strerror((int)-result));
-  exit(1);
-}
 
 // ---- numbers that repeat -------------------------------------------------------------------------------------------
 
@@ -311,7 +305,8 @@ static void run_timers(const struct bpf_program* program, const struct bpf_map* 
   wait_for(map, 1, 2);
   printf("over: start %ld\n", operate(program, 1, kStart, 1, BPF_F_TIMER_ABS));
   wait_for(map, 1, 3);
-  printf("cancel %ld, start %ld\n", operate(program, 1, kCancel, 0, 0), operate(program, 1, kStart, 1000, 0));
+  printf("cancel %ld, ", operate(program, 1, kCancel, 0, 0));
+  printf("start %ld\n", operate(program, 1, kStart, 1000, 0));
 
   operate(program, 2, kInit, CLOCK_MONOTONIC, 0);
   operate(program, 2, kSetCallback, 1, 0);
@@ -342,17 +337,6 @@ static void keep_program(void) {
     if (!gone) close(again), usleep(1000);
   }
   printf("gone with the map's last user: %d\n", gone);
-}
-
-// Programs see the per-CPU values of one CPU.
-static void stay_on_one_cpu(void) {
-  cpu_set_t allowed, one;
-  int cpu = 0;
-  check("affinity", sched_getaffinity(0, sizeof allowed, &allowed));
-  while (!CPU_ISSET(cpu, &allowed)) cpu++;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  check("affinity", sched_setaffinity(0, sizeof one, &one));
 }
 
 int main(void) {

@@ -69,7 +69,26 @@ TEST(SpinLock, AProgramDoesNotWaitForItself) {
   const Map map = make_locked();
   const Rig rig{.unverified = true, .maps = {map}};
   EXPECT_THAT(trap_of(run(rig, kValue + kLock + kLock + kUnlock + "r0 = 0\nexit")),
-              StartsWith("bpf_spin_lock by a program that holds a lock already"));
+              StartsWith("bpf_spin_lock is called while the program holds a spin lock"));
+  EXPECT_EQ(lock_of(map), 0U);
+}
+
+TEST(SpinLock, IsNotTakenTwiceOnAnyEngine) {
+  const Map map = make_locked();
+  exec::RunContext run;
+  const auto lock = reinterpret_cast<std::uint64_t>(&lock_of(map));
+  const exec::HelperFn take = table()[93];
+  take(run, lock, 0, 0, 0, 0);
+  EXPECT_EQ(run.fault, nullptr);
+  take(run, lock, 0, 0, 0, 0);
+  EXPECT_STREQ(run.fault, "bpf_spin_lock by a program that holds a lock already");
+}
+
+TEST(SpinLock, IsHeldOverNoOtherHelper) {
+  const Map map = make_locked();
+  const std::string update = "r1 = map[0] ll\nr2 = r10\nr2 += -4\nr3 = r6\nr4 = 4\ncall bpf_map_update_elem\n";
+  EXPECT_THAT(trap_of(run({.unverified = true, .maps = {map}}, kValue + kLock + update + kUnlock + "r0 = 0\nexit")),
+              StartsWith("bpf_map_update_elem is called while the program holds a spin lock"));
   EXPECT_EQ(lock_of(map), 0U);
 }
 

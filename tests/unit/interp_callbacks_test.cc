@@ -124,14 +124,13 @@ std::uint64_t sum_of(std::uint64_t entries) {
 }
 
 TEST_P(Callbacks, EachElementOfAMapIsVisitedOnce) {
+  const std::string text =
+      "*(u64 *)(r10 -8) = 0\n" + kEach + "r0 *= 1000000\nr1 = *(u64 *)(r10 -8)\nr0 += r1\nexit" + kSumElements;
   for (const auto type : {isa::MapType::array, isa::MapType::percpu_array, isa::MapType::hash,
-                          isa::MapType::percpu_hash, isa::MapType::lru_hash}) {
+                          isa::MapType::percpu_hash, isa::MapType::lru_hash, isa::MapType::lru_percpu_hash}) {
     const MapRef map = make_map(type, 50);
     fill(*map, 50);
-    EXPECT_EQ(
-        result("*(u64 *)(r10 -8) = 0\n" + kEach + "r0 *= 1000000\nr1 = *(u64 *)(r10 -8)\nr0 += r1\nexit" + kSumElements,
-               {map}),
-        50U * 1000000U + sum_of(50));
+    EXPECT_EQ(result(text, {map}), 50U * 1000000U + sum_of(50));
   }
 }
 

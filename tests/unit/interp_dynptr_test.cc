@@ -190,6 +190,21 @@ TEST_P(Dynptrs, RecordsOfAStoppedProgramAreDiscarded) {
   EXPECT_TRUE(ring->committed.empty());
 }
 
+TEST_P(Dynptrs, AreMadeAsOftenAsAProgramLikes) {
+  // More often than an invocation may have dynptrs at a time.
+  const auto values = make_array(32);
+  const std::string text = kValue +
+                           "*(u64 *)(r10 -32) = r6\nr1 = 0x120000\nr2 = subprog[again] ll\nr3 = r10\nr3 += -32\n"
+                           "r4 = 0\ncall bpf_loop\nexit\n"
+                           "again: r1 = *(u64 *)(r2 +0)\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\n"
+                           "call bpf_dynptr_from_mem\nr0 &= 1\nexit";
+  Rig rig{.checked = GetParam().checked, .unverified = true, .maps = {values}};
+  rig.budget = std::uint64_t{1} << 28;
+  const Frame frame = run(rig, text);
+  EXPECT_EQ(trap_of(frame), "");
+  EXPECT_EQ(frame.return_value, 0x120000U);
+}
+
 TEST_P(Dynptrs, AcrossACallback) {
   const auto ring = std::make_shared<FakeRing>();
   // A callback fills the record of its caller's dynptr.
