@@ -47,6 +47,7 @@ struct FrameClone {
   std::vector<std::byte> packet;
 };
 
+struct Event;
 struct Skb;
 struct Task;
 class Socket;
@@ -82,6 +83,7 @@ class Frame {
   std::uint64_t timestamp_ns = 0;                     // of the capture
   std::shared_ptr<Skb> skb;                           // of program types that see a __sk_buff (exec/skb.h)
   std::shared_ptr<Socket> socket;                     // the context's `sk`, null = none (exec/socket.h)
+  std::shared_ptr<Event> event;                       // of program types that see no packet (exec/event.h)
   std::shared_ptr<const Task> task;                   // whose event it is; null = the environment's (exec/task.h)
 
   // Results of the last run.

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "helpers/functions.h"
+#include "helpers/task.h"
 
 namespace forager::helpers {
 namespace {
@@ -20,9 +21,8 @@ constexpr std::size_t kMaxFrames = 127;  // sysctl kernel.perf_event_max_stack, 
 template <class Use>
 auto with_stack(const RunContext& run, u64 flags, Use use) {
   const bool user = (flags & BPF_F_USER_STACK) != 0;
-  const auto of = [&](const exec::Task& task) { return use(std::span(user ? task.user_stack : task.kernel_stack)); };
-  if (run.frame->task != nullptr) return of(*run.frame->task);
-  return of(run.environment->task ? run.environment->task() : exec::Task{});
+  return with_task(run,
+                   [&](const exec::Task& task) { return use(std::span(user ? task.user_stack : task.kernel_stack)); });
 }
 
 // The size of an entry of what the flags ask for; 0 if they make no sense.

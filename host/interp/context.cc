@@ -3,7 +3,8 @@
 // The frame as the program sees it: fields of the context, and the packet.
 //
 // Which accesses of a context exist is the tables' business (isa::check_access); here is what they yield. Scalars stand
-// in frame.context in uapi layout, packet pointers are made from the frame.
+// in frame.context in uapi layout, packet pointers are made from the frame. Contexts too long for that (a tracepoint's
+// record, the memory of a SYSCALL program) are the frame's packet bytes, and have no byte behind these.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,6 +25,19 @@ std::uint64_t extend(std::uint64_t value, std::uint32_t size, bool sign) {
 
 }  // namespace
 
+// Programs that see the kernel's own structure as their context may read it by address too (bpf_probe_read_kernel).
+void Machine::show_context(const isa::ProgTypeRow& type) {
+  using isa::ProgType;
+  constexpr ProgType kAsItIs[] = {ProgType::kprobe, ProgType::tracepoint, ProgType::raw_tracepoint,
+                                  ProgType::raw_tracepoint_writable};
+  exec::Frame& frame = *run_.frame;
+  const bool fits = type.context->size <= frame.context.size();
+  context_ = fits ? std::span<std::byte>(frame.context).first(type.context->size) : frame.packet();
+  Region& region = memory_.fixed(context_region_);
+  region.base = std::ranges::find(kAsItIs, type.type) != std::end(kAsItIs) ? context_.data() : nullptr;
+  region.end = region.base != nullptr ? std::ssize(context_) : type.context->size;
+}
+
 bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, bool sign) {
   const program::Source& program = unit_->program().source();
   const auto offset = static_cast<std::uint32_t>(span.offset);
@@ -43,8 +57,8 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
       value = packet_ + frame.data_meta();
       break;
     case isa::FieldKind::scalar:
-      if (offset + size > frame.context.size()) return stop(span, size, Use::read);
-      std::memcpy(&value, frame.context.data() + offset, size);
+      if (offset + size > context_.size()) return stop(span, size, Use::read);
+      std::memcpy(&value, context_.data() + offset, size);
       value = extend(value, size, sign);
       break;
     case isa::FieldKind::socket:
@@ -70,11 +84,10 @@ bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, s
   const auto offset = static_cast<std::uint32_t>(span.offset);
   const isa::ContextField* field = isa::check_access(
       {.type = program.type, .attach_type = program.attach_type, .offset = offset, .bytes = size, .store = true});
-  exec::Frame& frame = *run_.frame;
-  if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > frame.context.size()) {
+  if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > context_.size()) {
     return stop(span, size, Use::write);
   }
-  std::memcpy(frame.context.data() + offset, &value, size);
+  std::memcpy(context_.data() + offset, &value, size);
   return true;
 }
 

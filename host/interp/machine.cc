@@ -88,7 +88,7 @@ void Machine::start(exec::Frame& frame) {
 
 void Machine::start_entry() {
   const isa::ProgTypeRow* type = isa::find_prog_type(static_cast<u32>(unit_->program().type()));
-  memory_.fixed(context_region_).end = type->context->size;
+  show_context(*type);
   r_[1] = Memory::fixed_address(context_region_);
   defined_ = bit(1);
   if (type->type == isa::ProgType::raw_memory) start_raw_memory();

@@ -115,6 +115,7 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] std::uint64_t guest_of(const exec::CallbackArgument& argument, std::vector<GuestAddress>& lent);
 
   // context.cc
+  void show_context(const isa::ProgTypeRow& type);
   [[nodiscard]] bool load_packet(const Step& s, std::uint32_t size, std::uint64_t index);
   [[nodiscard]] bool load_context(const Step& s, const Span& span, std::uint32_t size, bool sign);
   [[nodiscard]] bool store_context(const Step& s, const Span& span, std::uint32_t size, std::uint64_t value);
@@ -170,7 +171,8 @@ class Machine : private exec::ProgramCalls {
   unsigned base_ = 0;  // the depth whose exit ends what is being executed: the program, or a callback
   unsigned tail_calls_ = 0;
   std::uint64_t executed_ = 0;
-  GuestAddress packet_ = 0;  // of the frame's buffer
+  GuestAddress packet_ = 0;       // of the frame's buffer
+  std::span<std::byte> context_;  // where its scalar fields stand
   std::array<Caller, isa::kMaxCallFrames> callers_{};
   std::vector<Slice> slices_;
   std::unique_ptr<Diagnostic> trap_;

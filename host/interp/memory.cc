@@ -101,7 +101,11 @@ Fault Memory::examine(const Span& span, std::uint64_t size, Use use, bool inside
 }
 
 bool Memory::read(std::uint64_t address, std::span<std::byte> to) const {
-  const Span span = access(address, to.size(), Use::read);
+  Span span = access(address, to.size(), Use::read);
+  if (span.fault == Fault::context && span.region->base != nullptr && span.offset >= 0 &&
+      span.offset + static_cast<std::int64_t>(to.size()) <= span.region->end) {
+    span = {.host = span.region->base + span.offset, .fault = Fault::none};
+  }
   if (span.fault == Fault::none) std::copy_n(span.host, to.size(), to.begin());
   return span.fault == Fault::none;
 }
