@@ -360,13 +360,9 @@ TEST_P(MapCommands, RingsShowTheirDataTwice) {
   munmap(reinterpret_cast<void*>(producer), 3 * page);
 }
 
-// Maps of maps are declared only, for the verifier; what may stand in them is checked as by Linux.
+// What may stand in maps of maps is checked as by Linux.
 class MapsOfMaps : public BpfTest {
  protected:
-  void SetUp() override {
-    BpfTest::SetUp();
-    if (!IsSkipped() && ours()) static_cast<OurSystem&>(system()).process.runtime.settings.verify_only = true;
-  }
   bpf_attr outer_attr(int inner, unsigned type = BPF_MAP_TYPE_ARRAY_OF_MAPS) {
     bpf_attr attr = map_attr(type, 4, 4, 2);
     attr.inner_map_fd = static_cast<__u32>(inner);
@@ -402,16 +398,6 @@ TEST_P(MapsOfMaps, TakeMapsLikeTheExample) {
   EXPECT_EQ(put(outer, 1, -1), -EBADF);
   EXPECT_EQ(put(outer, 2, inner()), -E2BIG);
   EXPECT_EQ(put(outer, 1, inner(), BPF_NOEXIST), -EINVAL);
-}
-
-// Only where programs are judged and never run.
-class MapsOfMapsHere : public BpfTest {};
-INSTANTIATE_TEST_SUITE_P(Here, MapsOfMapsHere, ::testing::Values(Whose::ours), name_of);
-
-TEST_P(MapsOfMapsHere, AreNotMadeWherePeopleRunThem) {
-  bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 2);
-  attr.inner_map_fd = static_cast<__u32>(create_map(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 2)));
-  EXPECT_EQ(bpf(BPF_MAP_CREATE, attr), -EINVAL);
 }
 
 }  // namespace
