@@ -64,11 +64,6 @@ class HashMap final : public exec::Map, public Buckets, public exec::Elements {
 
   int write(const void* key, const void* value, std::uint64_t flags) override { return update(key, value, flags, 0); }
 
-  [[nodiscard]] std::uint32_t buckets() const override { return table_.buckets(); }
-  std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) override {
-    return table_.keys_in(bucket, keys);
-  }
-
   int take(const void* key, void* value, std::uint64_t flags) override {
     if (const int error = fields_.check_read(flags); error != 0) return error;
     return table_.take_out(key, [&](NodeId node) { copy_guarded(node, value, flags); });
@@ -82,6 +77,8 @@ class HashMap final : public exec::Map, public Buckets, public exec::Elements {
   [[nodiscard]] exec::MapUsage usage() const override { return {table_.entries(), table_.bytes()}; }
 
  private:
+  HashTable& key_table() override { return table_; }
+
   // Values with a lock may be overwritten in place, so that a node's version alone does not prove a copy whole.
   void write_locked(NodeId node, const void* value) {
     fields_.guard(table_.value(node), kLock,

@@ -220,19 +220,35 @@ bool HashTable::after(NodeId a, const void* key) const {
   return false;
 }
 
-// Copies the bucket's least key after `after_key` (null: the least of all) to `next`; false if there is none.
-bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next) {
-  if (head(bucket).load(std::memory_order_acquire) == 0) return false;
-  const std::lock_guard guard(stripe_of(bucket).lock);
+// The node of the bucket's least key after `after_key` (null: the least of all); 0 if there is none.
+NodeId HashTable::least_node(std::uint32_t bucket, const void* after_key) const {
   NodeId least = 0;
-  for (NodeId node = head(bucket).load(std::memory_order_relaxed); node != 0;
-       node = this->next(node).load(std::memory_order_relaxed)) {
+  for (NodeId node = head(bucket).load(std::memory_order_acquire); node != 0;
+       node = next(node).load(std::memory_order_acquire)) {
     if (after_key != nullptr && !after(node, after_key)) continue;
     if (least == 0 || before(node, least)) least = node;
   }
-  if (least == 0) return false;
-  copy_out(next, key_at(least), shape_.key_size);
-  return true;
+  return least;
+}
+
+// Copies that key to `next`; false if there is none. Like find(), it is sure of what it saw if no node left meanwhile;
+// where writers leave it no peace, it takes their lock.
+bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next) {
+  constexpr int kTries = 8;
+  const auto copy_least = [&] {
+    const NodeId least = least_node(bucket, after_key);
+    if (least != 0) copy_out(next, key_at(least), shape_.key_size);
+    return least != 0;
+  };
+  const std::atomic<std::uint32_t>& departures = stripe_of(bucket).departures;
+  for (int i = 0; i < kTries; ++i) {
+    if (head(bucket).load(std::memory_order_acquire) == 0) return false;
+    const std::uint32_t seen = departures.load(std::memory_order_acquire);
+    const bool found = copy_least();
+    if (departures.load(std::memory_order_relaxed) == seen) return found;
+  }
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  return copy_least();
 }
 
 std::uint32_t HashTable::keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) {

@@ -159,6 +159,7 @@ class HashTable {
   [[nodiscard]] bool before(NodeId a, NodeId b) const;
   [[nodiscard]] bool after(NodeId a, const void* key) const;
   [[nodiscard]] int first_from(std::uint32_t bucket, const void* after_key, void* next);
+  [[nodiscard]] NodeId least_node(std::uint32_t bucket, const void* after_key) const;
   [[nodiscard]] bool least_in(std::uint32_t bucket, const void* after_key, void* next);
 
   HashShape shape_;

@@ -6,6 +6,7 @@
 // Tested by: tests/unit/maps_lru_test.cc, maps_concurrency_test.cc.
 #include <cerrno>
 
+#include "maps/buckets.h"
 #include "maps/hash_attributes.h"
 #include "maps/lru_table.h"
 #include "maps/types.h"
@@ -13,7 +14,7 @@
 namespace forager::maps {
 namespace {
 
-class LruHashMap final : public exec::Map, public exec::Elements {
+class LruHashMap final : public exec::Map, public exec::Elements, public Buckets {
  public:
   explicit LruHashMap(exec::MapSpec spec) : Map(std::move(spec)), fields_(this->spec()) { abilities_.elements = this; }
   [[nodiscard]] Result<> open() {
@@ -63,6 +64,8 @@ class LruHashMap final : public exec::Map, public exec::Elements {
   [[nodiscard]] exec::MapUsage usage() const override { return {keys_.table().entries(), keys_.table().bytes()}; }
 
  private:
+  HashTable& key_table() override { return keys_.table(); }
+
   ValueFields fields_;
   LruTable keys_;
 };

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "maps/buckets.h"
 #include "maps/hash_attributes.h"
 #include "maps/lru_table.h"
 #include "maps/percpu_values.h"
@@ -21,7 +22,7 @@
 namespace forager::maps {
 
 template <class Keys>
-class PerCpuHashMap final : public exec::Map, public exec::Elements {
+class PerCpuHashMap final : public exec::Map, public exec::Elements, public Buckets {
  public:
   explicit PerCpuHashMap(exec::MapSpec spec) : Map(std::move(spec)) { abilities_.elements = this; }
 
@@ -83,6 +84,8 @@ class PerCpuHashMap final : public exec::Map, public exec::Elements {
   }
 
  private:
+  HashTable& key_table() override { return keys_.table(); }
+
   // fill(node, present) writes the values of a key that is there already, or of a node that will be its entry.
   template <class Fill>
   int store(const void* key, std::uint64_t flags, Fill fill) {

@@ -44,7 +44,10 @@ class BatchCommands : public BpfTest {
   long fill(int fd, __u32 count) {
     std::vector<__u32> keys(count);
     std::vector<__u64> values(count);
-    for (__u32 i = 0; i < count; ++i) keys[i] = i, values[i] = 10 * i;
+    for (__u32 i = 0; i < count; ++i) {
+      keys[i] = i;
+      values[i] = 10 * i;
+    }
     BatchCall call = {.keys = keys.data(), .values = values.data(), .count = count};
     const long error = batch(BPF_MAP_UPDATE_BATCH, fd, call);
     EXPECT_EQ(call.count, count);
@@ -62,6 +65,10 @@ TEST_P(BatchCommands, TypesHaveTheirCommands) {
     std::array<long, 4> answers;
   } cases[] = {
       {map_attr(kHash, 4, 8, 4), {0, 0, 0, 0}},
+      {map_attr(BPF_MAP_TYPE_PERCPU_HASH, 4, 8, 4), {0, 0, 0, 0}},
+      {map_attr(BPF_MAP_TYPE_LRU_HASH, 4, 8, 4), {0, 0, 0, 0}},
+      {map_attr(BPF_MAP_TYPE_LRU_PERCPU_HASH, 4, 8, 4), {0, 0, 0, 0}},
+      {map_attr(BPF_MAP_TYPE_QUEUE, 0, 8, 4), {-524, -524, -524, -524}},
       {map_attr(kArray, 4, 8, 4), {0, -524, 0, -524}},
       {map_attr(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 4), {0, -524, 0, -524}},
       {map_attr(BPF_MAP_TYPE_LPM_TRIE, 8, 8, 4, BPF_F_NO_PREALLOC), {0, -524, 0, 0}},
@@ -175,7 +182,7 @@ class BatchedHashes : public BatchCommands {
 FORAGER_ON_BOTH(BatchedHashes);
 
 TEST_P(BatchedHashes, AreWalkedByBuckets) {
-  for (const unsigned type : {kHash}) {
+  for (const unsigned type : {kHash, unsigned{BPF_MAP_TYPE_LRU_HASH}}) {
     const int fd = hash(2048, type);
     ASSERT_EQ(fill(fd, 500), 0);
     EXPECT_EQ(walk(fd, 64, BPF_MAP_LOOKUP_BATCH), expected(500));
@@ -215,6 +222,22 @@ TEST_P(BatchedHashes, CursorsBeyondTheBucketsEnd) {
   call = {.out = &cursor, .keys = keys, .values = nullptr, .count = 4};
   EXPECT_EQ(batch(BPF_MAP_LOOKUP_BATCH, fd, call), -EFAULT);
   EXPECT_EQ(call.count, 0U);
+}
+
+TEST_P(BatchedHashes, PerCpuValuesAreWhole) {
+  const int fd = hash(16, BPF_MAP_TYPE_PERCPU_HASH);
+  const auto cpus = static_cast<unsigned>(libbpf_num_possible_cpus());
+  std::vector<__u32> keys = {7, 8};
+  std::vector<__u64> values(2 * std::size_t{cpus}), seen(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 100 + i;
+  BatchCall call = {.keys = keys.data(), .values = values.data(), .count = 2};
+  ASSERT_EQ(batch(BPF_MAP_UPDATE_BATCH, fd, call), 0);
+  __u32 cursor = 0;
+  call = {.out = &cursor, .keys = keys.data(), .values = seen.data(), .count = 2};
+  ASSERT_EQ(batch(BPF_MAP_LOOKUP_AND_DELETE_BATCH, fd, call), -ENOENT);
+  EXPECT_EQ(call.count, 2U);
+  if (keys[0] == 8) std::rotate(seen.begin(), seen.begin() + cpus, seen.end());
+  EXPECT_EQ(seen, values);
 }
 
 }  // namespace
