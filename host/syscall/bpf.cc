@@ -26,9 +26,10 @@ struct CommandRow {
 #define FORAGER_END(field) (offsetof(bpf_attr, field) + sizeof(bpf_attr::field))
 #define FORAGER_MEMBER_END(part, field) (offsetof(bpf_attr, part.field) + sizeof(decltype(bpf_attr::part)::field))
 
-// log_true_size and btf_log_true_size follow the last field that <linux/bpf.h> 6.1 has of these structures (Linux 6.4).
+// log_true_size and btf_log_true_size (Linux 6.4), value_type_btf_obj_fd and map_token_fd (6.9) follow the last field
+// that <linux/bpf.h> 6.1 has of these structures.
 constexpr CommandRow kCommands[] = {
-    {BPF_MAP_CREATE, FORAGER_END(map_extra), map_create},
+    {BPF_MAP_CREATE, FORAGER_END(map_extra) + 2 * sizeof(__s32), map_create},
     {BPF_MAP_LOOKUP_ELEM, FORAGER_END(flags), map_lookup},
     {BPF_MAP_UPDATE_ELEM, FORAGER_END(flags), map_update},
     {BPF_MAP_DELETE_ELEM, FORAGER_END(key), map_delete},

@@ -39,13 +39,8 @@ long write_plain(const Call&, MapObject& map, const std::byte* key, const std::b
   return map.map->write(key, value, flags);
 }
 long erase_plain(const Call&, MapObject& map, const std::byte* key) { return map.map->erase(key); }
-// Where a type has no such step of its own: of several callers exactly one gets the key, the one whose deletion
-// succeeds, and an update between the reading and the deletion is lost with it, as if it had come before them.
-long take_plain(const Call& call, MapObject& map, const std::byte* key, std::byte* value, std::uint64_t flags) {
-  const int taken = map.map->take(key, value, flags);
-  if (taken != -kNotSupported) return taken;
-  const long error = read_plain(call, map, key, value, flags);
-  return error != 0 ? error : erase_plain(call, map, key);
+long take_plain(const Call&, MapObject& map, const std::byte* key, std::byte* value, std::uint64_t flags) {
+  return map.map->take(key, value, flags);
 }
 
 // ---- values without keys -----------------------------------------------------------------------------------------

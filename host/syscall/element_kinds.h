@@ -7,7 +7,7 @@
 // every map type stands with one of them, as kernel/bpf/syscall.c does it in bpf_map_copy_value, bpf_map_update_value
 // and map_delete_elem.
 //
-// Tested by: tests/unit/syscall_map_test.cc, syscall_element_kinds_test.cc (both on the kernel too).
+// Tested by: tests/unit/syscall_map_test.cc, syscall_element_kinds_test.cc, both on the kernel too.
 #pragma once
 
 #include <cstddef>

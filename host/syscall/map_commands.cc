@@ -60,6 +60,19 @@ long read_inner(const Call& call, program::MapSpec& spec) {
   return 0;
 }
 
+// Behind the last field that <linux/bpf.h> 6.1 has (Linux 6.9): value_type_btf_obj_fd, map_token_fd.
+constexpr std::size_t kTokenAt = offsetof(bpf_attr, map_extra) + sizeof(bpf_attr::map_extra) + sizeof(__s32);
+constexpr unsigned kTokenFlag = 1U << 16;  // BPF_F_TOKEN_FD
+
+// Nobody here hands out tokens, so no descriptor is one.
+long check_token(const Call& call) {
+  if ((call.attr.map_flags & kTokenFlag) == 0) return 0;
+  __s32 fd = -1;
+  std::memcpy(&fd, reinterpret_cast<const std::byte*>(&call.attr) + kTokenAt, sizeof fd);
+  const auto object = call.fds().find(fd);
+  return object ? -EINVAL : object.error();
+}
+
 constexpr unsigned kDirections = BPF_F_RDONLY | BPF_F_WRONLY;
 
 bool both_directions(unsigned flags) { return (flags & kDirections) == kDirections; }
@@ -87,6 +100,7 @@ long map_create(const Call& call) {
   if ((attr.map_flags & BPF_F_NUMA_NODE) != 0 && attr.numa_node != 0) return -EINVAL;  // devices are not NUMA nodes
   if (attr.map_ifindex != 0) return -EINVAL;  // Linux's own offload of maps; placement is the runtime's here
   if (isa::find_map(attr.map_type) == nullptr) return -EINVAL;
+  if (const long error = check_token(call); error != 0) return error;
   const auto name = object_name(attr.map_name);
   if (!name) return name.error();
   program::MapSpec spec{.type = static_cast<MapType>(attr.map_type),

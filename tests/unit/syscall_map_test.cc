@@ -48,6 +48,31 @@ TEST_P(MapCommands, CreationChecksAttributes) {
   for (auto& one : cases) EXPECT_EQ(bpf(BPF_MAP_CREATE, one.attr), one.error) << "case " << &one - cases;
 }
 
+// map_token_fd (Linux 6.9) stands 12 bytes behind the beginning of map_extra.
+TEST_P(MapCommands, TokensAreNotToBeHad) {
+  if (!answers_as(6, 9)) GTEST_SKIP() << "a kernel without tokens";
+  constexpr std::size_t kTokenAt = offsetof(bpf_attr, map_extra) + 12;
+  constexpr unsigned kTokenFlag = 1U << 16;
+  const auto create = [&](int token, unsigned flags) {
+    bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 4, flags);
+    std::memcpy(reinterpret_cast<char*>(&attr) + kTokenAt, &token, sizeof token);
+    const long fd = bpf(BPF_MAP_CREATE, attr);
+    return fd >= 0 ? close(static_cast<int>(fd)) : fd;
+  };
+  EXPECT_EQ(create(9999, kTokenFlag), -EBADF);
+  EXPECT_EQ(create(array(), kTokenFlag), -EINVAL);
+  EXPECT_EQ(create(9999, 0), 0) << "nobody asked for it";
+}
+
+TEST_P(MapCommands, NumaNodesThatThereAreNotAreRefused) {
+  bpf_attr attr = map_attr(BPF_MAP_TYPE_HASH, 4, 8, 4, BPF_F_NUMA_NODE);
+  create_map(attr);
+  attr.numa_node = 4096;
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, attr), -EINVAL);
+  attr.map_flags = 0;
+  create_map(attr);
+}
+
 TEST_P(MapCommands, NamesEndWithinTheirField) {
   bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 4);
   std::memset(attr.map_name, 'x', sizeof attr.map_name);
