@@ -14,7 +14,7 @@
 namespace forager::maps {
 namespace {
 
-class HashMap final : public exec::Map, public Buckets, public exec::Elements {
+class HashMap final : public exec::Map, public TableBuckets, public exec::Elements {
  public:
   explicit HashMap(exec::MapSpec spec) : Map(std::move(spec)), fields_(this->spec()) { abilities_.elements = this; }
   [[nodiscard]] Result<> open() {
@@ -77,7 +77,7 @@ class HashMap final : public exec::Map, public Buckets, public exec::Elements {
   [[nodiscard]] exec::MapUsage usage() const override { return {table_.entries(), table_.bytes()}; }
 
  private:
-  HashTable& key_table() override { return table_; }
+  [[nodiscard]] const HashTable& key_table() const override { return table_; }
 
   // Values with a lock may be overwritten in place, so that a node's version alone does not prove a copy whole.
   void write_locked(NodeId node, const void* value) {

@@ -251,7 +251,7 @@ bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next
   return copy_least();
 }
 
-std::uint32_t HashTable::keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) {
+std::uint32_t HashTable::keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) const {
   keys.clear();
   if (head(bucket).load(std::memory_order_acquire) == 0) return 0;
   const std::lock_guard guard(stripe_of(bucket).lock);

@@ -117,7 +117,7 @@ class HashTable {
 
   // As of Buckets.
   [[nodiscard]] std::uint32_t buckets() const { return mask_ + 1; }
-  [[nodiscard]] std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys);
+  [[nodiscard]] std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) const;
 
   [[nodiscard]] std::uint32_t entries() const { return nodes_.in_use(); }
   [[nodiscard]] std::uint64_t bytes() const;

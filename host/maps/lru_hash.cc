@@ -14,7 +14,7 @@
 namespace forager::maps {
 namespace {
 
-class LruHashMap final : public exec::Map, public exec::Elements, public Buckets {
+class LruHashMap final : public exec::Map, public exec::Elements, public TableBuckets {
  public:
   explicit LruHashMap(exec::MapSpec spec) : Map(std::move(spec)), fields_(this->spec()) { abilities_.elements = this; }
   [[nodiscard]] Result<> open() {
@@ -64,7 +64,7 @@ class LruHashMap final : public exec::Map, public exec::Elements, public Buckets
   [[nodiscard]] exec::MapUsage usage() const override { return {keys_.table().entries(), keys_.table().bytes()}; }
 
  private:
-  HashTable& key_table() override { return keys_.table(); }
+  [[nodiscard]] const HashTable& key_table() const override { return keys_.table(); }
 
   ValueFields fields_;
   LruTable keys_;

@@ -22,7 +22,7 @@
 namespace forager::maps {
 
 template <class Keys>
-class PerCpuHashMap final : public exec::Map, public exec::Elements, public Buckets {
+class PerCpuHashMap final : public exec::Map, public exec::Elements, public TableBuckets {
  public:
   explicit PerCpuHashMap(exec::MapSpec spec) : Map(std::move(spec)) { abilities_.elements = this; }
 
@@ -84,7 +84,7 @@ class PerCpuHashMap final : public exec::Map, public exec::Elements, public Buck
   }
 
  private:
-  HashTable& key_table() override { return keys_.table(); }
+  [[nodiscard]] const HashTable& key_table() const override { return keys_.table(); }
 
   // fill(node, present) writes the values of a key that is there already, or of a node that will be its entry.
   template <class Fill>
