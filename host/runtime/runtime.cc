@@ -104,6 +104,7 @@ Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& r
   object->load_time_ns = environment.boot_ns ? environment.boot_ns() : 0;
   object->verified_instructions = report.processed_instructions;
   object->created_by = getuid();
+  object->statistics = &statistics;
   for (const auto& map : object->maps) {
     if (map->spec().type == isa::MapType::prog_array && !map->own_programs(*object)) {
       return fail(ErrorKind::rejected, EINVAL,
@@ -117,14 +118,16 @@ std::shared_ptr<BtfObject> Runtime::add_btf(std::vector<std::byte> bytes, std::s
   return btfs_.make(std::move(bytes), std::move(parsed));
 }
 
-std::shared_ptr<LinkObject> Runtime::attach(std::uint32_t attach_type, std::uint32_t port,
-                                            std::shared_ptr<ProgramObject> program) {
-  return points_.attach(links_, attach_type, port, std::move(program));
-}
-
 bool Runtime::port_exists(std::uint32_t port) const {
   if (settings.ports.empty()) return port != 0;
   return std::ranges::find(settings.ports, port) != settings.ports.end();
+}
+
+SessionOptions Runtime::session_options() const {
+  SessionOptions options;
+  options.placement = settings.placement;
+  options.device.ports = settings.ports;
+  return options;
 }
 
 }  // namespace forager::runtime

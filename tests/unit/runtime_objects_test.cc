@@ -200,30 +200,6 @@ TEST_F(Objects, ProgramArraysTakeOneKind) {
   EXPECT_EQ(other.error().error, EINVAL);
 }
 
-TEST_F(Objects, LinksHoldTheirPort) {
-  const auto first = load(runtime_, kPass), second = load(runtime_, kPass);
-  auto link = runtime_.attach(37, 5, first);
-  ASSERT_NE(link, nullptr);
-  EXPECT_EQ(runtime_.attach(37, 5, second), nullptr);
-  EXPECT_NE(runtime_.attach(37, 6, second), nullptr);
-  EXPECT_EQ(runtime_.program_at(5), first);
-  EXPECT_EQ(link->replace(second, second.get()), -EPERM);
-  EXPECT_EQ(link->replace(second, first.get()), 0);
-  EXPECT_EQ(runtime_.program_at(5), second);
-  link.reset();
-  EXPECT_EQ(runtime_.program_at(5), nullptr);
-  EXPECT_NE(runtime_.attach(37, 5, first), nullptr);
-}
-
-TEST_F(Objects, DetachedLinksHoldNothing) {
-  const auto program = load(runtime_, kPass);
-  const auto link = runtime_.attach(37, 5, program);
-  link->detach();
-  EXPECT_EQ(link->port(), 0U);
-  EXPECT_EQ(runtime_.program_at(5), nullptr);
-  EXPECT_EQ(link->replace(program, nullptr), -ENOLINK);
-}
-
 TEST_F(Objects, PortsAreThoseOfTheSettings) {
   EXPECT_FALSE(runtime_.port_exists(0));
   EXPECT_TRUE(runtime_.port_exists(77));
