@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "cli/call_trace.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"
 #include "cli/messages.h"
@@ -62,6 +63,7 @@ int run_command(int argc, char** argv) {
   }
   catch_interrupts();
   show_libbpf_messages(cli.debug);
+  if (auto traced = trace_calls(); !traced) return report(cli, traced.error());
   if (auto done = cli.action(); !done) return report(cli, done.error());
   return std::fflush(stdout) == 0 ? kDone : kError;
 }

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <span>
 #include <tuple>
 
+#include "syscall/attributes.h"
 #include "syscall/commands.h"
 #include "syscall/messages.h"
 
@@ -44,9 +46,18 @@ constexpr CommandRow kCommands[] = {
     {BPF_PROG_BIND_MAP, FORAGER_MEMBER_END(prog_bind_map, flags), prog_bind_map},
     {BPF_PROG_TEST_RUN, FORAGER_MEMBER_END(test, batch_size), prog_test_run},
     {BPF_BTF_LOAD, FORAGER_END(btf_log_level) + sizeof(__u32), btf_load},
-    {BPF_LINK_CREATE, FORAGER_MEMBER_END(link_create, kprobe_multi.cookies), link_create},
+    {BPF_LINK_CREATE, kLinkCreateEnd, link_create},
     {BPF_LINK_UPDATE, FORAGER_MEMBER_END(link_update, old_prog_fd), link_update},
     {BPF_LINK_DETACH, FORAGER_MEMBER_END(link_detach, link_fd), link_detach},
+    {BPF_ITER_CREATE, FORAGER_MEMBER_END(iter_create, flags), iter_create},
+    {BPF_RAW_TRACEPOINT_OPEN, sizeof(RawTracepointAttributes), raw_tracepoint_open},
+    {BPF_PROG_ATTACH, sizeof(AttachAttributes), prog_attach},
+    {BPF_PROG_DETACH, sizeof(AttachAttributes), prog_detach},
+    {BPF_PROG_QUERY, sizeof(QueryAttributes), prog_query},
+    {BPF_OBJ_PIN, kPathEnd, obj_pin},
+    {BPF_OBJ_GET, kPathEnd, obj_get},
+    {BPF_ENABLE_STATS, FORAGER_MEMBER_END(enable_stats, type), enable_stats},
+    {BPF_TASK_FD_QUERY, FORAGER_MEMBER_END(task_fd_query, probe_addr), task_fd_query},
     {BPF_OBJ_GET_INFO_BY_FD, FORAGER_MEMBER_END(info, info), object_info},
     {BPF_MAP_GET_NEXT_ID, FORAGER_END(next_id), map_next_id},
     {BPF_PROG_GET_NEXT_ID, FORAGER_END(next_id), prog_next_id},
@@ -88,6 +99,23 @@ long dispatch(Process& process, int command, UserAddress user_attr, unsigned siz
   return row.run({process, attr, user_attr, size});
 }
 
+std::uint64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// The attributes are read before the call: it may change them.
+long traced(Process& process, int command, UserAddress user_attr, unsigned size) {
+  bpf_attr attr;
+  std::memset(&attr, 0, sizeof attr);
+  (void)copy_from_user(&attr, user_attr, std::min<unsigned>(size, sizeof attr));
+  const std::uint64_t start = now_ns();
+  const long result = dispatch(process, command, user_attr, size);
+  process.on_call({.command = command, .attr = attr, .size = size, .result = result, .nanoseconds = now_ns() - start});
+  return result;
+}
+
 Process* of_child = nullptr;  // written by a child of fork() only, which has one thread
 
 }  // namespace
@@ -109,7 +137,8 @@ Process& process() {
 
 long bpf(Process& process, int command, union bpf_attr* attr, unsigned size) {
   try {
-    return dispatch(process, command, reinterpret_cast<UserAddress>(attr), size);
+    const auto user_attr = reinterpret_cast<UserAddress>(attr);
+    return process.on_call ? traced(process, command, user_attr, size) : dispatch(process, command, user_attr, size);
   } catch (const std::bad_alloc&) {
     return -ENOMEM;
   }

@@ -41,10 +41,22 @@ struct Call {
 [[nodiscard]] long prog_test_run(const Call& call);
 // btf_commands.cc
 [[nodiscard]] long btf_load(const Call& call);
-// link_commands.cc
+// link_create.cc, link_probes.cc, link_commands.cc
 [[nodiscard]] long link_create(const Call& call);
+[[nodiscard]] long raw_tracepoint_open(const Call& call);
 [[nodiscard]] long link_update(const Call& call);
 [[nodiscard]] long link_detach(const Call& call);
+[[nodiscard]] long iter_create(const Call& call);
+// attach_commands.cc
+[[nodiscard]] long prog_attach(const Call& call);
+[[nodiscard]] long prog_detach(const Call& call);
+[[nodiscard]] long prog_query(const Call& call);
+// pin_commands.cc
+[[nodiscard]] long obj_pin(const Call& call);
+[[nodiscard]] long obj_get(const Call& call);
+// query_commands.cc
+[[nodiscard]] long enable_stats(const Call& call);
+[[nodiscard]] long task_fd_query(const Call& call);
 // object_info.cc
 [[nodiscard]] long object_info(const Call& call);
 // ids.cc

@@ -19,6 +19,7 @@
 #include "syscall/mapping.h"
 #include "syscall/perf_event.h"
 #include "syscall/polling.h"
+#include "syscall/probe_event.h"
 
 namespace {
 
@@ -99,7 +100,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
   va_start(list, request);
   void* argument = va_arg(list, void*);
   va_end(list);
-  const auto result = ours::control_perf_event(ours::process().fds, fd, request);
+  auto result = ours::control_perf_event(ours::process().fds, fd, request);
+  if (!result) {
+    result = ours::control_probe_event(ours::process(), fd, request, reinterpret_cast<ours::UserAddress>(argument));
+  }
   return result ? static_cast<int>(as_libc(*result)) : __real_ioctl(fd, request, argument);
 }
 

@@ -79,6 +79,7 @@ TEST_F(Threads, ArraysOfProgramsAreSharedAndCleared) {
 }
 
 TEST_F(Threads, RunsOfOneProgramAreAllCounted) {
+  system_.process.runtime.statistics.always = true;
   const Code code = return_2();
   const long program = call(BPF_PROG_LOAD, prog_attr(code));
   std::atomic<int> wrong = 0;
