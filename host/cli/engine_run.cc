@@ -88,6 +88,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   exec::Environment& environment = syscall::process().runtime.environment;
   environment.trace = [log = out.trace_](unsigned, std::string_view line) { log->add(line); };
   environment.fib = setup.fib;
+  for (const auto& socket : setup.sockets) environment.sockets.add(socket);
 
   auto object = api::ElfObject::open(object_path);
   if (!object) return std::unexpected(object.error());
