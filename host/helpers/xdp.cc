@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "helpers/functions.h"
+#include "helpers/skb_redirect.h"
 
 namespace forager::helpers {
 namespace {
@@ -70,6 +71,7 @@ u64 xdp_store_bytes(RunContext&, u64 ctx, u64 offset, u64 from, u64 size, u64) {
 }
 
 u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
+  if (run.program->program().type() != isa::ProgType::xdp) return skb_redirect(run, ifindex, flags);
   if (flags != 0) return XDP_ABORTED;
   run.frame->redirect = {.ifindex = static_cast<std::uint32_t>(ifindex)};
   return XDP_REDIRECT;

@@ -88,6 +88,7 @@ bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, s
     return stop(span, size, Use::write);
   }
   std::memcpy(context_.data() + offset, &value, size);
+  if (run_.frame->skb != nullptr) exec::settle_skb_store(*run_.frame, offset);
   return true;
 }
 
@@ -137,10 +138,13 @@ void Machine::add_packet() {
 }
 
 // A helper may have moved the packet's edges: the packet becomes a new region, since pointers from before are invalid.
-// A grown tail holds zeros, metadata keeps its bytes, and what lies before both is as it was.
+// A grown tail holds zeros, metadata keeps its bytes, and what lies before both is as it was. Socket buffers, which may
+// have got another buffer, have zeros or headers wherever they grew.
 bool Machine::move_packet(const Edges& old) {
   const Edges now = edges();
-  if (checked_) {
+  if (checked_ && run_.frame->skb != nullptr) {
+    packet_written_.assign(run_.frame->capacity(), 1);
+  } else if (checked_) {
     const auto flags = packet_written_.begin();
     if (now.data != old.data) {
       const std::vector<std::uint8_t> metadata(flags + old.meta, flags + old.data);

@@ -42,6 +42,7 @@ Machine::Machine(const exec::DeviceOptions& options, Checking checking)
   run_.environment = options.environment != nullptr ? options.environment : &no_environment_;
   run_.cpu = options.cpu;
   run_.random_state = options.seed;
+  run_.ports = options_.ports;
   run_.memory = &memory_;
   run_.calls = this;
 }

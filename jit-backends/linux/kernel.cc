@@ -167,6 +167,27 @@ int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
   return 0;
 }
 
+int run_skb(const Fd& program, SkbTestRun& run, SystemCall call) {
+  const __sk_buff in = run.context;
+  bpf_attr attr = empty_attr();
+  attr.test.prog_fd = static_cast<__u32>(program.get());
+  attr.test.data_in = pointer_field(run.in.data());
+  attr.test.data_size_in = static_cast<__u32>(run.in.size());
+  attr.test.data_out = pointer_field(run.out.data());
+  attr.test.data_size_out = static_cast<__u32>(run.out.size());
+  attr.test.ctx_in = pointer_field(&in);
+  attr.test.ctx_size_in = sizeof(in);
+  attr.test.ctx_out = pointer_field(&run.context);
+  attr.test.ctx_size_out = sizeof(run.context);
+  attr.test.repeat = run.repeat;
+  const long result = bpf(BPF_PROG_TEST_RUN, attr, call);
+  if (result != 0) return static_cast<int>(result);
+  run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
+  run.return_value = attr.test.retval;
+  run.nanoseconds = attr.test.duration;
+  return 0;
+}
+
 // "0-3,8" has 5; the kernel copies per-CPU values as one slot for each of these, in this order.
 unsigned possible_cpus() {
   std::ifstream file("/sys/devices/system/cpu/possible");
