@@ -27,7 +27,7 @@ TEST(Backend, SaysWhatItRuns) {
   EXPECT_TRUE(has(isa::Op::lddw_map_idx_value));
   EXPECT_FALSE(has(isa::Op::callx));
   EXPECT_FALSE(has(isa::Op::call_kfunc));
-  EXPECT_FALSE(has(isa::Op::ldabsw));
+  EXPECT_TRUE(has(isa::Op::ldabsw));
   EXPECT_TRUE(able.helpers.test(1));
   EXPECT_TRUE(able.helpers.test(12));
   EXPECT_FALSE(able.helpers.test(149));  // snprintf_btf
