@@ -14,6 +14,8 @@
 #include "cli/btf_value.h"
 #include "cli/events.h"
 #include "cli/map_io.h"
+#include "exec/skb.h"
+#include "exec/verdict.h"
 #include "syscall/process.h"
 
 namespace forager::cli {
@@ -48,8 +50,9 @@ Result<std::shared_ptr<runtime::ProgramObject>> runtime_program(bpf_program* pro
               fmt::format("program {} was loaded but is unknown", ::bpf_program__name(program)));
 }
 
-void set_field(exec::Frame& frame, std::size_t offset, std::uint32_t value) {
-  std::memcpy(frame.context.data() + offset, &value, sizeof value);
+bool takes_packets(const isa::ProgTypeRow* type) {
+  return type != nullptr && (type->type == isa::ProgType::xdp ||
+                             (exec::sees_skb(type->type) && type->type != isa::ProgType::flow_dissector));
 }
 
 Result<std::vector<MapHandle>> handles_of(const api::ElfObject& object) {
@@ -97,11 +100,14 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
     program.error().message += "; choose one with --prog";
     return std::unexpected(program.error());
   }
-  if (::bpf_program__type(*program) != BPF_PROG_TYPE_XDP) {
+  const isa::ProgTypeRow* type = isa::find_prog_type(::bpf_program__type(*program));
+  if (!takes_packets(type)) {
     return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs",
+                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs and "
+                            "those of the network stack",
                             object_path, ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
   }
+  out.type_ = type->type;
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   out.object_ = std::make_unique<api::ElfObject>(std::move(*object));
   if (auto applied = out.apply(setup); !applied) return std::unexpected(applied.error());
@@ -124,7 +130,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   out.session_ = std::make_unique<runtime::Session>(std::move(*opened));
 
   out.result_.program = ::bpf_program__name(*program);
-  out.result_.program_type = "xdp";
+  out.result_.program_type = type->name;
   out.result_.object = object_path;
   out.result_.repeat = options.repeat;
   out.result_.backend = out.session_->backend();
@@ -152,26 +158,53 @@ Result<std::vector<exec::Frame>> EngineRun::make_batch(std::span<const sim::Capt
   std::vector<exec::Frame> frames;
   frames.reserve(packets.size());
   for (const sim::CapturedPacket& packet : packets) {
-    auto frame = exec::Frame::make(packet.bytes);
+    auto frame = type_ == isa::ProgType::xdp ? make_xdp(packet) : make_skb(packet);
     if (!frame) return std::unexpected(frame.error());
     frame->id = first_id + frames.size();
     frame->timestamp_ns = packet.timestamp_ns;
-    set_field(*frame, offsetof(xdp_md, ingress_ifindex), options_.ifindex);
-    set_field(*frame, offsetof(xdp_md, rx_queue_index), options_.queue);
     frames.push_back(std::move(*frame));
   }
   return frames;
+}
+
+Result<exec::Frame> EngineRun::make_xdp(const sim::CapturedPacket& packet) const {
+  auto frame = exec::Frame::make(packet.bytes);
+  if (!frame) return frame;
+  exec::set(*frame, offsetof(xdp_md, ingress_ifindex), options_.ifindex);
+  exec::set(*frame, offsetof(xdp_md, rx_queue_index), options_.queue);
+  return frame;
+}
+
+// A frame without an Ethernet header has no place in the stack: zeros make it one.
+Result<exec::Frame> EngineRun::make_skb(const sim::CapturedPacket& packet) const {
+  std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
+  bytes.resize(std::max<std::size_t>(bytes.size(), exec::kMinSkbBytes));
+  const exec::FibTable& table = syscall::process().runtime.environment.fib;
+  auto frame = exec::make_skb(bytes, type_, exec::skb_device(table, options_.ifindex));
+  if (!frame) return frame;
+  exec::set(*frame, offsetof(__sk_buff, ingress_ifindex), options_.ifindex);
+  exec::set(*frame, offsetof(__sk_buff, tstamp), std::uint64_t{packet.timestamp_ns});
+  return frame;
 }
 
 void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
   VerdictCount& verdict = result_.verdicts[static_cast<std::uint32_t>(frame.return_value)];
   ++verdict.packets;
   verdict.bytes += bytes;
+  count_way(frame);
   if (!frame.trap) return;
   ++result_.trap_count;
   if (result_.traps.size() >= kKeptTraps) return;
   result_.traps.push_back(*frame.trap);
   result_.traps.back().message = fmt::format("packet {}: {}", frame.id, frame.trap->message);
+}
+
+void EngineRun::count_way(const exec::Frame& frame) {
+  const auto verdict = static_cast<std::uint32_t>(frame.return_value);
+  if (exec::fate_of(type_, verdict) == exec::Fate::redirected && frame.redirect.ifindex != 0) {
+    ++result_.redirects[frame.redirect.ifindex];
+  }
+  for (const exec::FrameClone& clone : frame.clones) ++result_.clones[clone.redirect.ifindex];
 }
 
 Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,

@@ -57,6 +57,7 @@ class EngineRun {
 
   // Inside programs, all run() calls so far.
   [[nodiscard]] std::uint64_t busy_ns() const { return result_.busy_ns; }
+  [[nodiscard]] isa::ProgType type() const { return type_; }
   [[nodiscard]] runtime::Session& session() { return *session_; }
   [[nodiscard]] const api::ElfObject& object() const { return *object_; }
 
@@ -67,9 +68,13 @@ class EngineRun {
                               const StopCheck& stop);
   [[nodiscard]] Result<std::vector<exec::Frame>> make_batch(std::span<const sim::CapturedPacket> packets,
                                                             std::uint64_t first_id) const;
+  [[nodiscard]] Result<exec::Frame> make_xdp(const sim::CapturedPacket& packet) const;
+  [[nodiscard]] Result<exec::Frame> make_skb(const sim::CapturedPacket& packet) const;
   void count(const exec::Frame& frame, std::uint64_t bytes);
+  void count_way(const exec::Frame& frame);
 
   RunOptions options_;
+  isa::ProgType type_ = isa::ProgType::xdp;
   std::unique_ptr<api::ElfObject> object_;
   std::unique_ptr<runtime::Session> session_;
   std::unique_ptr<class EventReaders> events_;

@@ -10,13 +10,13 @@
 #include "cli/engine_run.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "exec/skb.h"
+#include "exec/verdict.h"
 #include "isa/tables.h"
 #include "sim/ports/pcapng_writer.h"
 
 namespace forager::cli {
 namespace {
-
-enum XdpAction : std::uint32_t { kPass = 2, kTx = 3, kRedirect = 4 };
 
 struct Arguments {
   std::string object, capture, output, setup;
@@ -24,25 +24,32 @@ struct Arguments {
   RunOptions run;
 };
 
+std::string port_text(const exec::Redirect& redirect) {
+  if (redirect.ifindex == 0) return "unknown";
+  return fmt::format("{}{}", redirect.ifindex, (redirect.flags & BPF_F_INGRESS) != 0 ? " ingress" : "");
+}
+
 // Where a frame leaves, or nothing if it does not.
-std::optional<std::string> exit_port(const exec::Frame& frame, std::uint32_t ingress) {
-  switch (frame.return_value) {
-    case kPass:
+std::optional<std::string> exit_port(const exec::Frame& frame, isa::ProgType type, std::uint32_t ingress) {
+  switch (exec::fate_of(type, static_cast<std::uint32_t>(frame.return_value))) {
+    case exec::Fate::passed:
       return "host";
-    case kTx:
+    case exec::Fate::returned:
       return fmt::format("{}", ingress);
-    case kRedirect:
-      return frame.redirect.ifindex != 0 ? fmt::format("{}", frame.redirect.ifindex) : "unknown";
-    default:
-      return std::nullopt;
+    case exec::Fate::redirected:
+      return port_text(frame.redirect);
+    case exec::Fate::dropped:
+      break;
   }
+  return std::nullopt;
 }
 
 class Output {
  public:
-  static Result<Output> open(const Arguments& arguments) {
+  static Result<Output> open(const Arguments& arguments, isa::ProgType type) {
     Output out;
     out.ingress_ = arguments.run.ifindex;
+    out.type_ = type;
     if (arguments.output.empty()) return out;
     auto writer = sim::PcapngWriter::create(arguments.output);
     if (!writer) return std::unexpected(writer.error());
@@ -50,16 +57,20 @@ class Output {
     return out;
   }
 
+  // The frame, if it leaves, after the copies of it that left on the way.
   void write(const exec::Frame& frame) {
-    const auto port = writer_ ? exit_port(frame, ingress_) : std::nullopt;
+    if (!writer_) return;
+    for (const exec::FrameClone& clone : frame.clones) {
+      put(frame, clone.packet, "clone", port_text(clone.redirect));
+    }
+    const auto port = exit_port(frame, type_, ingress_);
     if (!port) return;
-    const auto verdict = static_cast<std::uint32_t>(frame.return_value);
-    writer_->write({.bytes = frame.packet(),
-                    .timestamp_ns = frame.timestamp_ns,
-                    .id = frame.id,
-                    .verdict = verdict,
-                    .verdict_name = isa::return_name(isa::ProgType::xdp, verdict),
-                    .port = *port});
+    const auto name = isa::return_name(type_, static_cast<std::uint32_t>(frame.return_value));
+    if (frame.skb != nullptr) {
+      put(frame, exec::skb_on_the_wire(frame), name, *port);
+    } else {
+      put(frame, frame.packet(), name, *port);
+    }
   }
 
   Result<> finish(const Arguments& arguments, RunResult& result) {
@@ -70,7 +81,17 @@ class Output {
   }
 
  private:
+  void put(const exec::Frame& frame, std::span<const std::byte> bytes, std::string_view name, const std::string& port) {
+    writer_->write({.bytes = bytes,
+                    .timestamp_ns = frame.timestamp_ns,
+                    .id = frame.id,
+                    .verdict = static_cast<std::uint32_t>(frame.return_value),
+                    .verdict_name = name,
+                    .port = port});
+  }
+
   std::unique_ptr<sim::PcapngWriter> writer_;
+  isa::ProgType type_ = isa::ProgType::xdp;
   std::uint32_t ingress_ = 0;
 };
 
@@ -86,7 +107,7 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
   if (!packets) return std::unexpected(packets.error());
   auto engine = EngineRun::open(arguments.object, *setup, arguments.run);
   if (!engine) return std::unexpected(engine.error());
-  auto output = Output::open(arguments);
+  auto output = Output::open(arguments, engine->type());
   if (!output) return std::unexpected(output.error());
 
   {

@@ -52,6 +52,19 @@ std::string verdict_table(const RunResult& result) {
   return out;
 }
 
+std::string ways_text(const char* what, const std::map<std::uint32_t, std::uint64_t>& ways) {
+  if (ways.empty()) return {};
+  std::string out = fmt::format("\n{}:", what);
+  for (const auto& [port, packets] : ways) out += fmt::format(" {} to port {}", grouped(packets), port);
+  return out + "\n";
+}
+
+Json ways_json(const std::map<std::uint32_t, std::uint64_t>& ways) {
+  Json out = Json::array();
+  for (const auto& [port, packets] : ways) out.push_back({{"port", port}, {"packets", packets}});
+  return out;
+}
+
 std::string trap_text(const RunResult& result) {
   if (result.trap_count == 0) return {};
   std::string out = fmt::format("\n{} packets were stopped; the first:\n", grouped(result.trap_count));
@@ -131,7 +144,8 @@ Json list_json(const Range& range) {
 }  // namespace
 
 std::string to_text(const RunResult& result, std::size_t limit) {
-  std::string out = headline(result) + verdict_table(result) + trap_text(result);
+  std::string out = headline(result) + verdict_table(result) + ways_text("redirected", result.redirects) +
+                    ways_text("cloned", result.clones) + trap_text(result);
   for (const MapView& map : result.maps) out += map_text(map, limit);
   out += printk_text(result, limit);
   if (!result.output.empty()) {
@@ -187,6 +201,8 @@ Json to_json(const RunResult& result) {
       {"printk", result.printk},
       {"printk_lost", result.printk_lost},
   };
+  if (!result.redirects.empty()) out["redirects"] = ways_json(result.redirects);
+  if (!result.clones.empty()) out["clones"] = ways_json(result.clones);
   if (!result.output.empty()) out["output"] = {{"path", result.output}, {"packets", result.output_packets}};
   return out;
 }

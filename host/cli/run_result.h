@@ -53,8 +53,10 @@ struct RunResult {
   std::uint64_t repeat = 1;
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
-  std::map<std::uint32_t, VerdictCount> verdicts;  // by return value
-  std::vector<Diagnostic> traps;                   // the first few
+  std::map<std::uint32_t, VerdictCount> verdicts;    // by return value
+  std::map<std::uint32_t, std::uint64_t> redirects;  // packets by the port that they were redirected to
+  std::map<std::uint32_t, std::uint64_t> clones;     // copies by the port that they were sent to
+  std::vector<Diagnostic> traps;                     // the first few
   std::uint64_t trap_count = 0;
   std::vector<MapView> maps;
   std::vector<std::string> printk;
