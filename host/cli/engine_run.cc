@@ -78,6 +78,18 @@ MapView event_view(MapView view, const EventLog& log) {
   return view;
 }
 
+// Packets run through XDP programs, events through those that see no packet at all.
+Result<> check_input(const std::string& path, const bpf_program* program, Input input) {
+  const isa::ProgTypeRow* row = isa::find_prog_type(static_cast<std::uint32_t>(::bpf_program__type(program)));
+  const bool sees_packets = row != nullptr && (row->type == isa::ProgType::xdp || exec::sees_skb(row->type));
+  if (input == Input::events ? row != nullptr && !sees_packets : takes_packets(row)) return {};
+  return fail(ErrorKind::unsupported, EOPNOTSUPP,
+              fmt::format("{}: program {} is of section '{}'; {}", path, ::bpf_program__name(program),
+                          ::bpf_program__section_name(program),
+                          input == Input::events ? "events run through programs that see no packets"
+                                                 : "packets of a capture run through XDP programs and those of the network stack"));
+}
+
 }  // namespace
 
 EngineRun::EngineRun(EngineRun&&) noexcept = default;
@@ -100,13 +112,8 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
     program.error().message += "; choose one with --prog";
     return std::unexpected(program.error());
   }
+  if (auto fits = check_input(object_path, *program, options.input); !fits) return std::unexpected(fits.error());
   const isa::ProgTypeRow* type = isa::find_prog_type(::bpf_program__type(*program));
-  if (!takes_packets(type)) {
-    return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs and "
-                            "those of the network stack",
-                            object_path, ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
-  }
   out.type_ = type->type;
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   out.object_ = std::make_unique<api::ElfObject>(std::move(*object));
@@ -196,7 +203,29 @@ void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
   ++result_.trap_count;
   if (result_.traps.size() >= kKeptTraps) return;
   result_.traps.push_back(*frame.trap);
-  result_.traps.back().message = fmt::format("packet {}: {}", frame.id, frame.trap->message);
+  result_.traps.back().message =
+      fmt::format("{} {}: {}", options_.input == Input::events ? "event" : "packet", frame.id, frame.trap->message);
+}
+
+Result<> EngineRun::run_batch(std::span<exec::Frame> frames, const FrameSink* sink) {
+  std::vector<std::size_t> bytes;
+  bytes.reserve(frames.size());
+  for (const exec::Frame& frame : frames) bytes.push_back(frame.packet().size());
+  auto report = session_->run(frames);
+  if (!report) return std::unexpected(report.error());
+  result_.busy_ns += report->busy_ns;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    count(frames[i], bytes[i]);
+    if (sink != nullptr && *sink) (*sink)(frames[i]);
+  }
+  events_->drain();
+  if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
+    return std::unexpected(result_.traps.front());
+  return {};
+}
+
+void EngineRun::ask_to_stop(const StopCheck& stop, std::uint64_t frames) {
+  if (stop && stop(frames)) result_.interrupted = true;
 }
 
 void EngineRun::count_way(const exec::Frame& frame) {
@@ -209,22 +238,21 @@ void EngineRun::count_way(const exec::Frame& frame) {
 
 Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
                          const StopCheck& stop) {
-  for (std::size_t at = 0; at < packets.size(); at += kBatch) {
-    const std::span part = std::span(packets).subspan(at, std::min(kBatch, packets.size() - at));
-    auto frames = make_batch(part, at);
+  for (std::size_t at = 0; at < packets.size() && !result_.interrupted; at += kBatch) {
+    auto frames = make_batch(std::span(packets).subspan(at, std::min(kBatch, packets.size() - at)), at);
     if (!frames) return std::unexpected(frames.error());
-    auto report = session_->run(*frames);
-    if (!report) return std::unexpected(report.error());
-    result_.busy_ns += report->busy_ns;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      count((*frames)[i], part[i].bytes.size());
-      if (sink != nullptr && *sink) (*sink)((*frames)[i]);
-    }
-    events_->drain();
-    if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
-      return std::unexpected(result_.traps.front());
-    if (stop && stop(part.size())) result_.interrupted = true;
-    if (result_.interrupted) return {};
+    if (auto ran = run_batch(*frames, sink); !ran) return ran;
+    ask_to_stop(stop, frames->size());
+  }
+  return {};
+}
+
+Result<> EngineRun::run_frames(std::span<exec::Frame> frames, const FrameSink& sink, const StopCheck& stop) {
+  result_.packets = frames.size();
+  for (std::size_t at = 0; at < frames.size() && !result_.interrupted; at += kBatch) {
+    const auto batch = frames.subspan(at, std::min(kBatch, frames.size() - at));
+    if (auto ran = run_batch(batch, &sink); !ran) return ran;
+    ask_to_stop(stop, batch.size());
   }
   return {};
 }

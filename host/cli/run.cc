@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager run: a capture through a program.
+// forager run: a capture, or a file of events, through a program.
 #include <fmt/format.h>
 
 #include <memory>
@@ -8,6 +8,8 @@
 
 #include "cli/cli.h"
 #include "cli/engine_run.h"
+#include "cli/event_file.h"
+#include "cli/event_results.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "exec/skb.h"
@@ -19,7 +21,7 @@ namespace forager::cli {
 namespace {
 
 struct Arguments {
-  std::string object, capture, output, setup;
+  std::string object, capture, events, output, setup;
   std::size_t show = 10;
   RunOptions run;
 };
@@ -100,7 +102,54 @@ Result<Setup> setup_of(const Arguments& arguments) {
   return read_setup(arguments.setup);
 }
 
+void show(const Cli& cli, const Arguments& arguments, EngineRun& engine, const RunResult& result) {
+  for (const runtime::Refusal& refusal : engine.session().refused()) {
+    if (arguments.run.placement.backend.empty()) break;
+    fmt::print(stderr, "forager: not on {}: {}\n", refusal.backend, refusal.why.text());
+  }
+  if (cli.wants_json()) {
+    cli.print(to_json(result));
+  } else {
+    cli.print(to_text(result, arguments.show));
+  }
+}
+
+// The file is read anew for each pass: programs change what stands in the events.
+Result<> run_passes(const Arguments& arguments, EngineRun& engine, RunResult& seen) {
+  const isa::ProgType type = engine.session().program().type();
+  for (std::uint64_t i = 0; i < arguments.run.repeat && !interrupted(); ++i) {
+    auto frames = read_events(arguments.events, type);
+    if (!frames) return std::unexpected(frames.error());
+    EventResults results(*isa::find_prog_type(static_cast<std::uint32_t>(type)), *frames);
+    const FrameSink sink = [&](const exec::Frame& frame) { results.add(frame, seen); };
+    if (auto ran = engine.run_frames(*frames, i == 0 ? sink : FrameSink{}, [](std::uint64_t) { return interrupted(); });
+        !ran) {
+      return ran;
+    }
+  }
+  return {};
+}
+
+Result<> run_events(const Cli& cli, Arguments arguments) {
+  auto setup = setup_of(arguments);
+  if (!setup) return std::unexpected(setup.error());
+  arguments.run.input = Input::events;
+  auto engine = EngineRun::open(arguments.object, *setup, arguments.run);
+  if (!engine) return std::unexpected(engine.error());
+  RunResult seen;
+  if (auto ran = run_passes(arguments, *engine, seen); !ran) return ran;
+  auto result = engine->result();
+  if (!result) return std::unexpected(result.error());
+  result->events = arguments.events;
+  result->event_results = std::move(seen.event_results);
+  result->event_results_left_out = seen.event_results_left_out;
+  show(cli, arguments, *engine, *result);
+  return {};
+}
+
 Result<> run(const Cli& cli, const Arguments& arguments) {
+  if (!arguments.events.empty()) return run_events(cli, arguments);
+  if (arguments.capture.empty()) return usage_error("--pcap is required, or --events");
   auto setup = setup_of(arguments);
   if (!setup) return std::unexpected(setup.error());
   auto packets = sim::read_capture(arguments.capture);
@@ -124,15 +173,7 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
   if (!result) return std::unexpected(result.error());
   result->capture = arguments.capture;
   if (auto finished = output->finish(arguments, *result); !finished) return finished;
-  for (const runtime::Refusal& refusal : engine->session().refused()) {
-    if (arguments.run.placement.backend.empty()) break;
-    fmt::print(stderr, "forager: not on {}: {}\n", refusal.backend, refusal.why.text());
-  }
-  if (cli.wants_json()) {
-    cli.print(to_json(*result));
-  } else {
-    cli.print(to_text(*result, arguments.show));
-  }
+  show(cli, arguments, *engine, *result);
   return {};
 }
 
@@ -140,9 +181,11 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
 
 void add_run(CLI::App& app, Cli& cli) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("run", "run a capture through a program");
+  CLI::App* verb = app.add_subcommand("run", "run a capture, or a file of events, through a program");
   verb->add_option("object", arguments->object, "BPF object file (clang -target bpf)")->required();
-  verb->add_option("--pcap", arguments->capture, "input capture: pcap or pcapng")->required();
+  CLI::Option* pcap = verb->add_option("--pcap", arguments->capture, "input capture: pcap or pcapng");
+  verb->add_option("--events", arguments->events, "input for programs that see no packets: JSON lines (docs/cli.md)")
+      ->excludes(pcap);
   verb->add_option("--write", arguments->output, "pcapng of the packets that leave");
   verb->add_option("--prog", arguments->run.program, "program, where the object has several");
   verb->add_option("--repeat", arguments->run.repeat, "run the capture so many times")

@@ -10,13 +10,14 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/setup_json.h"
+#include "cli/btf_value.h"
 #include "cli/setup_sockets.h"
+#include "cli/strict_json.h"
 
 namespace forager::cli {
 namespace {
 
-using namespace setup_json;  // NOLINT(google-build-using-namespace): what this file is written in
+using namespace strict;  // NOLINT(google-build-using-namespace): the words that this file is written in
 
 exec::Mac mac(const std::string& text, const std::string& where) {
   exec::Mac out{};

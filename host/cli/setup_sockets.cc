@@ -6,12 +6,12 @@
 #include <charconv>
 #include <set>
 
-#include "cli/setup_json.h"
+#include "cli/strict_json.h"
 
 namespace forager::cli {
 namespace {
 
-using namespace setup_json;  // NOLINT(google-build-using-namespace): what this file is written in
+using namespace strict;  // NOLINT(google-build-using-namespace): the words that this file is written in
 using exec::Socket;
 
 struct State {

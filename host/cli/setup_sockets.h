@@ -24,7 +24,7 @@ namespace forager::cli {
 
 using SetupSocket = std::shared_ptr<exec::Socket>;
 
-// Both throw what is wrong (setup_json.h).
+// Both throw what is wrong (strict_json.h).
 [[nodiscard]] SetupSocket read_socket(const nlohmann::json& object, const std::string& where);
 // No two sockets have one cookie.
 void check_cookies(const std::vector<SetupSocket>& sockets);

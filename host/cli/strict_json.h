@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading the JSON of setup files: each function takes what it needs out of an object, or throws what is wrong with it.
-// Exceptions stay inside the reader, which catches them once (parse_setup).
+// Reading JSON that people write, strictly: what is unknown, of the wrong type or out of range is an error that names
+// its place. Inside a reader an error is an exception (std::invalid_argument), caught once by whoever made the
+// document.
 //
-// Tested by: tests/unit/cli_setup_test.cc.
+// Tested by: tests/unit/cli_setup_test.cc, cli_event_file_test.cc.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,11 +20,10 @@
 #include "cli/btf_value.h"
 #include "exec/fib.h"
 
-namespace forager::cli::setup_json {
+namespace forager::cli::strict {
 
 using Json = nlohmann::json;
 
-// `what` names the place.
 [[noreturn]] inline void bad(const std::string& what) { throw std::invalid_argument(what); }
 
 inline void allow_only(const Json& object, const std::string& where, std::initializer_list<const char*> names) {
@@ -70,4 +70,4 @@ inline ParsedAddress address(const std::string& text, const std::string& where) 
   bad(fmt::format("{}: \"{}\" is no IPv4 or IPv6 address", where, text));
 }
 
-}  // namespace forager::cli::setup_json
+}  // namespace forager::cli::strict
