@@ -5,6 +5,7 @@
 
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 namespace forager::cli {
 namespace {

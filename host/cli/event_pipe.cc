@@ -12,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 #include "cli/btf_value.h"
 #include "cli/live_run.h"

@@ -45,8 +45,9 @@ int report(const Cli& cli, const Diagnostic& diagnostic) {
 // `run`, `explain` and `prog verify`, whose options are their own.
 bool has_own_options(const std::vector<std::string>& arguments) {
   std::vector<std::string> words;
-  for (const std::string& argument : arguments) {
-    if (!argument.starts_with('-')) words.push_back(argument);
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].starts_with('-')) words.push_back(arguments[i]);
+    if (arguments[i] == "--state") ++i;  // its directory
   }
   if (words.empty()) return false;
   return words[0] == "run" || words[0] == "explain" || (words[0] == "prog" && words.size() > 1 && words[1] == "verify");

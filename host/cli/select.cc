@@ -65,13 +65,13 @@ Result<bool> has_tag(World& world, Place place, const std::string& tag) {
   return tag_text(*info) == tag;
 }
 
-Result<bool> matches(World& world, Place place, const Selector& selector) {
+Result<bool> program_matches(World& world, Place place, const Selector& selector) {
   const SavedProgram& program = world.object_of(place).programs[place.index];
   if (selector.by == By::tag) return has_tag(world, place, selector.text);
   return selector.by == By::id ? program.id == selector.id : is_called(program.name, selector.text);
 }
 
-bool matches(const World& world, Place place, const Selector& selector) {
+bool map_matches(const World& world, Place place, const Selector& selector) {
   const SavedMap& map = world.object_of(place).maps[place.index];
   return selector.by == By::id ? map.id == selector.id : is_called(map.name, selector.text);
 }
@@ -112,7 +112,7 @@ Result<std::vector<Place>> find_programs(World& world, const Selector& selector)
   if (!wanted) return std::unexpected(wanted.error());
   std::vector<Place> out;
   for (const Place place : world.programs()) {
-    auto match = matches(world, place, *wanted);
+    auto match = program_matches(world, place, *wanted);
     if (!match) return std::unexpected(match.error());
     if (*match) out.push_back(place);
   }
@@ -125,7 +125,7 @@ Result<std::vector<Place>> find_maps(const World& world, const Selector& selecto
   if (!wanted) return std::unexpected(wanted.error());
   std::vector<Place> out;
   for (const Place place : world.maps()) {
-    if (matches(world, place, *wanted)) out.push_back(place);
+    if (map_matches(world, place, *wanted)) out.push_back(place);
   }
   if (out.empty()) return none("map", selector);
   return out;

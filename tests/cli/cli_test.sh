@@ -76,7 +76,7 @@ expect 0 "forager" --version
 expect 0 "Usage: forager" help
 expect 0 "Usage: forager map" map help
 expect 0 "event_pipe" map --help
-expect 2 "what is to be done" ""
+expect 2 "what is to be done"
 expect 2 "is no verb of map" map frobnicate
 expect 2 "is no option" map show --frobnicate
 expect 2 '{"error":' -j map frobnicate
