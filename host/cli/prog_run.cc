@@ -87,7 +87,7 @@ Result<std::string> read_file(const std::string& path) {
   return std::string{std::istreambuf_iterator<char>(file), {}};
 }
 
-Result<> write_file(const std::string& path, const std::string& bytes) {
+Result<> write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
@@ -150,7 +150,7 @@ Json numbers(const std::string& bytes) {
 // Files get bytes; standard output gets them in the document, or as a hex dump.
 Result<> put(const Cli& cli, const std::string& path, const std::string& bytes, const char* member, Json& document) {
   if (path.empty()) return {};
-  if (path != "-") return write_file(path, bytes);
+  if (path != "-") return write_bytes(path, bytes);
   if (cli.wants_json()) {
     document[member] = numbers(bytes);
   } else {

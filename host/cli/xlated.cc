@@ -54,7 +54,7 @@ std::vector<Row> rows_of(const Program& program, const btf* types) {
 
 Json opcodes_json(const isa::Slot& slot) {
   const auto bytes = [](const auto& field) { return raw_bytes(std::as_bytes(std::span(&field, 1))); };
-  const std::int16_t offset = slot.off;
+  const std::int16_t offset = slot.offset;
   const std::int32_t immediate = slot.imm;
   return {{"code", fmt::format("{:#04x}", slot.opcode)},
           {"src_reg", fmt::format("{:#x}", static_cast<unsigned>(slot.src))},
