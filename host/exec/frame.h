@@ -57,6 +57,7 @@ struct FrameClone {
 
 struct Event;
 struct Skb;
+struct StorageOwner;
 struct Task;
 class Socket;
 
@@ -101,11 +102,15 @@ class Frame {
   std::shared_ptr<Socket> socket;                     // the context's `sk`, null = none (exec/socket.h)
   std::shared_ptr<Event> event;                       // of program types that see no packet (exec/event.h)
   std::shared_ptr<const Task> task;                   // whose event it is; null = the environment's (exec/task.h)
+  // The cgroup that the program runs for, whose CGROUP_STORAGE values it sees; null = nobody's, so that the first
+  // program that asks gets a new owner, for as long as the frame lives (as a test run in Linux does).
+  std::shared_ptr<const StorageOwner> cgroup;
 
   // Results of the last run.
   std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
   Redirect redirect;
   std::vector<FrameClone> clones;
+  std::shared_ptr<Socket> target;  // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:

@@ -6,7 +6,7 @@
 //
 // What a Socket is (addresses, protocol, state) never changes; options may, by bpf_setsockopt, from any thread.
 //
-// Tested by: tests/unit/exec_socket_test.cc.
+// Tested by: tests/unit/exec_socket_test.cc, and against the kernel by helpers_sockets_kernel_test.cc.
 #pragma once
 
 #include <array>

@@ -76,6 +76,7 @@ void Machine::execute_checked() {
 void Machine::start(exec::Frame& frame) {
   frame.redirect = {};
   frame.clones.clear();
+  frame.target = nullptr;
   frame.trap.reset();
   run_.frame = &frame;
   enter_unit(*units_.loaded(), 0);
@@ -126,6 +127,7 @@ void Machine::finish() {
     frame.return_value = exec::safe_verdict(type);
     frame.redirect = {};
     frame.clones.clear();
+    frame.target = nullptr;
     ++counters_.traps;
   } else {
     frame.return_value = type == isa::ProgType::raw_memory ? r_[0] : low(r_[0]);
