@@ -112,12 +112,12 @@ TEST(Calls, HelpersWithoutAFunctionAreNamed) {
 }
 
 TEST(Calls, CompileRefusesWhatItCannotRunByName) {
-  const auto program = exec::testing::verified({}, "r1 = 0\ncall bpf_get_current_pid_tgid\nr0 = 0\nexit");
+  const auto program = exec::testing::verified({}, "r1 = 0\ncall bpf_get_cgroup_classid\nr0 = 0\nexit");
   ASSERT_NE(program, nullptr);
   const auto image = backend().compile(program, {});
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().kind, ErrorKind::unsupported);
-  EXPECT_EQ(image.error().text(), "helper bpf_get_current_pid_tgid, at instruction 1 (test.c:7: the line;)");
+  EXPECT_EQ(image.error().text(), "helper bpf_get_cgroup_classid, at instruction 1 (test.c:7: the line;)");
 }
 
 TEST(Calls, ValuesFoundAreNullOrThere) {
