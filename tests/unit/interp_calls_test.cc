@@ -117,7 +117,7 @@ TEST(Calls, CompileRefusesWhatItCannotRunByName) {
   const auto image = backend().compile(program, {});
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().kind, ErrorKind::unsupported);
-  EXPECT_EQ(image.error().text(), "helper bpf_get_cgroup_classid, at instruction 1 (test.c:7: the line;)");
+  EXPECT_EQ(image.error().text(), "helper bpf_get_cgroup_classid: not built yet, at instruction 1 (test.c:7: the line;)");
 }
 
 TEST(Calls, ValuesFoundAreNullOrThere) {
