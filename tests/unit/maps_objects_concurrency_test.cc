@@ -2,6 +2,7 @@
 //
 // Objects in maps while many threads look them up, replace them and delete them: nobody gets one that is gone, every
 // object that was made is destroyed, and none too early. For ThreadSanitizer and AddressSanitizer too.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
