@@ -26,18 +26,10 @@ bool parse_number(std::string_view text, std::uint64_t& value) {
 
 // Names and C lines come from files and need not be UTF-8, as JSON must.
 void Cli::print(const nlohmann::ordered_json& document) const {
-  if (captured != nullptr) {
-    *captured = document;
-    return;
-  }
   print(document.dump(pretty ? 4 : -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 void Cli::print(const std::string& text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-void Cli::print_nothing() const {
-  if (wants_json()) print(nlohmann::ordered_json(nullptr));
-}
 
 const std::string& Words::peek() const {
   static const std::string kNothing;
@@ -49,8 +41,8 @@ Result<std::string> Words::next(const std::string& what) {
   return words_[at_++];
 }
 
-bool Words::take(std::string_view word) {
-  if (empty() || peek().empty() || !word.starts_with(peek())) return false;
+bool Words::take(const std::string& word) {
+  if (peek() != word || empty()) return false;
   ++at_;
   return true;
 }
@@ -81,12 +73,6 @@ Result<std::string> Words::bytes(const std::string& what, std::size_t count) {
 Result<> Words::end() const {
   if (empty()) return {};
   return usage_error(fmt::format("unexpected '{}'", peek()));
-}
-
-std::vector<std::string> Words::rest() {
-  std::vector<std::string> out(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
-  at_ = words_.size();
-  return out;
 }
 
 std::unexpected<Diagnostic> usage_error(std::string message) {

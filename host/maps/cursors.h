@@ -30,12 +30,10 @@ class Cursors {
     slots_[slot].store(fingerprint | 1, std::memory_order_relaxed);
   }
 
-  // True, once, for a remembered fingerprint. The latest is looked at first: it is whose turn it usually is.
+  // True, once, for a remembered fingerprint.
   [[nodiscard]] bool use(std::uint64_t fingerprint) {
     fingerprint |= 1;  // 0 is an empty slot
-    const std::size_t next = next_.load(std::memory_order_relaxed);
-    for (std::size_t back = 1; back <= kRemembered; ++back) {
-      auto& slot = slots_[(next - back) % kRemembered];
+    for (auto& slot : slots_) {
       std::uint64_t expected = fingerprint;
       if (slot.load(std::memory_order_relaxed) == fingerprint &&
           slot.compare_exchange_strong(expected, 0, std::memory_order_relaxed)) {

@@ -10,7 +10,6 @@
 
 #include "runtime/map_reference.h"
 #include "syscall/commands.h"
-#include "syscall/link_info.h"
 
 namespace forager::syscall {
 namespace {
@@ -100,7 +99,8 @@ long fill(bpf_prog_info& info, const runtime::ProgramObject& program) {
   return error != 0 ? error : fill_debug(info, program.debug);
 }
 
-// ---- maps, BTF, links ----------------------------------------------------------------------------------------------
+// ---- maps, BTF, links
+// ------------------------------------------------------------------------------------------------
 
 long fill(bpf_map_info& info, const runtime::MapObject& map) {
   const program::MapSpec& spec = map.spec();
@@ -129,7 +129,14 @@ long fill(bpf_btf_info& info, const runtime::BtfObject& btf) {
   return put_array(info.btf, info.btf_size, btf.bytes.data(), btf.bytes.size());
 }
 
-long fill(LinkInfo& info, const runtime::LinkObject& link) { return fill_link_info(info, link); }
+long fill(bpf_link_info& info, const runtime::LinkObject& link) {
+  std::memset(&info, 0, sizeof info);
+  info.type = BPF_LINK_TYPE_XDP;
+  info.id = link.id;
+  info.prog_id = link.program()->id;
+  info.xdp.ifindex = link.port();
+  return 0;
+}
 
 // ---- which of them -------------------------------------------------------------------------------------------------
 
@@ -137,7 +144,7 @@ struct InfoOf {
   const Call& call;
 
   template <class Info, class T>
-  [[nodiscard]] long answer(const T& object) const {
+  long answer(const T& object) const {
     return exchange<Info>(call, [&](Info& info) { return fill(info, object); });
   }
   long operator()(const std::shared_ptr<runtime::MapUser>& map) const { return answer<bpf_map_info>(*map->object()); }
@@ -145,11 +152,8 @@ struct InfoOf {
     return answer<bpf_prog_info>(*program);
   }
   long operator()(const std::shared_ptr<runtime::BtfObject>& btf) const { return answer<bpf_btf_info>(*btf); }
-  long operator()(const std::shared_ptr<runtime::LinkObject>& link) const { return answer<LinkInfo>(*link); }
-  template <class T>
-  long operator()(const std::shared_ptr<T>&) const {
-    return -EINVAL;
-  }
+  long operator()(const std::shared_ptr<runtime::LinkObject>& link) const { return answer<bpf_link_info>(*link); }
+  long operator()(const std::shared_ptr<PerfEvent>&) const { return -EINVAL; }
 };
 
 }  // namespace
