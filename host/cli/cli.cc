@@ -26,10 +26,18 @@ bool parse_number(std::string_view text, std::uint64_t& value) {
 
 // Names and C lines come from files and need not be UTF-8, as JSON must.
 void Cli::print(const nlohmann::ordered_json& document) const {
+  if (captured != nullptr) {
+    *captured = document;
+    return;
+  }
   print(document.dump(pretty ? 4 : -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 void Cli::print(const std::string& text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void Cli::print_nothing() const {
+  if (wants_json()) print(nlohmann::ordered_json(nullptr));
+}
 
 const std::string& Words::peek() const {
   static const std::string kNothing;
@@ -41,8 +49,8 @@ Result<std::string> Words::next(const std::string& what) {
   return words_[at_++];
 }
 
-bool Words::take(const std::string& word) {
-  if (peek() != word || empty()) return false;
+bool Words::take(std::string_view word) {
+  if (empty() || peek().empty() || !word.starts_with(peek())) return false;
   ++at_;
   return true;
 }
@@ -73,6 +81,12 @@ Result<std::string> Words::bytes(const std::string& what, std::size_t count) {
 Result<> Words::end() const {
   if (empty()) return {};
   return usage_error(fmt::format("unexpected '{}'", peek()));
+}
+
+std::vector<std::string> Words::rest() {
+  std::vector<std::string> out(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
+  at_ = words_.size();
+  return out;
 }
 
 std::unexpected<Diagnostic> usage_error(std::string message) {

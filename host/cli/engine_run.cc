@@ -14,6 +14,8 @@
 #include "cli/btf_value.h"
 #include "cli/events.h"
 #include "cli/map_io.h"
+#include "exec/skb.h"
+#include "exec/verdict.h"
 #include "syscall/process.h"
 
 namespace forager::cli {
@@ -48,8 +50,9 @@ Result<std::shared_ptr<runtime::ProgramObject>> runtime_program(bpf_program* pro
               fmt::format("program {} was loaded but is unknown", ::bpf_program__name(program)));
 }
 
-void set_field(exec::Frame& frame, std::size_t offset, std::uint32_t value) {
-  std::memcpy(frame.context.data() + offset, &value, sizeof value);
+bool takes_packets(const isa::ProgTypeRow* type) {
+  return type != nullptr && (type->type == isa::ProgType::xdp ||
+                             (exec::sees_skb(type->type) && type->type != isa::ProgType::flow_dissector));
 }
 
 Result<std::vector<MapHandle>> handles_of(const api::ElfObject& object) {
@@ -75,6 +78,18 @@ MapView event_view(MapView view, const EventLog& log) {
   return view;
 }
 
+// Packets run through XDP programs, events through those that see no packet at all.
+Result<> check_input(const std::string& path, const bpf_program* program, Input input) {
+  const isa::ProgTypeRow* row = isa::find_prog_type(static_cast<std::uint32_t>(::bpf_program__type(program)));
+  const bool sees_packets = row != nullptr && (row->type == isa::ProgType::xdp || exec::sees_skb(row->type));
+  if (input == Input::events ? row != nullptr && !sees_packets : takes_packets(row)) return {};
+  return fail(ErrorKind::unsupported, EOPNOTSUPP,
+              fmt::format("{}: program {} is of section '{}'; {}", path, ::bpf_program__name(program),
+                          ::bpf_program__section_name(program),
+                          input == Input::events ? "events run through programs that see no packets"
+                                                 : "packets of a capture run through XDP programs and those of the network stack"));
+}
+
 }  // namespace
 
 EngineRun::EngineRun(EngineRun&&) noexcept = default;
@@ -88,6 +103,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   exec::Environment& environment = syscall::process().runtime.environment;
   environment.trace = [log = out.trace_](unsigned, std::string_view line) { log->add(line); };
   environment.fib = setup.fib;
+  for (const auto& socket : setup.sockets) environment.sockets.add(socket);
 
   auto object = api::ElfObject::open(object_path);
   if (!object) return std::unexpected(object.error());
@@ -96,11 +112,9 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
     program.error().message += "; choose one with --prog";
     return std::unexpected(program.error());
   }
-  if (::bpf_program__type(*program) != BPF_PROG_TYPE_XDP) {
-    return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                fmt::format("{}: program {} is of section '{}'; packets of a capture run through XDP programs",
-                            object_path, ::bpf_program__name(*program), ::bpf_program__section_name(*program)));
-  }
+  if (auto fits = check_input(object_path, *program, options.input); !fits) return std::unexpected(fits.error());
+  const isa::ProgTypeRow* type = isa::find_prog_type(::bpf_program__type(*program));
+  out.type_ = type->type;
   if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
   out.object_ = std::make_unique<api::ElfObject>(std::move(*object));
   if (auto applied = out.apply(setup); !applied) return std::unexpected(applied.error());
@@ -123,7 +137,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   out.session_ = std::make_unique<runtime::Session>(std::move(*opened));
 
   out.result_.program = ::bpf_program__name(*program);
-  out.result_.program_type = "xdp";
+  out.result_.program_type = type->name;
   out.result_.object = object_path;
   out.result_.repeat = options.repeat;
   out.result_.backend = out.session_->backend();
@@ -151,46 +165,94 @@ Result<std::vector<exec::Frame>> EngineRun::make_batch(std::span<const sim::Capt
   std::vector<exec::Frame> frames;
   frames.reserve(packets.size());
   for (const sim::CapturedPacket& packet : packets) {
-    auto frame = exec::Frame::make(packet.bytes);
+    auto frame = type_ == isa::ProgType::xdp ? make_xdp(packet) : make_skb(packet);
     if (!frame) return std::unexpected(frame.error());
     frame->id = first_id + frames.size();
     frame->timestamp_ns = packet.timestamp_ns;
-    set_field(*frame, offsetof(xdp_md, ingress_ifindex), options_.ifindex);
-    set_field(*frame, offsetof(xdp_md, rx_queue_index), options_.queue);
     frames.push_back(std::move(*frame));
   }
   return frames;
+}
+
+Result<exec::Frame> EngineRun::make_xdp(const sim::CapturedPacket& packet) const {
+  auto frame = exec::Frame::make(packet.bytes);
+  if (!frame) return frame;
+  exec::set(*frame, offsetof(xdp_md, ingress_ifindex), options_.ifindex);
+  exec::set(*frame, offsetof(xdp_md, rx_queue_index), options_.queue);
+  return frame;
+}
+
+// A frame without an Ethernet header has no place in the stack: zeros make it one.
+Result<exec::Frame> EngineRun::make_skb(const sim::CapturedPacket& packet) const {
+  std::vector<std::byte> bytes(packet.bytes.begin(), packet.bytes.end());
+  bytes.resize(std::max<std::size_t>(bytes.size(), exec::kMinSkbBytes));
+  const exec::FibTable& table = syscall::process().runtime.environment.fib;
+  auto frame = exec::make_skb(bytes, type_, exec::skb_device(table, options_.ifindex));
+  if (!frame) return frame;
+  exec::set(*frame, offsetof(__sk_buff, ingress_ifindex), options_.ifindex);
+  exec::set(*frame, offsetof(__sk_buff, tstamp), std::uint64_t{packet.timestamp_ns});
+  return frame;
 }
 
 void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
   VerdictCount& verdict = result_.verdicts[static_cast<std::uint32_t>(frame.return_value)];
   ++verdict.packets;
   verdict.bytes += bytes;
+  count_way(frame);
   if (!frame.trap) return;
   ++result_.trap_count;
   if (result_.traps.size() >= kKeptTraps) return;
   result_.traps.push_back(*frame.trap);
-  result_.traps.back().message = fmt::format("packet {}: {}", frame.id, frame.trap->message);
+  result_.traps.back().message =
+      fmt::format("{} {}: {}", options_.input == Input::events ? "event" : "packet", frame.id, frame.trap->message);
+}
+
+Result<> EngineRun::run_batch(std::span<exec::Frame> frames, const FrameSink* sink) {
+  std::vector<std::size_t> bytes;
+  bytes.reserve(frames.size());
+  for (const exec::Frame& frame : frames) bytes.push_back(frame.packet().size());
+  auto report = session_->run(frames);
+  if (!report) return std::unexpected(report.error());
+  result_.busy_ns += report->busy_ns;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    count(frames[i], bytes[i]);
+    if (sink != nullptr && *sink) (*sink)(frames[i]);
+  }
+  events_->drain();
+  if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
+    return std::unexpected(result_.traps.front());
+  return {};
+}
+
+void EngineRun::ask_to_stop(const StopCheck& stop, std::uint64_t frames) {
+  if (stop && stop(frames)) result_.interrupted = true;
+}
+
+void EngineRun::count_way(const exec::Frame& frame) {
+  const auto verdict = static_cast<std::uint32_t>(frame.return_value);
+  if (exec::fate_of(type_, verdict) == exec::Fate::redirected && frame.redirect.ifindex != 0) {
+    ++result_.redirects[frame.redirect.ifindex];
+  }
+  for (const exec::FrameClone& clone : frame.clones) ++result_.clones[clone.redirect.ifindex];
 }
 
 Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
                          const StopCheck& stop) {
-  for (std::size_t at = 0; at < packets.size(); at += kBatch) {
-    const std::span part = std::span(packets).subspan(at, std::min(kBatch, packets.size() - at));
-    auto frames = make_batch(part, at);
+  for (std::size_t at = 0; at < packets.size() && !result_.interrupted; at += kBatch) {
+    auto frames = make_batch(std::span(packets).subspan(at, std::min(kBatch, packets.size() - at)), at);
     if (!frames) return std::unexpected(frames.error());
-    auto report = session_->run(*frames);
-    if (!report) return std::unexpected(report.error());
-    result_.busy_ns += report->busy_ns;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      count((*frames)[i], part[i].bytes.size());
-      if (sink != nullptr && *sink) (*sink)((*frames)[i]);
-    }
-    events_->drain();
-    if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
-      return std::unexpected(result_.traps.front());
-    if (stop && stop(part.size())) result_.interrupted = true;
-    if (result_.interrupted) return {};
+    if (auto ran = run_batch(*frames, sink); !ran) return ran;
+    ask_to_stop(stop, frames->size());
+  }
+  return {};
+}
+
+Result<> EngineRun::run_frames(std::span<exec::Frame> frames, const FrameSink& sink, const StopCheck& stop) {
+  result_.packets = frames.size();
+  for (std::size_t at = 0; at < frames.size() && !result_.interrupted; at += kBatch) {
+    const auto batch = frames.subspan(at, std::min(kBatch, frames.size() - at));
+    if (auto ran = run_batch(batch, &sink); !ran) return ran;
+    ask_to_stop(stop, batch.size());
   }
   return {};
 }

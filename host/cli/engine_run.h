@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Running a capture through one program on one backend: what `forager run`, the golden tests and the packet benches
+// Running a capture, or a file of events, through one program on one backend: what `forager run`, the golden tests and the packet benches
 // share. No terminal, no files but those asked for.
 //
 // Tested by: tests/golden.
@@ -22,8 +22,11 @@
 
 namespace forager::cli {
 
+enum class Input : std::uint8_t { packets, events };
+
 struct RunOptions {
   std::string program;  // empty: the only one
+  Input input = Input::packets;
   runtime::PlacementRequest placement;
   bool checked = false;
   bool assert_facts = false;
@@ -52,24 +55,33 @@ class EngineRun {
   // Errors: of the device.
   [[nodiscard]] Result<> run(const std::vector<sim::CapturedPacket>& packets, const FrameSink& sink,
                              const StopCheck& stop);
+  // One pass over frames that somebody else made (cli/event_file.h). Errors: of the device.
+  [[nodiscard]] Result<> run_frames(std::span<exec::Frame> frames, const FrameSink& sink, const StopCheck& stop);
   // Verdicts, maps, events, printk lines of all run() calls so far.
   [[nodiscard]] Result<RunResult> result();
 
   // Inside programs, all run() calls so far.
   [[nodiscard]] std::uint64_t busy_ns() const { return result_.busy_ns; }
+  [[nodiscard]] isa::ProgType type() const { return type_; }
   [[nodiscard]] runtime::Session& session() { return *session_; }
   [[nodiscard]] const api::ElfObject& object() const { return *object_; }
 
  private:
   EngineRun() = default;
   [[nodiscard]] Result<> apply(const Setup& setup);
+  [[nodiscard]] Result<> run_batch(std::span<exec::Frame> frames, const FrameSink* sink);
   [[nodiscard]] Result<> pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
                               const StopCheck& stop);
   [[nodiscard]] Result<std::vector<exec::Frame>> make_batch(std::span<const sim::CapturedPacket> packets,
                                                             std::uint64_t first_id) const;
+  [[nodiscard]] Result<exec::Frame> make_xdp(const sim::CapturedPacket& packet) const;
+  [[nodiscard]] Result<exec::Frame> make_skb(const sim::CapturedPacket& packet) const;
   void count(const exec::Frame& frame, std::uint64_t bytes);
+  void count_way(const exec::Frame& frame);
+  void ask_to_stop(const StopCheck& stop, std::uint64_t frames);
 
   RunOptions options_;
+  isa::ProgType type_ = isa::ProgType::xdp;
   std::unique_ptr<api::ElfObject> object_;
   std::unique_ptr<runtime::Session> session_;
   std::unique_ptr<class EventReaders> events_;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager feature: what each backend takes, from the tables and its Capabilities.
+// forager feature: what each backend takes, from the tables and its Capabilities; `probe` is bpftool's, on our bpf(2).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "cli/cli.h"
+#include "cli/probe.h"
+#include "cli/verbs.h"
 #include "exec/backend.h"
 #include "isa/isa.h"
 #include "isa/tables.h"
@@ -108,7 +109,8 @@ std::string to_text(const Json& backend) {
                            backend["packet_bytes"][1].get<std::uint64_t>());
 }
 
-Result<> feature(const Cli& cli) {
+Result<> backends(const Cli& cli, Words words) {
+  if (auto end = words.end(); !end) return end;
   Json document = {{"schema", "forager-feature"}, {"version", 1}, {"backends", Json::array()}};
   for (const jit::BackendRow& row : jit::backends()) document["backends"].push_back(describe(row));
   if (cli.wants_json()) {
@@ -121,12 +123,66 @@ Result<> feature(const Cli& cli) {
   return {};
 }
 
+Result<> probe(const Cli& cli, Words words) {
+  bool full = false;
+  while (!words.empty()) {
+    if (words.take("full")) {
+      full = true;
+    } else if (words.take("dev")) {
+      return usage_error("'dev' names a device of the kernel; `forager feature` tells what each backend takes");
+    } else if (!words.take("kernel") && !words.take("unprivileged")) {
+      return usage_error(fmt::format("unexpected '{}'; kernel, full or unprivileged can stand here", words.peek()));
+    }
+  }
+  const Json features = probe_features(full);
+  if (cli.wants_json()) {
+    cli.print(features);
+  } else {
+    cli.print(features_text(features));
+  }
+  return {};
+}
+
+template <class Rows>
+Json names_of(const Rows& rows, std::string_view prefix) {
+  Json out = Json::array();
+  for (const auto& row : rows) out.push_back(fmt::format("{}{}", prefix, row.name));
+  return out;
+}
+
+Result<> list_builtins(const Cli& cli, Words words) {
+  Json names;
+  if (words.take("prog_types")) {
+    names = names_of(isa::prog_types(), "");
+  } else if (words.take("map_types")) {
+    names = names_of(isa::maps(), "");
+  } else if (words.take("attach_types")) {
+    names = names_of(isa::attach_types(), "");
+  } else if (words.take("helpers")) {
+    names = names_of(isa::helpers(), "bpf_");
+  } else {
+    return usage_error("prog_types, map_types, attach_types or helpers is missing");
+  }
+  if (auto end = words.end(); !end) return end;
+  if (cli.wants_json()) {
+    cli.print(names);
+    return {};
+  }
+  std::string out;
+  for (const Json& name : names) out += name.get<std::string>() + "\n";
+  cli.print(out);
+  return {};
+}
+
+constexpr Verb kVerbs[] = {{"backends", "", backends},
+                           {"probe", "[kernel] [full] [unprivileged]", probe},
+                           {"list_builtins", "GROUP", list_builtins}};
+
 }  // namespace
 
-void add_feature(CLI::App& app, Cli& cli) {
-  CLI::App* verb = app.add_subcommand("feature", "show what each backend takes");
-  verb->add_subcommand("probe", "the same: bpftool's spelling");
-  verb->callback([&cli] { cli.action = [&cli] { return feature(cli); }; });
+Object feature_object() {
+  return {"feature", "what backends take, and what our bpf(2) takes", kVerbs,
+          "GROUP := { prog_types | map_types | attach_types | helpers }\n"};
 }
 
 }  // namespace forager::cli

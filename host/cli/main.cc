@@ -5,12 +5,19 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
+#include "cli/call_trace.h"
+#include "cli/batch.h"
 #include "cli/cli.h"
+#include "cli/command_line.h"
 #include "cli/interrupt.h"
 #include "cli/messages.h"
 #include "cli/run_result.h"
 #include "cli/story.h"
+#include "cli/verbs.h"
+#include "cli/version.h"
 
 #ifndef FORAGER_VERSION
 #error "the build names the version"
@@ -35,6 +42,17 @@ int report(const Cli& cli, const Diagnostic& diagnostic) {
   return usage ? kUsageStatus : kError;
 }
 
+// `run`, `explain` and `prog verify`, whose options are their own.
+bool has_own_options(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].starts_with('-')) words.push_back(arguments[i]);
+    if (arguments[i] == "--state") ++i;  // its directory
+  }
+  if (words.empty()) return false;
+  return words[0] == "run" || words[0] == "explain" || (words[0] == "prog" && words.size() > 1 && words[1] == "verify");
+}
+
 void declare(CLI::App& app, Cli& cli) {
   app.set_version_flag("-V,--version", "forager " FORAGER_VERSION);
   app.add_flag("-j,--json", cli.json, "print JSON");
@@ -45,14 +63,13 @@ void declare(CLI::App& app, Cli& cli) {
   app.fallthrough();
   add_run(app, cli);
   add_explain(app, cli);
-  add_prog(app, cli);
-  add_map(app, cli);
-  add_feature(app, cli);
+  CLI::App* prog = app.add_subcommand("prog", "programs");
+  prog->require_subcommand(1);
+  add_prog_verify(*prog, cli);
 }
 
-int run_command(int argc, char** argv) {
+int run_with_options(Cli& cli, int argc, char** argv) {
   CLI::App app("forager: run eBPF programs on accelerators, and find out why not", "forager");
-  Cli cli;
   declare(app, cli);
   try {
     app.parse(argc, argv);
@@ -60,10 +77,35 @@ int run_command(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return report(cli, usage_error(fmt::format("{}; see forager --help", error.what())).error());
   }
-  catch_interrupts();
   show_libbpf_messages(cli.debug);
   if (auto done = cli.action(); !done) return report(cli, done.error());
-  return std::fflush(stdout) == 0 ? kDone : kError;
+  return kDone;
+}
+
+Result<> dispatch(const Cli& cli, const CommandLine& line) {
+  const std::string first = line.words.empty() ? "" : line.words.front();
+  if (line.version || first == "version") return print_version(cli, FORAGER_VERSION);
+  if (line.help && line.words.empty()) return run_words(cli, {"help"});
+  if (line.help) return run_words(cli, {first, "help"});
+  if (first == "batch") return run_batch(cli, {line.words.begin() + 1, line.words.end()});
+  return run_words(cli, line.words);
+}
+
+int run_in_words(Cli& cli, const std::vector<std::string>& arguments) {
+  const auto line = read_command_line(arguments, cli);
+  if (!line) return report(cli, line.error());
+  show_libbpf_messages(cli.debug);
+  if (auto done = dispatch(cli, *line); !done) return report(cli, done.error());
+  return kDone;
+}
+
+int run_command(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  Cli cli;
+  catch_interrupts();
+  if (auto traced = trace_calls(); !traced) return report(cli, traced.error());
+  const int status = has_own_options(arguments) ? run_with_options(cli, argc, argv) : run_in_words(cli, arguments);
+  return std::fflush(stdout) == 0 || status != kDone ? status : kError;
 }
 
 }  // namespace

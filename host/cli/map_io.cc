@@ -12,6 +12,7 @@
 
 #include "cli/btf_value.h"
 #include "isa/tables.h"
+#include "syscall/process.h"
 
 namespace forager::cli {
 namespace {
@@ -105,25 +106,47 @@ std::size_t MapHandle::host_value_bytes() const {
   return per_cpu() ? slot_bytes(*this) * static_cast<std::size_t>(::libbpf_num_possible_cpus()) : value_size;
 }
 
-Result<MapHandle> handle_of(bpf_map* map, const btf* types) {
+bool MapHandle::frozen() const {
+  const auto object = syscall::process().runtime.maps().find(runtime_id);
+  return object && object->frozen();
+}
+
+std::uint64_t MapHandle::memory_bytes() const {
+  const auto object = syscall::process().runtime.maps().find(runtime_id);
+  return object ? object->map->usage().bytes : 0;
+}
+
+Result<MapHandle> handle_of(int fd, const std::string& name) {
   bpf_map_info info{};
   std::uint32_t size = sizeof info;
   MapHandle out;
-  out.name = name_of(map);
-  out.global_data = ::bpf_map__is_internal(map);
-  out.fd = ::bpf_map__fd(map);
-  if (const int status = ::bpf_obj_get_info_by_fd(out.fd, &info, &size); status != 0)
-    return failed(out, "info", -status);
-  out.id = info.id;
+  out.name = name;
+  out.fd = fd;
+  if (const int status = ::bpf_obj_get_info_by_fd(fd, &info, &size); status != 0) return failed(out, "info", -status);
+  out.id = out.runtime_id = info.id;
   out.type = info.type;
   out.key_size = info.key_size;
   out.value_size = info.value_size;
   out.max_entries = info.max_entries;
   out.flags = info.map_flags;
-  out.types = types;
+  return out;
+}
+
+Result<> share_map(bpf_map* map, int fd) {
+  if (const int status = ::bpf_map__reuse_fd(map, fd); status != 0)
+    return fail(ErrorKind::input, -status,
+                fmt::format("map {}: the given map does not fit: {}", name_of(map), std::strerror(-status)));
+  return {};
+}
+
+Result<MapHandle> handle_of(bpf_map* map, const btf* types) {
+  auto out = handle_of(::bpf_map__fd(map), name_of(map));
+  if (!out) return out;
+  out->global_data = ::bpf_map__is_internal(map);
+  out->types = types;
   if (types != nullptr) {
-    out.key_type = ::bpf_map__btf_key_type_id(map);
-    out.value_type = ::bpf_map__btf_value_type_id(map);
+    out->key_type = ::bpf_map__btf_key_type_id(map);
+    out->value_type = ::bpf_map__btf_value_type_id(map);
   }
   return out;
 }

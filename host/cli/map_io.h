@@ -20,8 +20,9 @@ namespace forager::cli {
 // One map of a loaded object, as user space sees it.
 struct MapHandle {
   std::string name;
-  std::uint32_t id = 0;
-  std::uint32_t type = 0;  // enum bpf_map_type
+  std::uint32_t id = 0;          // what people call it by; kept objects' ids are not the runtime's
+  std::uint32_t runtime_id = 0;  // of this process
+  std::uint32_t type = 0;        // enum bpf_map_type
   std::uint32_t key_size = 0;
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
@@ -36,11 +37,18 @@ struct MapHandle {
   // Ring and perf buffers and program arrays hold no values that user space could copy out.
   [[nodiscard]] bool holds_values() const;
   [[nodiscard]] std::size_t host_value_bytes() const;
+  // What the runtime knows and bpf(2) does not tell.
+  [[nodiscard]] bool frozen() const;
+  [[nodiscard]] std::uint64_t memory_bytes() const;
 };
 
 // What people call a map: its name, or the section's (".rodata") for global data.
 [[nodiscard]] std::string name_of(const bpf_map* map);
 [[nodiscard]] Result<MapHandle> handle_of(bpf_map* map, const btf* types);
+// Gives an object that is not loaded yet another's map for its own. Errors: input, naming what does not fit.
+[[nodiscard]] Result<> share_map(bpf_map* map, int fd);
+// Of a map that is no object's.
+[[nodiscard]] Result<MapHandle> handle_of(int fd, const std::string& name);
 
 struct Entry {
   std::string key;

@@ -1,49 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/prog_dump.h"
-
+//
+// forager prog dump.
 #include <fmt/format.h>
 
-#include "cli/btf_value.h"
-#include "program/text.h"
+#include <cerrno>
+#include <fstream>
+
+#include "cli/prog_verbs.h"
+#include "cli/program_source.h"
+#include "cli/xlated.h"
 
 namespace forager::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+struct Asked {
+  XlatedView view;
+  std::string file;  // where the raw instructions go; empty: none
+};
 
-// The raw slots of one instruction: one, or two for a 64-bit immediate.
-std::span<const std::byte> slots_of(const program::Program& program, std::uint32_t instruction) {
-  const auto instructions = program.instructions();
-  const std::uint32_t begin = instructions[instruction].slot;
-  const std::size_t end =
-      instruction + 1 < instructions.size() ? instructions[instruction + 1].slot : program.slots().size();
-  return std::as_bytes(program.slots().subspan(begin, end - begin));
+Result<Asked> read_form(Words& words) {
+  Asked out;
+  if (words.take("file")) {
+    auto file = words.next("the file");
+    if (!file) return std::unexpected(file.error());
+    out.file = *file;
+  } else if (words.take("visual")) {
+    return usage_error("'visual' is not built: opcodes, linum or file FILE can stand here");
+  } else {
+    out.view.opcodes = words.take("opcodes");
+    out.view.lines = words.take("linum");
+  }
+  if (auto end = words.end(); !end) return std::unexpected(end.error());
+  return out;
+}
+
+Result<> write_image(const program::Program& program, const std::string& path) {
+  const auto bytes = std::as_bytes(program.slots());
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) return fail(ErrorKind::input, EIO, fmt::format("{}: cannot write", path));
+  return {};
+}
+
+Result<> print(const Cli& cli, const program::Program& program, const Asked& asked) {
+  if (!asked.file.empty()) {
+    if (auto written = write_image(program, asked.file); !written) return written;
+    cli.print_nothing();
+  } else if (cli.wants_json()) {
+    cli.print(xlated_json(program, asked.view));
+  } else {
+    cli.print(xlated_text(program, asked.view));
+  }
+  return {};
 }
 
 }  // namespace
 
-std::string xlated_text(const program::Program& program, bool opcodes) {
-  return program::disassemble(program, {.lines = true, .opcodes = opcodes});
-}
-
-Json xlated_json(const program::Program& program, bool opcodes) {
-  Json out = Json::array();
-  const program::LineInfo* last = nullptr;
-  for (std::uint32_t i = 0; i < program.instructions().size(); ++i) {
-    Json row = Json::object();
-    const program::LineInfo* line = program.line_of(i);
-    if (line != nullptr && line != last) {
-      row["src"] = line->text;
-      row["file"] = line->file;
-      row["linum"] = line->line;
-    }
-    last = line;
-    row["pc"] = program.instructions()[i].slot;
-    row["disasm"] = program::to_text(program, i);
-    if (opcodes) row["opcodes"] = raw_bytes(slots_of(program, i));
-    out.push_back(std::move(row));
-  }
-  return out;
+Result<> prog_dump(const Cli& cli, Words words) {
+  const bool jited = words.take("jited");
+  if (!jited && !words.take("xlated")) return usage_error("'xlated' or 'jited' is missing");
+  auto source = open_program(cli, words, {"file", "opcodes", "linum", "visual"});
+  if (!source) return std::unexpected(source.error());
+  auto asked = read_form(words);
+  if (!asked) return std::unexpected(asked.error());
+  auto program = runtime_program(source->program);
+  if (!program) return std::unexpected(program.error());
+  if (jited)
+    return fail(
+        ErrorKind::unsupported, EOPNOTSUPP,
+        fmt::format("program {} is not compiled to machine code: the interpreter runs it", source->program.name));
+  asked->view.types = source->program.types;
+  return print(cli, (*program)->verified->program(), *asked);
 }
 
 }  // namespace forager::cli

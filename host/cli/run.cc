@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forager run: a capture through a program.
+// forager run: a capture, or a file of events, through a program.
 #include <fmt/format.h>
 
 #include <memory>
@@ -8,41 +8,50 @@
 
 #include "cli/cli.h"
 #include "cli/engine_run.h"
+#include "cli/event_file.h"
+#include "cli/event_results.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "exec/skb.h"
+#include "exec/verdict.h"
 #include "isa/tables.h"
 #include "sim/ports/pcapng_writer.h"
 
 namespace forager::cli {
 namespace {
 
-enum XdpAction : std::uint32_t { kPass = 2, kTx = 3, kRedirect = 4 };
-
 struct Arguments {
-  std::string object, capture, output, setup;
+  std::string object, capture, events, output, setup;
   std::size_t show = 10;
   RunOptions run;
 };
 
+std::string port_text(const exec::Redirect& redirect) {
+  if (redirect.ifindex == 0) return "unknown";
+  return fmt::format("{}{}", redirect.ifindex, (redirect.flags & BPF_F_INGRESS) != 0 ? " ingress" : "");
+}
+
 // Where a frame leaves, or nothing if it does not.
-std::optional<std::string> exit_port(const exec::Frame& frame, std::uint32_t ingress) {
-  switch (frame.return_value) {
-    case kPass:
+std::optional<std::string> exit_port(const exec::Frame& frame, isa::ProgType type, std::uint32_t ingress) {
+  switch (exec::fate_of(type, static_cast<std::uint32_t>(frame.return_value))) {
+    case exec::Fate::passed:
       return "host";
-    case kTx:
+    case exec::Fate::returned:
       return fmt::format("{}", ingress);
-    case kRedirect:
-      return frame.redirect.ifindex != 0 ? fmt::format("{}", frame.redirect.ifindex) : "unknown";
-    default:
-      return std::nullopt;
+    case exec::Fate::redirected:
+      return port_text(frame.redirect);
+    case exec::Fate::dropped:
+      break;
   }
+  return std::nullopt;
 }
 
 class Output {
  public:
-  static Result<Output> open(const Arguments& arguments) {
+  static Result<Output> open(const Arguments& arguments, isa::ProgType type) {
     Output out;
     out.ingress_ = arguments.run.ifindex;
+    out.type_ = type;
     if (arguments.output.empty()) return out;
     auto writer = sim::PcapngWriter::create(arguments.output);
     if (!writer) return std::unexpected(writer.error());
@@ -50,16 +59,20 @@ class Output {
     return out;
   }
 
+  // The frame, if it leaves, after the copies of it that left on the way.
   void write(const exec::Frame& frame) {
-    const auto port = writer_ ? exit_port(frame, ingress_) : std::nullopt;
+    if (!writer_) return;
+    for (const exec::FrameClone& clone : frame.clones) {
+      put(frame, clone.packet, "clone", port_text(clone.redirect));
+    }
+    const auto port = exit_port(frame, type_, ingress_);
     if (!port) return;
-    const auto verdict = static_cast<std::uint32_t>(frame.return_value);
-    writer_->write({.bytes = frame.packet(),
-                    .timestamp_ns = frame.timestamp_ns,
-                    .id = frame.id,
-                    .verdict = verdict,
-                    .verdict_name = isa::return_name(isa::ProgType::xdp, verdict),
-                    .port = *port});
+    const auto name = isa::return_name(type_, static_cast<std::uint32_t>(frame.return_value));
+    if (frame.skb != nullptr) {
+      put(frame, exec::skb_on_the_wire(frame), name, *port);
+    } else {
+      put(frame, frame.packet(), name, *port);
+    }
   }
 
   Result<> finish(const Arguments& arguments, RunResult& result) {
@@ -70,7 +83,17 @@ class Output {
   }
 
  private:
+  void put(const exec::Frame& frame, std::span<const std::byte> bytes, std::string_view name, const std::string& port) {
+    writer_->write({.bytes = bytes,
+                    .timestamp_ns = frame.timestamp_ns,
+                    .id = frame.id,
+                    .verdict = static_cast<std::uint32_t>(frame.return_value),
+                    .verdict_name = name,
+                    .port = port});
+  }
+
   std::unique_ptr<sim::PcapngWriter> writer_;
+  isa::ProgType type_ = isa::ProgType::xdp;
   std::uint32_t ingress_ = 0;
 };
 
@@ -79,14 +102,61 @@ Result<Setup> setup_of(const Arguments& arguments) {
   return read_setup(arguments.setup);
 }
 
+void show(const Cli& cli, const Arguments& arguments, EngineRun& engine, const RunResult& result) {
+  for (const runtime::Refusal& refusal : engine.session().refused()) {
+    if (arguments.run.placement.backend.empty()) break;
+    fmt::print(stderr, "forager: not on {}: {}\n", refusal.backend, refusal.why.text());
+  }
+  if (cli.wants_json()) {
+    cli.print(to_json(result));
+  } else {
+    cli.print(to_text(result, arguments.show));
+  }
+}
+
+// The file is read anew for each pass: programs change what stands in the events.
+Result<> run_passes(const Arguments& arguments, EngineRun& engine, RunResult& seen) {
+  const isa::ProgType type = engine.session().program().type();
+  for (std::uint64_t i = 0; i < arguments.run.repeat && !interrupted(); ++i) {
+    auto frames = read_events(arguments.events, type);
+    if (!frames) return std::unexpected(frames.error());
+    EventResults results(*isa::find_prog_type(static_cast<std::uint32_t>(type)), *frames);
+    const FrameSink sink = [&](const exec::Frame& frame) { results.add(frame, seen); };
+    if (auto ran = engine.run_frames(*frames, i == 0 ? sink : FrameSink{}, [](std::uint64_t) { return interrupted(); });
+        !ran) {
+      return ran;
+    }
+  }
+  return {};
+}
+
+Result<> run_events(const Cli& cli, Arguments arguments) {
+  auto setup = setup_of(arguments);
+  if (!setup) return std::unexpected(setup.error());
+  arguments.run.input = Input::events;
+  auto engine = EngineRun::open(arguments.object, *setup, arguments.run);
+  if (!engine) return std::unexpected(engine.error());
+  RunResult seen;
+  if (auto ran = run_passes(arguments, *engine, seen); !ran) return ran;
+  auto result = engine->result();
+  if (!result) return std::unexpected(result.error());
+  result->events = arguments.events;
+  result->event_results = std::move(seen.event_results);
+  result->event_results_left_out = seen.event_results_left_out;
+  show(cli, arguments, *engine, *result);
+  return {};
+}
+
 Result<> run(const Cli& cli, const Arguments& arguments) {
+  if (!arguments.events.empty()) return run_events(cli, arguments);
+  if (arguments.capture.empty()) return usage_error("--pcap is required, or --events");
   auto setup = setup_of(arguments);
   if (!setup) return std::unexpected(setup.error());
   auto packets = sim::read_capture(arguments.capture);
   if (!packets) return std::unexpected(packets.error());
   auto engine = EngineRun::open(arguments.object, *setup, arguments.run);
   if (!engine) return std::unexpected(engine.error());
-  auto output = Output::open(arguments);
+  auto output = Output::open(arguments, engine->type());
   if (!output) return std::unexpected(output.error());
 
   {
@@ -103,15 +173,7 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
   if (!result) return std::unexpected(result.error());
   result->capture = arguments.capture;
   if (auto finished = output->finish(arguments, *result); !finished) return finished;
-  for (const runtime::Refusal& refusal : engine->session().refused()) {
-    if (arguments.run.placement.backend.empty()) break;
-    fmt::print(stderr, "forager: not on {}: {}\n", refusal.backend, refusal.why.text());
-  }
-  if (cli.wants_json()) {
-    cli.print(to_json(*result));
-  } else {
-    cli.print(to_text(*result, arguments.show));
-  }
+  show(cli, arguments, *engine, *result);
   return {};
 }
 
@@ -119,9 +181,11 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
 
 void add_run(CLI::App& app, Cli& cli) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("run", "run a capture through a program");
+  CLI::App* verb = app.add_subcommand("run", "run a capture, or a file of events, through a program");
   verb->add_option("object", arguments->object, "BPF object file (clang -target bpf)")->required();
-  verb->add_option("--pcap", arguments->capture, "input capture: pcap or pcapng")->required();
+  CLI::Option* pcap = verb->add_option("--pcap", arguments->capture, "input capture: pcap or pcapng");
+  verb->add_option("--events", arguments->events, "input for programs that see no packets: JSON lines (docs/cli.md)")
+      ->excludes(pcap);
   verb->add_option("--write", arguments->output, "pcapng of the packets that leave");
   verb->add_option("--prog", arguments->run.program, "program, where the object has several");
   verb->add_option("--repeat", arguments->run.repeat, "run the capture so many times")

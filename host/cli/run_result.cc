@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/event_results.h"
 #include "cli/numbers.h"
 #include "isa/tables.h"
 
@@ -34,11 +35,16 @@ double ns_per_packet(const RunResult& result) {
   return runs(result) == 0 ? 0 : static_cast<double>(result.busy_ns) / static_cast<double>(runs(result));
 }
 
+bool of_events(const RunResult& result) { return !result.events.empty(); }
+
 std::string headline(const RunResult& result) {
-  std::string out = fmt::format("{} ({}) on {}: {} packets, {} bytes", result.program, result.program_type,
-                                result.backend, grouped(result.packets), grouped(result.bytes));
+  std::string out =
+      fmt::format("{} ({}) on {}: {} {}", result.program, result.program_type, result.backend, grouped(result.packets),
+                  of_events(result) ? "events" : fmt::format("packets, {} bytes", grouped(result.bytes)));
   if (result.repeat > 1) out += fmt::format(", {} times", grouped(result.repeat));
-  if (runs(result) > 0) out += fmt::format(", {:.0f} ns/packet", ns_per_packet(result));
+  if (runs(result) > 0) {
+    out += fmt::format(", {:.0f} ns/{}", ns_per_packet(result), of_events(result) ? "event" : "packet");
+  }
   return out + (result.interrupted ? " (interrupted)\n" : "\n");
 }
 
@@ -52,9 +58,46 @@ std::string verdict_table(const RunResult& result) {
   return out;
 }
 
+std::string ways_text(const char* what, const std::map<std::uint32_t, std::uint64_t>& ways) {
+  if (ways.empty()) return {};
+  std::string out = fmt::format("\n{}:", what);
+  for (const auto& [port, packets] : ways) out += fmt::format(" {} to port {}", grouped(packets), port);
+  return out + "\n";
+}
+
+Json ways_json(const std::map<std::uint32_t, std::uint64_t>& ways) {
+  Json out = Json::array();
+  for (const auto& [port, packets] : ways) out.push_back({{"port", port}, {"packets", packets}});
+  return out;
+}
+
+std::string returned_table(const RunResult& result) {
+  std::string out = fmt::format("\n  {:<14} {:>12}\n", "returned", "events");
+  for (const auto& [value, count] : result.verdicts) {
+    out += fmt::format("  {:<14} {:>12}\n", verdict_name(result, value), grouped(count.packets));
+  }
+  return out;
+}
+
+// Those that say more than their return value.
+std::string events_text(const RunResult& result, std::size_t limit) {
+  std::string out;
+  std::size_t shown = 0, more = 0;
+  for (const Json& event : result.event_results) {
+    if (!event.contains("context") && !event.contains("effects")) continue;
+    if (shown == limit) {
+      ++more;
+    } else {
+      out += (shown++ == 0 ? "\nevents that the program answered\n" : "") + event_text(event);
+    }
+  }
+  return more == 0 ? out : out + fmt::format("  ... {} more\n", grouped(more));
+}
+
 std::string trap_text(const RunResult& result) {
   if (result.trap_count == 0) return {};
-  std::string out = fmt::format("\n{} packets were stopped; the first:\n", grouped(result.trap_count));
+  std::string out = fmt::format("\n{} {} were stopped; the first:\n", grouped(result.trap_count),
+                                of_events(result) ? "events" : "packets");
   for (const Diagnostic& trap : result.traps) out += fmt::format("  {}\n", trap.text());
   return out;
 }
@@ -121,6 +164,27 @@ Json verdicts_json(const RunResult& result) {
   return out;
 }
 
+// The same document over events: what counts packets counts these, and nothing has bytes.
+void make_events_json(const RunResult& result, Json& out) {
+  Json events = Json::object();
+  for (const auto& [key, value] : out.items()) {
+    if (key == "bytes") continue;
+    if (key == "capture") {
+      events["file"] = result.events;
+    } else if (key == "verdicts") {
+      for (const auto& [number, count] : result.verdicts) {
+        events["returned"].push_back(
+            {{"verdict", verdict_name(result, number)}, {"value", number}, {"events", count.packets}});
+      }
+      events["results"] = result.event_results;
+      events["results_left_out"] = result.event_results_left_out;
+    } else {
+      events[key == "packets" ? "events" : key == "ns_per_packet" ? "ns_per_event" : key] = value;
+    }
+  }
+  out = std::move(events);
+}
+
 template <class Range>
 Json list_json(const Range& range) {
   Json out = Json::array();
@@ -131,7 +195,9 @@ Json list_json(const Range& range) {
 }  // namespace
 
 std::string to_text(const RunResult& result, std::size_t limit) {
-  std::string out = headline(result) + verdict_table(result) + trap_text(result);
+  std::string out = headline(result);
+  out += of_events(result) ? returned_table(result) + events_text(result, limit) : verdict_table(result);
+  out += ways_text("redirected", result.redirects) + ways_text("cloned", result.clones) + trap_text(result);
   for (const MapView& map : result.maps) out += map_text(map, limit);
   out += printk_text(result, limit);
   if (!result.output.empty()) {
@@ -187,6 +253,9 @@ Json to_json(const RunResult& result) {
       {"printk", result.printk},
       {"printk_lost", result.printk_lost},
   };
+  if (!result.redirects.empty()) out["redirects"] = ways_json(result.redirects);
+  if (!result.clones.empty()) out["clones"] = ways_json(result.clones);
+  if (of_events(result)) make_events_json(result, out);
   if (!result.output.empty()) out["output"] = {{"path", result.output}, {"packets", result.output_packets}};
   return out;
 }

@@ -45,17 +45,22 @@ struct RunResult {
   std::string program;
   std::string program_type;
   std::string object;
-  std::string capture;
+  std::string capture;  // of packets,
+  std::string events;   // or a file of events: one of the two
   std::string backend;
   std::string device;
-  std::uint64_t packets = 0;
+  std::uint64_t packets = 0;  // or events
   std::uint64_t bytes = 0;
   std::uint64_t repeat = 1;
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
-  std::map<std::uint32_t, VerdictCount> verdicts;  // by return value
-  std::vector<Diagnostic> traps;                   // the first few
+  std::map<std::uint32_t, VerdictCount> verdicts;    // by return value
+  std::map<std::uint32_t, std::uint64_t> redirects;  // packets by the port that they were redirected to
+  std::map<std::uint32_t, std::uint64_t> clones;     // copies by the port that they were sent to
+  std::vector<Diagnostic> traps;                     // the first few
   std::uint64_t trap_count = 0;
+  std::vector<nlohmann::ordered_json> event_results;  // of each event (event_results.h), the first pass
+  std::uint64_t event_results_left_out = 0;
   std::vector<MapView> maps;
   std::vector<std::string> printk;
   std::uint64_t printk_lost = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/setup.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,61 +9,15 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "cli/btf_value.h"
+#include "cli/setup_sockets.h"
+#include "cli/strict_json.h"
 
 namespace forager::cli {
 namespace {
 
-using Json = nlohmann::json;
-
-// Inside this file a bad entry is an exception, caught once in parse_setup.
-[[noreturn]] void bad(const std::string& what) { throw std::invalid_argument(what); }
-
-void allow_only(const Json& object, const std::string& where, std::initializer_list<const char*> names) {
-  if (!object.is_object()) bad(where + " is no object");
-  for (const auto& [key, ignored] : object.items()) {
-    const bool known = std::any_of(names.begin(), names.end(), [&](const char* name) { return key == name; });
-    if (!known) bad(fmt::format("{} has an unknown member \"{}\"", where, key));
-  }
-}
-
-std::string text(const Json& object, const std::string& where, const char* name) {
-  if (!object.contains(name) || !object[name].is_string()) bad(fmt::format("{} needs the string \"{}\"", where, name));
-  return object[name];
-}
-
-std::uint32_t number(const Json& object, const std::string& where, const char* name) {
-  if (!object.contains(name) || !object[name].is_number_unsigned() || object[name].get<std::uint64_t>() > UINT32_MAX) {
-    bad(fmt::format("{} needs the number \"{}\" (0 to 4294967295)", where, name));
-  }
-  return object[name];
-}
-
-std::uint32_t number_or(const Json& object, const std::string& where, const char* name, std::uint32_t otherwise) {
-  return object.contains(name) ? number(object, where, name) : otherwise;
-}
-
-std::string bytes(const Json& object, const std::string& where, const char* name) {
-  std::string out;
-  if (!parse_hex(text(object, where, name), out)) bad(fmt::format("{}: \"{}\" is no list of hex bytes", where, name));
-  return out;
-}
-
-struct ParsedAddress {
-  bool ipv6 = false;
-  exec::Address address{};
-};
-
-ParsedAddress address(const std::string& text, const std::string& where) {
-  ParsedAddress result;
-  if (::inet_pton(AF_INET, text.c_str(), result.address.data()) == 1) return result;
-  result.ipv6 = true;
-  if (::inet_pton(AF_INET6, text.c_str(), result.address.data()) == 1) return result;
-  bad(fmt::format("{}: \"{}\" is no IPv4 or IPv6 address", where, text));
-}
+using namespace strict;  // NOLINT(google-build-using-namespace): the words that this file is written in
 
 exec::Mac mac(const std::string& text, const std::string& where) {
   exec::Mac out{};
@@ -136,9 +89,11 @@ std::uint32_t port(const Json& value, const std::string& where) {
 Setup read_document(const Json& document) {
   Setup setup;
   Json top = document.is_array() ? Json{{"maps", document}} : document;
-  allow_only(top, "the setup", {"maps", "fib", "ports"});
+  allow_only(top, "the setup", {"maps", "fib", "ports", "sockets"});
   each(top, "maps", setup.maps, map_entry);
   each(top, "ports", setup.ports, port);
+  each(top, "sockets", setup.sockets, read_socket);
+  check_cookies(setup.sockets);
   if (top.contains("fib")) {
     allow_only(top["fib"], "\"fib\"", {"routes", "neighbours", "interfaces"});
     each(top["fib"], "routes", setup.fib.routes, route);

@@ -7,7 +7,9 @@
 //     "fib":   {"routes":     [{"prefix": "10.0.0.0/8", "via": "192.168.1.1", "ifindex": 3}],
 //               "neighbours": [{"ip": "192.168.1.1", "mac": "02:00:00:00:00:01", "ifindex": 3}],
 //               "interfaces": [{"ifindex": 3, "mac": "02:00:00:00:00:03", "mtu": 1500}]},
-//     "ports": [2, 3]
+//     "ports": [2, 3],
+//     "sockets": [{"protocol": "tcp", "local": "10.0.0.1:80", "state": "listen", "uid": 33},
+//                 {"protocol": "udp", "local": "[fd00::1]:53", "remote": "[fd00::2]:4000", "cookie": 7}]
 //   }
 //
 // Keys and values are hex bytes as bpftool takes them. A bare list is short for {"maps": list}. Unknown names are
@@ -17,10 +19,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "exec/fib.h"
+#include "exec/socket.h"
 #include "forager/result.h"
 
 namespace forager::cli {
@@ -35,6 +39,7 @@ struct Setup {
   std::vector<MapEntry> maps;
   exec::FibTable fib;
   std::vector<std::uint32_t> ports;
+  std::vector<std::shared_ptr<exec::Socket>> sockets;  // setup_sockets.h has their members
 };
 
 // Errors: input, naming the file and the entry.

@@ -1,123 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/state.h"
 
-#include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <linux/bpf.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
+#include <utility>
 
-#include "cli/btf_value.h"
-#include "isa/tables.h"
+#include "cli/state_json.h"
 
 namespace forager::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 std::unexpected<Diagnostic> bad(const std::string& what, int error = EINVAL) {
   return fail(ErrorKind::input, error, what);
 }
 
-Result<Json> read_json(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return bad(fmt::format("{}: {}", path, std::strerror(errno)), errno);
-  Json out = Json::parse(file, nullptr, false);
-  if (out.is_discarded()) return bad(path + ": damaged (no JSON); `forager prog unload` removes it");
-  return out;
+std::uint32_t first_id(const Saved& saved) {
+  return !saved.programs.empty() ? saved.programs.front().id : saved.maps.empty() ? 0 : saved.maps.front().id;
 }
 
-// Whole or not at all: a command that dies in the middle leaves the old file.
-Result<> write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) return bad(fmt::format("{}: cannot write", path), EIO);
-  return {};
+template <class T>
+bool has_id(const std::vector<T>& all, std::uint32_t id) {
+  return std::ranges::any_of(all, [&](const T& one) { return one.id == id; });
 }
 
-Json hex(const std::string& bytes) {
-  return hex_text({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+bool names_part_of(const Pin& pin, const Saved& saved) {
+  if (pin.kind == PinKind::program) return has_id(saved.programs, pin.id);
+  return pin.kind == PinKind::map &&
+         std::ranges::any_of(saved.maps, [&](const SavedMap& map) { return !map.shared && map.id == pin.id; });
 }
 
-std::string unhex(const Json& text) {
-  std::string out;
-  if (!text.is_string() || !parse_hex(text, out)) throw std::invalid_argument("no hex bytes");
-  return out;
-}
-
-Json to_json(const Saved& saved) {
-  Json out = {
-      {"name", saved.name}, {"loaded_at", saved.loaded_at}, {"programs", Json::array()}, {"maps", Json::array()}};
-  for (const SavedProgram& program : saved.programs)
-    out["programs"].push_back({{"id", program.id}, {"name", program.name}});
-  for (const SavedMap& map : saved.maps) {
-    Json entries = Json::array();
-    for (const Entry& entry : map.entries) entries.push_back({hex(entry.key), hex(entry.value)});
-    out["maps"].push_back({{"id", map.id}, {"name", map.name}, {"entries", std::move(entries)}});
+// Another object that was given one of this object's maps.
+std::optional<std::string> user_of(const std::vector<Saved>& objects, const Saved& saved) {
+  for (const Saved& other : objects) {
+    for (const SavedMap& map : other.maps) {
+      if (map.shared && other.name != saved.name && has_id(saved.maps, map.id)) return other.name;
+    }
   }
-  return out;
+  return std::nullopt;
 }
 
-Saved from_json(const Json& json) {
-  Saved out;
-  out.name = json.at("name");
-  out.loaded_at = json.at("loaded_at");
-  for (const Json& program : json.at("programs")) out.programs.push_back({program.at("id"), program.at("name")});
-  for (const Json& map : json.at("maps")) {
-    SavedMap saved{map.at("id"), map.at("name"), {}};
-    for (const Json& entry : map.at("entries")) saved.entries.push_back({unhex(entry.at(0)), unhex(entry.at(1))});
-    out.maps.push_back(std::move(saved));
-  }
-  return out;
-}
-
-Result<Saved> read_saved(const std::string& path) {
-  auto json = read_json(path);
-  if (!json) return std::unexpected(json.error());
-  try {
-    return from_json(*json);
-  } catch (const std::exception& error) {
-    return bad(fmt::format("{}: damaged ({})", path, error.what()));
-  }
-}
-
-bool good_name(const std::string& name) {
-  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-             std::string::npos;
-}
-
-// Program arrays hold programs, which libbpf puts back itself; frozen maps come from the ELF unchanged.
-bool kept(const MapHandle& map) {
-  return map.holds_values() && map.type != static_cast<std::uint32_t>(isa::MapType::prog_array) &&
-         (map.flags & BPF_F_RDONLY_PROG) == 0;
-}
-
-Result<> restore(const api::ElfObject& object, const SavedMap& saved) {
-  auto map = object.map(saved.name);
-  if (!map) return std::unexpected(map.error());
-  auto handle = handle_of(*map, object.types());
-  if (!handle) return std::unexpected(handle.error());
-  if (!kept(*handle)) return {};
-  for (const Entry& entry : saved.entries) {
-    if (auto written = write_entry(*handle, entry); !written) return written;
-  }
-  return {};
+// What the registry says about an object's programs and maps, and about links that go with them.
+void forget(Registry& registry, const Saved& saved) {
+  std::erase_if(registry.pins, [&](const Pin& pin) { return names_part_of(pin, saved); });
+  std::erase_if(registry.links, [&](const SavedLink& link) {
+    const bool to_map = link.id == 0 && link.target != 0 && has_id(saved.maps, link.target);
+    return to_map || has_id(saved.programs, link.program);
+  });
+  std::erase_if(registry.pins,
+                [&](const Pin& pin) { return pin.kind == PinKind::link && !has_id(registry.links, pin.id); });
 }
 
 }  // namespace
@@ -149,6 +89,13 @@ State::~State() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+// Names may look like paths; '%' stands in no name.
+std::string State::folder(const std::string& name) const {
+  std::string file = name;
+  std::ranges::replace(file, '/', '%');
+  return directory_ + "/objects/" + file;
+}
+
 Result<std::vector<Saved>> State::list() const {
   std::vector<Saved> out;
   std::error_code error;
@@ -157,72 +104,62 @@ Result<std::vector<Saved>> State::list() const {
     if (!saved) return std::unexpected(saved.error());
     out.push_back(std::move(*saved));
   }
-  std::ranges::sort(out, {}, [](const Saved& saved) { return saved.programs.empty() ? 0 : saved.programs.front().id; });
+  std::ranges::sort(out, {}, [](const Saved& saved) { return std::pair(saved.loaded_at, first_id(saved)); });
   return out;
 }
 
-Result<> State::take_ids(Saved& saved) const {
-  const std::string path = directory_ + "/ids.json";
-  Json ids = {{"program", 0}, {"map", 0}};
-  if (fs::exists(path)) {
-    auto read = read_json(path);
-    if (!read) return std::unexpected(read.error());
-    ids = *read;
-  }
-  std::uint32_t program_id = ids.value("program", 0U), map_id = ids.value("map", 0U);
-  for (SavedProgram& program : saved.programs) program.id = ++program_id;
-  for (SavedMap& map : saved.maps) map.id = ++map_id;
-  return write_file(path, Json{{"program", program_id}, {"map", map_id}}.dump());
+Result<Registry> State::registry() const { return read_registry(directory_ + "/registry.json"); }
+
+Result<> State::set_registry(const Registry& registry) const {
+  return write_file(directory_ + "/registry.json", to_json(registry).dump(1));
 }
 
-Result<Saved> State::add(const std::string& name, const api::ElfObject& object) {
-  if (!good_name(name)) return bad(fmt::format("'{}' is no name (letters, digits, '.', '_', '-'; at most 64)", name));
-  if (fs::exists(folder(name) + "/state.json"))
-    return bad(fmt::format("an object '{}' is loaded already", name), EEXIST);
-  Saved saved;
-  saved.name = name;
-  saved.loaded_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  for (bpf_program* program : object.programs()) saved.programs.push_back({0, ::bpf_program__name(program)});
-  for (bpf_map* map : object.maps()) saved.maps.push_back({0, name_of(map), {}});
-  if (auto taken = take_ids(saved); !taken) return std::unexpected(taken.error());
-  std::error_code error;
-  fs::create_directories(folder(name), error);
-  if (!error) fs::copy_file(object.path(), folder(name) + "/object.o", fs::copy_options::overwrite_existing, error);
-  if (error) return bad(fmt::format("{}: {}", folder(name), error.message()), error.value());
-  if (auto written = save(saved, object); !written) return std::unexpected(written.error());
-  return saved;
-}
-
-Result<> State::remove(const std::string& name) {
-  if (!good_name(name) || !fs::exists(folder(name))) return bad(fmt::format("no object '{}' is loaded", name), ENOENT);
-  std::error_code error;
-  fs::remove_all(folder(name), error);
-  if (error) return bad(fmt::format("{}: {}", folder(name), error.message()), error.value());
-  return {};
-}
-
-Result<api::ElfObject> State::load(const Saved& saved) const {
-  auto object = api::ElfObject::open(folder(saved.name) + "/object.o");
-  if (!object) return object;
-  if (auto loaded = object->load(); !loaded) return std::unexpected(loaded.error());
-  for (const SavedMap& map : saved.maps) {
-    if (auto restored = restore(*object, map); !restored) return std::unexpected(restored.error());
-  }
-  return object;
-}
-
-Result<> State::save(Saved& saved, const api::ElfObject& object) const {
+Result<> State::take_ids(Saved& saved, bool has_btf) const {
+  auto ids = registry();
+  if (!ids) return std::unexpected(ids.error());
+  for (SavedProgram& program : saved.programs) program.id = ++ids->program;
   for (SavedMap& map : saved.maps) {
-    auto found = object.map(map.name);
-    if (!found) return std::unexpected(found.error());
-    auto handle = handle_of(*found, object.types());
-    if (!handle) return std::unexpected(handle.error());
-    if (!kept(*handle)) continue;
-    auto entries = read_entries(*handle);
-    if (!entries) return std::unexpected(entries.error());
-    map.entries = std::move(*entries);
+    if (!map.shared) map.id = ++ids->map;
   }
+  if (has_btf) saved.btf_id = ++ids->btf;
+  return set_registry(*ids);
+}
+
+Result<> State::add(Saved& saved, const std::string& elf) const {
+  if (fs::exists(folder(saved.name) + "/state.json"))
+    return bad(fmt::format("an object '{}' is loaded already", saved.name), EEXIST);
+  saved.loaded_at = std::time(nullptr);
+  saved.uid = ::getuid();
+  if (auto taken = take_ids(saved, saved.btf_id != 0); !taken) return taken;
+  std::error_code error;
+  fs::create_directories(folder(saved.name), error);
+  if (!error && !elf.empty()) fs::copy_file(elf, this->elf(saved), fs::copy_options::overwrite_existing, error);
+  if (error) return bad(fmt::format("{}: {}", folder(saved.name), error.message()), error.value());
+  return update(saved);
+}
+
+Result<> State::update(const Saved& saved) const {
   return write_file(folder(saved.name) + "/state.json", to_json(saved).dump(1));
+}
+
+Result<> State::remove(const std::string& name) const {
+  const std::string path = folder(name);
+  if (name.empty() || name.find('%') != std::string::npos || name.front() == '.' || !fs::exists(path))
+    return bad(fmt::format("no object '{}' is loaded", name), ENOENT);
+  // A damaged object has no rows that could be found, and goes all the same.
+  if (auto saved = read_saved(path + "/state.json")) {
+    auto objects = list();
+    const auto user = objects ? user_of(*objects, *saved) : std::nullopt;
+    if (user) return bad(fmt::format("object '{}' uses a map of '{}'; unload it first", *user, name), EBUSY);
+    auto rows = registry();
+    if (!rows) return std::unexpected(rows.error());
+    forget(*rows, *saved);
+    if (auto written = set_registry(*rows); !written) return written;
+  }
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) return bad(fmt::format("{}: {}", path, error.message()), error.value());
+  return {};
 }
 
 }  // namespace forager::cli

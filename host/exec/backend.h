@@ -14,6 +14,7 @@
 #pragma once
 
 #include <bitset>
+#include <cerrno>
 #include <compare>
 #include <cstdint>
 #include <memory>
@@ -76,6 +77,15 @@ struct Counters {
   std::uint64_t instructions = 0;  // retired, 0 if the engine does not count
 };
 
+// A function of the loaded program that runs by itself, as a timer's does: by the index of its first instruction, with
+// the map, the key and the value that it gets.
+struct AsyncCall {
+  std::uint32_t function = 0;
+  std::shared_ptr<Map> map;
+  const void* key = nullptr;
+  void* value = nullptr;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -86,8 +96,15 @@ class Device {
   // Runs every frame, in order as far as results can tell. A program that is stopped traps its frame only; an error
   // means that the device itself failed.
   [[nodiscard]] virtual Result<RunReport> run(PacketBatch batch) = 0;
+  // Runs one asynchronous callback. Errors: unsupported where the device has no such thing, which the default has not;
+  // what stopped the program.
+  [[nodiscard]] virtual Result<> call_back(const AsyncCall& call);
   [[nodiscard]] virtual Counters counters() const = 0;
 };
+
+inline Result<> Device::call_back(const AsyncCall&) {
+  return fail(ErrorKind::unsupported, EOPNOTSUPP, "the device runs no asynchronous callbacks");
+}
 
 struct DeviceOptions {
   const Environment* environment = nullptr;  // outlives the device

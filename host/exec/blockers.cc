@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "exec/host_helpers.h"
+
 namespace forager::exec {
 namespace {
 
@@ -81,7 +83,9 @@ class Judge {
   void judge_helper(std::uint32_t index, std::uint64_t id) {
     if (id < able_.helpers.size() && (able_.helpers.test(id) || named_helpers_.test(id))) return;
     const isa::HelperRow* row = isa::find_helper(static_cast<std::uint32_t>(id));
-    add_at(index, row == nullptr ? fmt::format("helper number {}", id) : fmt::format("helper bpf_{}", row->name));
+    const std::string_view reason = unsupported_reason(static_cast<std::uint32_t>(id));
+    add_at(index, row == nullptr ? fmt::format("helper number {}", id)
+                                 : fmt::format("helper bpf_{}{}", row->name, why(reason.empty() ? "runs" : reason)));
     if (id < named_helpers_.size()) named_helpers_.set(id);
   }
 

@@ -27,15 +27,22 @@ std::unexpected<Diagnostic> too_large(std::string what, std::uint64_t limit, std
 }  // namespace
 
 Result<Frame> Frame::make(std::span<const std::byte> packet) {
-  if (packet.size() > kMaxPacketBytes) return too_large("packet too large, in bytes", kMaxPacketBytes, packet.size());
+  auto frame = make(packet, kHeadroom);
+  if (!frame) return frame;
   const std::size_t needed = kHeadroom + packet.size() + kTailReserve;
+  frame->buffer_.resize((needed + kFrameBytes - 1) / kFrameBytes * kFrameBytes);
+  frame->reserve_ = kTailReserve;
+  frame->head_limit_ = kFrameHeader;
+  return frame;
+}
+
+Result<Frame> Frame::make(std::span<const std::byte> packet, std::uint32_t headroom) {
+  if (packet.size() > kMaxPacketBytes) return too_large("packet too large, in bytes", kMaxPacketBytes, packet.size());
   Frame frame;
-  frame.buffer_.resize((needed + kFrameBytes - 1) / kFrameBytes * kFrameBytes);
-  frame.reserve_ = kTailReserve;
-  frame.head_limit_ = kFrameHeader;
-  frame.data_meta_ = frame.data_ = kHeadroom;
-  frame.data_end_ = kHeadroom + static_cast<std::uint32_t>(packet.size());
-  std::ranges::copy(packet, frame.buffer_.begin() + kHeadroom);
+  frame.buffer_.resize(headroom + packet.size());
+  frame.data_meta_ = frame.data_ = headroom;
+  frame.data_end_ = frame.capacity();
+  std::ranges::copy(packet, frame.buffer_.begin() + headroom);
   return frame;
 }
 
@@ -72,6 +79,22 @@ int Frame::adjust_meta(std::int32_t delta) {
   if (length % 4 != 0 || length > kMaxMetadata) return -EACCES;
   data_meta_ = static_cast<std::uint32_t>(meta);
   return 0;
+}
+
+std::optional<std::uint32_t> Frame::make_room(std::size_t head, std::size_t tail) {
+  const std::size_t before = head > data_ ? head - data_ : 0;
+  const std::size_t behind = data_end_ + tail > capacity() ? data_end_ + tail - capacity() : 0;
+  if (before + capacity() + behind > kMaxBufferBytes) return std::nullopt;
+  if (behind != 0) buffer_.resize(capacity() + behind);
+  if (before != 0) buffer_.insert(buffer_.begin(), before, std::byte{0});
+  const auto shift = static_cast<std::uint32_t>(before);
+  move_edges(shift, shift);
+  return shift;
+}
+
+void Frame::move_edges(std::int64_t head, std::int64_t tail) {
+  data_meta_ = data_ = static_cast<std::uint32_t>(data_ + head);
+  data_end_ = static_cast<std::uint32_t>(data_end_ + tail);
 }
 
 // At the usual place where that leaves room for the reserve, further to the front where it does not: an engine may

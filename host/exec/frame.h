@@ -10,6 +10,9 @@
 // 256 bytes of headroom, frames of 4096 bytes (larger packets get a larger frame), the last 320 bytes reserved
 // (the kernel's skb_shared_info), the first 40 out of adjust_head's reach (struct xdp_frame).
 //
+// Frames of programs that see a __sk_buff are made by exec/skb.h. They grow at both ends as socket buffers do, into a
+// larger buffer where they must.
+//
 // The program's context (struct xdp_md, __sk_buff, ...) travels in `context` in uapi layout; pointer fields such as
 // data and data_end are not stored there: engines derive them from the frame.
 //
@@ -20,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,19 +37,37 @@ inline constexpr std::uint32_t kTailReserve = 320;      // SKB_DATA_ALIGN(sizeof
 inline constexpr std::uint32_t kFrameHeader = 40;       // sizeof(struct xdp_frame)
 inline constexpr std::uint32_t kMaxContextBytes = 256;  // no uapi context is larger
 inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
+inline constexpr std::uint32_t kMaxBufferBytes = 4 * 1024 * 1024;  // KMALLOC_MAX_SIZE: no buffer grows beyond
 
-// Where a redirect goes (bpf_redirect, bpf_redirect_map).
+// Where a redirect goes (bpf_redirect, bpf_redirect_map, bpf_redirect_neigh, bpf_redirect_peer).
 struct Redirect {
-  std::uint32_t ifindex = 0;   // 0 = none
+  static constexpr std::uint64_t kNeighbour = 1U << 16;  // the port's neighbour table fills in the MAC addresses
+  static constexpr std::uint64_t kPeer = 1U << 17;       // to the port's peer in another network namespace
+
+  std::uint32_t ifindex = 0;   // 0 = none; of a CPUMAP the CPU, of an XSKMAP the key
   std::uint32_t map_type = 0;  // isa::MapType of the map, 0 for plain bpf_redirect
-  std::uint64_t flags = 0;
+  std::uint64_t flags = 0;     // BPF_F_*; the kernel's own above, which stand outside those
 };
+
+// A copy of the packet that a program sent on its way (bpf_clone_redirect).
+struct FrameClone {
+  Redirect redirect;
+  std::vector<std::byte> packet;
+};
+
+struct Event;
+struct Skb;
+struct StorageOwner;
+struct Task;
+class Socket;
 
 class Frame {
  public:
   Frame() = default;
   // A frame holding a copy of `packet` with the standard geometry. Errors: limit over kMaxPacketBytes.
   [[nodiscard]] static Result<Frame> make(std::span<const std::byte> packet);
+  // The same with other headroom and without a tail reserve.
+  [[nodiscard]] static Result<Frame> make(std::span<const std::byte> packet, std::uint32_t headroom);
   // A frame without head- and tailroom (raw memory programs).
   [[nodiscard]] static Frame raw(std::span<const std::byte> memory);
 
@@ -64,16 +86,31 @@ class Frame {
   [[nodiscard]] int adjust_tail(std::int32_t delta);
   [[nodiscard]] int adjust_meta(std::int32_t delta);
 
+  // For exec/skb.h: makes sure of so many bytes before data() and behind data_end(), zeros where they are new. Says by
+  // how much offsets into buffer() grew; nothing over kMaxBufferBytes.
+  [[nodiscard]] std::optional<std::uint32_t> make_room(std::size_t head, std::size_t tail);
+  // Moves the packet's edges by so many bytes, which are in the buffer. Metadata is gone then.
+  void move_edges(std::int64_t head, std::int64_t tail);
+
   // Replaces the contents with another engine's output. Errors: limit if it does not fit the frame.
   [[nodiscard]] Result<> assign(std::span<const std::byte> packet);
 
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
   std::uint64_t id = 0;                               // position in the input, from 0
   std::uint64_t timestamp_ns = 0;                     // of the capture
+  std::shared_ptr<Skb> skb;                           // of program types that see a __sk_buff (exec/skb.h)
+  std::shared_ptr<Socket> socket;                     // the context's `sk`, null = none (exec/socket.h)
+  std::shared_ptr<Event> event;                       // of program types that see no packet (exec/event.h)
+  std::shared_ptr<const Task> task;                   // whose event it is; null = the environment's (exec/task.h)
+  // The cgroup that the program runs for, whose CGROUP_STORAGE values it sees; null = nobody's, so that the first
+  // program that asks gets a new owner, for as long as the frame lives (as a test run in Linux does).
+  std::shared_ptr<const StorageOwner> cgroup;
 
   // Results of the last run.
   std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
   Redirect redirect;
+  std::vector<FrameClone> clones;
+  std::shared_ptr<Socket> target;  // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:

@@ -13,4 +13,17 @@ const std::bitset<512>& host_helpers() {
   return kIds;
 }
 
+std::string_view unsupported_reason(std::uint32_t id) {
+  if (id == static_cast<std::uint32_t>(HelperId::tail_call)) return {};  // every engine jumps itself
+  if (id < host_helpers().size() && host_helpers().test(id)) return {};
+  switch (id) {
+#define FORAGER_UNSUPPORTED_HELPER(name, reason)   \
+  case static_cast<std::uint32_t>(HelperId::name): \
+    return reason;
+#include "exec/unsupported_helpers.def"
+    default:
+      return "not built yet";
+  }
+}
+
 }  // namespace forager::exec

@@ -8,6 +8,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <string_view>
 
 namespace forager::exec {
 
@@ -19,5 +20,7 @@ enum class HelperId : std::uint32_t {
 
 // By helper id.
 [[nodiscard]] const std::bitset<512>& host_helpers();
+// Why the host does not implement a helper (unsupported_helpers.def); empty for one that it does.
+[[nodiscard]] std::string_view unsupported_reason(std::uint32_t id);
 
 }  // namespace forager::exec

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -27,6 +28,11 @@
 namespace forager::exec {
 
 using program::MapSpec;
+
+// What the kernel returns where an operation has no meaning for an object; it has no place in <errno.h>.
+inline constexpr int kNotSupported = 524;  // ENOTSUPP
+
+class Map;
 
 // Producer side of a RINGBUF map (kernel/bpf/ringbuf.c layout; flags are BPF_RB_*).
 class RingProducer {
@@ -58,7 +64,7 @@ class PerfTable {
 // PROG_ARRAY: what bpf_tail_call jumps to. A device that follows a tail call meets a program that nobody loaded into
 // it, so the slot brings the program's maps along, by index as in Program::maps() (null where it has none). A map of
 // that list may be the PROG_ARRAY itself: whoever owns the array clears it with its last user reference, as Linux does.
-using MapList = std::vector<std::shared_ptr<class Map>>;
+using MapList = std::vector<std::shared_ptr<Map>>;
 struct ProgramSlot {
   std::uint32_t id = 0;  // the runtime's program id
   std::shared_ptr<const verifier::VerifiedProgram> program;
@@ -71,11 +77,108 @@ class ProgramTable {
   virtual ProgramSlot get(std::uint32_t index) const = 0;      // empty if unset
 };
 
+// QUEUE, STACK and BLOOM_FILTER: values without keys. For user space an update pushes, a lookup peeks and a
+// lookup-and-delete pops.
+class ValueStore {
+ public:
+  virtual ~ValueStore() = default;
+  // BPF_ANY, or BPF_EXIST: make room by dropping the oldest. -E2BIG when full, -EINVAL for flags that the type has not.
+  virtual int push(const void* value, std::uint64_t flags) = 0;
+  // -ENOENT (and a zeroed value) when empty; -EOPNOTSUPP of a Bloom filter.
+  virtual int pop(void* value) = 0;
+  // The value that pop() would take; of a Bloom filter: 0 if this value may be a member, -ENOENT if it is none.
+  virtual int peek(void* value) = 0;
+};
+
+// ARRAY_OF_MAPS and HASH_OF_MAPS: what a lookup from a program gives is a map. Whoever got one keeps it alive itself
+// (RunContext::held); a slot may be replaced at any time.
+struct MapSlot {
+  std::uint32_t id = 0;  // the runtime's map id
+  std::shared_ptr<Map> map;
+};
+class MapTable {
+ public:
+  virtual ~MapTable() = default;
+  virtual int set(const void* key, MapSlot slot, std::uint64_t flags) = 0;  // erase by Map::erase
+  virtual MapSlot get(const void* key) const = 0;                           // empty if unset
+};
+
+// SOCKMAP, SOCKHASH, REUSEPORT_SOCKARRAY: sockets by key.
+class Socket;
+class SocketTable {
+ public:
+  virtual ~SocketTable() = default;
+  virtual int set(const void* key, std::shared_ptr<Socket> socket, std::uint64_t flags) = 0;  // erase by Map::erase
+  virtual std::shared_ptr<Socket> get(const void* key) const = 0;
+};
+
+// SK_STORAGE, CGROUP_STORAGE and their like: a value for each owner, for as long as the owner lives.
+struct StorageOwner {
+  std::uint64_t cookie = 0;         // what names it, never used twice
+  std::weak_ptr<const void> alive;  // expires with the owner, and its value goes then
+};
+class LocalStorage {
+ public:
+  virtual ~LocalStorage() = default;
+  // The owner's value in place (per-CPU maps: one after the other, each rounded up to 8 bytes). Where there is none: null without BPF_LOCAL_STORAGE_GET_F_CREATE, else a new one that
+  // holds `initial` (null: zeros).
+  virtual void* get(const StorageOwner& owner, const void* initial, std::uint64_t flags) = 0;
+  virtual int erase(const StorageOwner& owner) = 0;  // -ENOENT
+};
+
+// Consumer side of a USER_RINGBUF (kernel/bpf/ringbuf.c bpf_user_ringbuf_drain).
+class RingConsumer {
+ public:
+  virtual ~RingConsumer() = default;
+  // Hands over one sample after another, until there is none, `take` returns false, or as many as Linux allows a call
+  // were taken. Their number, or -EBUSY (another drains), -EINVAL, -E2BIG or -EAGAIN for what the producer did wrong.
+  virtual std::int64_t drain(const std::function<bool(std::span<std::byte>)>& take, std::uint64_t flags) = 0;
+};
+
+// STACK_TRACE: instruction addresses by an id that is their hash (kernel/bpf/stackmap.c).
+class StackTable {
+ public:
+  virtual ~StackTable() = default;
+  // The id of a stack, innermost address first, or -EEXIST, -ENOMEM, -EINVAL, -EFAULT (no stack). flags: BPF_F_*STACK*.
+  virtual std::int64_t put(std::span<const std::uint64_t> stack, std::uint64_t flags) = 0;
+};
+
+// Elements in place, for those who are not their users: walks over a map (bpf_for_each_map_elem), and timers, which
+// know a value and need its key.
+class Elements {
+ public:
+  virtual ~Elements() = default;
+  // As Map::next_key(), but a key that is gone has a place in the order too: a walk passes a key that stays exactly
+  // once, whatever is inserted and deleted meanwhile.
+  [[nodiscard]] virtual int next(const void* key, void* next) = 0;
+  // As Map::lookup(), but it makes the element no younger where a map drops the oldest (LRU).
+  [[nodiscard]] virtual void* peek(const void* key, unsigned cpu) = 0;
+  // The key of a value at an address that lookup() gave. Another key's, or a torn one, if the element was deleted or
+  // replaced since.
+  virtual void key_of(const void* value, void* key) const = 0;
+};
+
 // Abilities some map types have beyond key/value; null where absent. Owned by the map.
 struct MapAbilities {
   RingProducer* ring = nullptr;
+  RingConsumer* user_ring = nullptr;
   PerfTable* perf = nullptr;
   ProgramTable* programs = nullptr;
+  ValueStore* values = nullptr;
+  MapTable* maps = nullptr;
+  SocketTable* sockets = nullptr;
+  LocalStorage* storage = nullptr;
+  StackTable* stacks = nullptr;
+  Elements* elements = nullptr;
+};
+
+// Told when a value that may hold timers (MapSpec::fields) leaves its map, or is overwritten: its timers end then
+// (kernel/bpf/syscall.c bpf_obj_free_fields). Maps call it with their locks held: it neither waits for a callback that
+// runs nor calls a map.
+class ValueHooks {
+ public:
+  virtual ~ValueHooks() = default;
+  virtual void released(Map& map, void* value) = 0;
 };
 
 // Memory that stands behind a map and may be mapped into user space or addressed directly by programs
@@ -91,7 +194,7 @@ struct MapUsage {
   std::uint64_t bytes = 0;  // all memory the map holds
 };
 
-class Map {
+class Map : public std::enable_shared_from_this<Map> {
  public:
   virtual ~Map() = default;
   Map(const Map&) = delete;
@@ -105,22 +208,37 @@ class Map {
   [[nodiscard]] virtual int update(const void* key, const void* value, std::uint64_t flags, unsigned cpu) = 0;
   [[nodiscard]] virtual int erase(const void* key) = 0;
 
-  // Host side. next_key(nullptr, ...) gives the first key; a key that is gone restarts; -ENOENT at the end.
+  // Host side. Where values have a spin lock, BPF_F_LOCK takes it around the copy; without it, and always for the bytes
+  // of locks and timers, a read gives zeros there and a write leaves them alone.
+  // next_key(nullptr, ...) gives the first key; a key that is gone restarts; -ENOENT at the end.
   // Buffers of read and write are host_value_size(spec, cpus) bytes.
   [[nodiscard]] virtual int next_key(const void* key, void* next) = 0;
   [[nodiscard]] virtual int read(const void* key, void* value, std::uint64_t flags) = 0;
   [[nodiscard]] virtual int write(const void* key, const void* value, std::uint64_t flags) = 0;
+  // Reads and deletes in one step: of several callers exactly one gets a key. -ENOTSUPP where the type has no such
+  // operation, as most have not.
+  [[nodiscard]] virtual int take(const void* key, void* value, std::uint64_t flags);
 
   [[nodiscard]] virtual MapMemory memory() const { return {}; }
   [[nodiscard]] virtual MapUsage usage() const = 0;
 
+  // Set once, before the map is used; outlives it.
+  void set_hooks(ValueHooks* hooks) { hooks_ = hooks; }
+
  protected:
   explicit Map(MapSpec spec) : spec_(std::move(spec)) {}
+  // For types whose values have timers: to be called before a value's memory is given to another key or forgotten.
+  void release_value(void* value) {
+    if (hooks_ != nullptr) hooks_->released(*this, value);
+  }
   MapAbilities abilities_;
 
  private:
   MapSpec spec_;
+  ValueHooks* hooks_ = nullptr;
 };
+
+inline int Map::take(const void*, void*, std::uint64_t) { return -kNotSupported; }
 
 // Bytes of one value as the host passes it: value_size, or cpus slots of round_up(value_size, 8) for per-CPU maps.
 [[nodiscard]] inline std::size_t host_value_size(const MapSpec& spec, unsigned cpus) {

@@ -13,4 +13,8 @@ namespace forager::exec {
 
 [[nodiscard]] std::uint64_t safe_verdict(isa::ProgType type);
 
+// What becomes of a packet by a verdict: it goes on its way, back where it came from, or where a redirect says.
+enum class Fate : std::uint8_t { dropped, passed, returned, redirected };
+[[nodiscard]] Fate fate_of(isa::ProgType type, std::uint32_t verdict);
+
 }  // namespace forager::exec

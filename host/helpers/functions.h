@@ -34,4 +34,10 @@ template <class T>
   return {pointer<const std::byte>(address), static_cast<std::size_t>(size)};
 }
 
+[[nodiscard]] inline exec::Frame& frame_at(u64 argument) { return *pointer<exec::Frame>(argument); }
+[[nodiscard]] inline exec::Socket& socket_at(u64 argument) { return *pointer<exec::Socket>(argument); }
+
+// A map or a socket that the program gets a pointer to, kept until the invocation ends; its address. Null stays null.
+[[nodiscard]] u64 hold(RunContext& run, std::shared_ptr<const void> object);
+
 }  // namespace forager::helpers

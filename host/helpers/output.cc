@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "helpers/functions.h"
+#include "isa/sets.h"
 
 namespace forager::helpers {
 namespace {
@@ -25,11 +26,15 @@ void close_record(RunContext& run, u64 record, u64 flags, bool discard) {
   run.open_records.erase(open);
 }
 
+bool sees_packet(const RunContext& run) {
+  return (isa::set_of(run.program->program().type()) & (isa::sets::kSkb | isa::sets::xdp)) != 0;
+}
+
 }  // namespace
 
-// The sample is the program's data followed by as much of the packet as the flags ask for.
+// The sample is the program's data followed by as much of the packet as the flags ask for, of types that have one.
 u64 perf_event_output(RunContext& run, u64, u64 a, u64 flags, u64 data, u64 size) {
-  if ((flags & ~(BPF_F_CTXLEN_MASK | BPF_F_INDEX_MASK)) != 0) return result(-EINVAL);
+  if ((flags & ~(u64{BPF_F_INDEX_MASK} | (sees_packet(run) ? u64{BPF_F_CTXLEN_MASK} : 0))) != 0) return result(-EINVAL);
   const std::span<const std::byte> packet = run.frame->packet();
   const u64 packet_size = (flags & BPF_F_CTXLEN_MASK) >> 32;
   if (packet_size > packet.size()) return result(-EFAULT);

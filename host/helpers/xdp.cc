@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "helpers/functions.h"
+#include "helpers/skb_redirect.h"
 
 namespace forager::helpers {
 namespace {
@@ -31,10 +32,18 @@ PacketBytes packet_bytes(exec::Frame& packet, u64 offset, u64 size) {
   return {.data = data.data() + begin, .size = length};
 }
 
-// Where a device map's entry leads: struct bpf_devmap_val and plain 4-byte values both begin with the ifindex.
-std::uint32_t port_at(exec::Map& devices, std::uint32_t key, unsigned cpu) {
+bool holds_ports(const exec::Map& map) {
+  return map.spec().type == isa::MapType::devmap || map.spec().type == isa::MapType::devmap_hash;
+}
+
+// Where an entry leads, if there is one: to the ifindex that struct bpf_devmap_val and plain 4-byte values both begin
+// with; a CPU or a socket is named by its key.
+std::optional<std::uint32_t> target_at(exec::Map& targets, std::uint32_t key, unsigned cpu) {
+  const void* value = targets.lookup(&key, cpu);
+  if (value == nullptr) return std::nullopt;
+  if (!holds_ports(targets)) return key;
   std::uint32_t ifindex = 0;
-  if (const void* value = devices.lookup(&key, cpu)) std::memcpy(&ifindex, value, sizeof(ifindex));
+  std::memcpy(&ifindex, value, sizeof(ifindex));
   return ifindex;
 }
 
@@ -62,6 +71,7 @@ u64 xdp_store_bytes(RunContext&, u64 ctx, u64 offset, u64 from, u64 size, u64) {
 }
 
 u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
+  if (run.program->program().type() != isa::ProgType::xdp) return skb_redirect(run, ifindex, flags);
   if (flags != 0) return XDP_ABORTED;
   run.frame->redirect = {.ifindex = static_cast<std::uint32_t>(ifindex)};
   return XDP_REDIRECT;
@@ -69,18 +79,16 @@ u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
 
 // The lower bits of the flags are the verdict for a key that leads nowhere; such a call also undoes an earlier one.
 u64 redirect_map(RunContext& run, u64 a, u64 key, u64 flags, u64, u64) {
-  exec::Map& devices = map(a);
-  const bool is_devmap =
-      devices.spec().type == isa::MapType::devmap || devices.spec().type == isa::MapType::devmap_hash;
-  if ((flags & ~(kActionMask | (is_devmap ? kDeviceFlags : 0))) != 0) return XDP_ABORTED;
-  const std::uint32_t ifindex = port_at(devices, static_cast<std::uint32_t>(key), run.cpu);
-  if (ifindex == 0 && (flags & BPF_F_BROADCAST) == 0) {
+  exec::Map& targets = map(a);
+  if ((flags & ~(kActionMask | (holds_ports(targets) ? kDeviceFlags : 0))) != 0) return XDP_ABORTED;
+  const auto target = target_at(targets, static_cast<std::uint32_t>(key), run.cpu);
+  const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
+  if (!target && !broadcast) {
     run.frame->redirect = {};
     return flags & kActionMask;
   }
-  const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
-  run.frame->redirect = {.ifindex = broadcast ? 0 : ifindex,
-                         .map_type = static_cast<std::uint32_t>(devices.spec().type),
+  run.frame->redirect = {.ifindex = broadcast ? 0 : *target,
+                         .map_type = static_cast<std::uint32_t>(targets.spec().type),
                          .flags = broadcast ? flags : 0};
   return XDP_REDIRECT;
 }

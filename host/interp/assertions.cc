@@ -49,9 +49,10 @@ bool is(const Region& region, verifier::Region claimed) {
     case verifier::Region::memory:
       return region.kind == RegionKind::memory;
     case verifier::Region::socket:
-      return false;
-    case verifier::Region::other:  // packet: its end is a pointer too
-      return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet;
+      return region.kind == RegionKind::socket;
+    case verifier::Region::other:  // packet: its end is a pointer too; memory: keys and dynptrs lent to callbacks
+      return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet ||
+             region.kind == RegionKind::socket || region.kind == RegionKind::memory;
   }
   return false;
 }
@@ -217,8 +218,10 @@ std::string Assertions::check_argument(unsigned index, const ArgumentFact& fact,
     return fmt::format("{}, said to be of map {}", name_of(region), fact.map);
   }
   const std::int64_t offset = Memory::offset(value) - first(region, fact.region);
-  const bool packet_end = region.kind == RegionKind::packet && fact.region == verifier::Region::other;
-  if (pointer && !packet_end && (offset < fact.offset_min || offset > fact.offset_max)) {
+  // Of what has no bytes a program may touch, offsets count from elsewhere: the packet's end, a function's first step.
+  const bool no_memory =
+      fact.region == verifier::Region::other && (region.kind == RegionKind::packet || region.kind == RegionKind::code);
+  if (pointer && !no_memory && (offset < fact.offset_min || offset > fact.offset_max)) {
     return fmt::format("offset {}, said to be in [{}, {}]", offset, fact.offset_min, fact.offset_max);
   }
   const std::uint64_t bytes = reach(index, registers);

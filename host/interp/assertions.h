@@ -42,6 +42,21 @@ class Assertions {
   // An invocation, or the target of a tail call, begins.
   void start() { dead_ = 0; }
 
+  // A callback runs between before() and after() of the call of its helper: suspend() before it, resume() after it.
+  struct State {
+    Point point;
+    const verifier::Facts* facts = nullptr;
+    RegisterSet dead = 0;
+  };
+  [[nodiscard]] State suspend() {
+    return {.point = point_, .facts = facts_, .dead = std::exchange(dead_, RegisterSet{0})};
+  }
+  void resume(const State& state) {
+    point_ = state.point;
+    facts_ = state.facts;
+    dead_ = state.dead;
+  }
+
   // The instruction at this point is about to be executed. What does not hold, or empty.
   [[nodiscard]] std::string before(const Point& point, const Registers& registers);
   // It was executed, and this is where the machine stands now; junk goes into the registers that are dead. What did not

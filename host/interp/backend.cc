@@ -10,9 +10,9 @@ namespace {
 
 using isa::Op;
 
-// What the machine stops at (machine.cc): pointers to kernel code and data, and the packet access of socket filters.
-bool runs(const isa::Row& row) {
-  switch (row.op) {
+// What the machine stops at (machine.cc): pointers to kernel code and data.
+bool runs(Op op) {
+  switch (op) {
     case Op::callx:
     case Op::call_kfunc:
     case Op::lddw_map_fd:
@@ -20,13 +20,13 @@ bool runs(const isa::Row& row) {
     case Op::lddw_btf_id:
       return false;
     default:
-      return row.form != isa::Form::packet_abs && row.form != isa::Form::packet_ind;
+      return true;
   }
 }
 
 exec::Capabilities describe() {
   exec::Capabilities able;
-  for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), runs(row));
+  for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), runs(row.op));
   able.helpers = exec::host_helpers();
   able.helpers.set(static_cast<std::size_t>(exec::HelperId::tail_call));
   for (const isa::MapRow& row : isa::maps()) {

@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
+#include "exec/host_helpers.h"
+#include "exec/spin_lock.h"
 #include "interp/machine.h"
 
 namespace forager::interp {
@@ -32,12 +36,21 @@ bool Machine::call_helper(const Step& s) {
   return invoke(call);
 }
 
+// Who holds a spin lock calls nothing: the helper may want the same lock, or call back.
 bool Machine::invoke(Call& call) {
+  const bool unlocks = call.helper.row->id == static_cast<std::uint32_t>(exec::HelperId::spin_unlock);
+  if (run_.spin_lock != nullptr && !unlocks) {
+    return stop(ErrorKind::rejected, EINVAL,
+                fmt::format("bpf_{} is called while the program holds a spin lock", call.helper.row->name));
+  }
   const Edges before = edges();
   const auto& [a, b, c, d, e] = call.host;
   const std::uint64_t value = call.helper.function(run_, a, b, c, d, e);
+  if (trap_ != nullptr) return false;  // a callback was stopped
+  if (run_.fault != nullptr) return stop(ErrorKind::rejected, EINVAL, std::exchange(run_.fault, nullptr));
   if (call.helper.row->changes_packet && !move_packet(before)) return false;
-  if (call.record != 0) memory_.end(call.record, "it was submitted or discarded");
+  if (call.ends != 0) memory_.end(call.ends, "it was submitted, discarded or released");
+  if (call.ends_dynptr) end_slices();
   std::fill_n(r_.begin() + 1, 5, 0);
   return give_result(call, value);
 }
@@ -52,7 +65,22 @@ bool Machine::give_result(const Call& call, std::uint64_t value) {
       return true;
     case Ret::map_value:
     case Ret::map_value_or_null:
-      if (value != 0) r_[0] = memory_.map_value(*call.map, reinterpret_cast<void*>(value));
+      if (value != 0) r_[0] = give_map_value(call, value);
+      break;
+    case Ret::socket_or_null:
+    case Ret::socket_common_or_null:
+      if (value != 0) r_[0] = lend_socket(*reinterpret_cast<exec::Socket*>(value));
+      break;
+    case Ret::tcp_socket_or_null:
+      if (value != 0) {
+        auto& tcp = reinterpret_cast<exec::Socket*>(value)->tcp;
+        r_[0] = memory_.known(
+            tcp.data(),
+            {.kind = RegionKind::socket, .readable = true, .base = tcp.data(), .end = exec::Socket::kTcpBytes});
+      }
+      break;
+    case Ret::dynptr_slice_or_null:
+      if (value != 0) r_[0] = give_slice(call, reinterpret_cast<std::byte*>(value));
       break;
     case Ret::record_or_null:
       if (value != 0) {
@@ -66,8 +94,49 @@ bool Machine::give_result(const Call& call, std::uint64_t value) {
     default:
       return stop(ErrorKind::bug, EINVAL, fmt::format("the result of bpf_{} cannot be passed", call.helper.row->name));
   }
-  return value == 0 || r_[0] != 0 ||
-         stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
+  return value == 0 || r_[0] != 0 || stop_for_regions();
+}
+
+// What a lookup gives: of a map of maps a map, of a map of sockets a socket, else a value.
+std::uint64_t Machine::give_map_value(const Call& call, std::uint64_t value) {
+  const exec::MapAbilities& able = call.map->abilities();
+  if (able.maps != nullptr) {
+    auto* inner = reinterpret_cast<exec::Map*>(value);
+    return memory_.known(inner, {.kind = RegionKind::map, .map = inner});
+  }
+  if (able.sockets != nullptr) return lend_socket(*reinterpret_cast<exec::Socket*>(value));
+  return memory_.map_value(*call.map, reinterpret_cast<void*>(value));
+}
+
+// Each time a region of its own: releasing one reference leaves the pointers of another alone.
+GuestAddress Machine::lend_socket(exec::Socket& socket) {
+  return memory_.add_transient({.kind = RegionKind::socket,
+                                .readable = true,
+                                .base = socket.view.data(),
+                                .end = exec::Socket::kViewBytes,
+                                .socket = &socket});
+}
+
+// A piece of a dynptr's memory; it ends with the dynptr.
+std::uint64_t Machine::give_slice(const Call& call, std::byte* slice) {
+  const GuestAddress address = memory_.add_transient({.kind = RegionKind::memory,
+                                                      .readable = true,
+                                                      .writable = true,
+                                                      .base = slice,
+                                                      .end = static_cast<std::int64_t>(call.record_size)});
+  exec::Dynptr dynptr;
+  std::memcpy(&dynptr, reinterpret_cast<const void*>(call.host[0]), sizeof(dynptr));
+  if (dynptr.entry != 0 && address != 0) slices_.push_back({.entry = dynptr.entry, .address = address});
+  return address;
+}
+
+void Machine::end_slices() {
+  const auto& entries = run_.dynptrs.entries();
+  std::erase_if(slices_, [&](const Slice& slice) {
+    if (slice.entry <= entries.size() && !entries[slice.entry - 1].ended) return false;
+    memory_.end(slice.address, "its dynptr was submitted or discarded");
+    return true;
+  });
 }
 
 // ---- arguments ----
@@ -117,8 +186,35 @@ bool Machine::pass(Call& call, unsigned index) {
       return pass_record(call, index);
     case Arg::const_string:
       return pass_string(call, index);
+    case Arg::ctx_or_null:
+      if (value == 0) return true;
+      [[fallthrough]];
     case Arg::ctx:
       return pass_context(call, index);
+    case Arg::callback:
+      return pass_callback(call, index);
+    case Arg::stack_or_null:
+      return true;
+    case Arg::spin_lock:
+      return pass_value_field(call, index, 4);
+    case Arg::timer:
+      return pass_value_field(call, index, 16);
+    case Arg::dynptr:
+      call.ends_dynptr = call.helper.row->returns == Ret::nothing;
+      return pass_dynptr(call, index);
+    case Arg::dynptr_uninit:
+      return pass_memory(call, index, sizeof(exec::Dynptr), Use::write);
+    case Arg::ipv4_header:
+    case Arg::tcp_header:
+      return pass_memory(call, index, 20, Use::read);
+    case Arg::ipv6_header:
+      return pass_memory(call, index, 40, Use::read);
+    case Arg::socket_or_null:
+      if (value == 0) return true;
+      [[fallthrough]];
+    case Arg::socket:
+    case Arg::socket_common:
+      return pass_socket(call, index);
     default:
       return stop(ErrorKind::bug, EINVAL,
                   fmt::format("argument {} of bpf_{} cannot be passed", index + 1, call.helper.row->name));
@@ -178,7 +274,7 @@ bool Machine::pass_record(Call& call, unsigned index) {
   if (region.kind != RegionKind::record || region.ended != nullptr || Memory::offset(value) != 0) {
     return bad_argument(call, index, "an open ring-buffer record");
   }
-  call.record = value;
+  call.ends = value;
   call.host[index] = reinterpret_cast<std::uint64_t>(region.base);
   return true;
 }
@@ -192,6 +288,29 @@ bool Machine::pass_string(Call& call, unsigned index) {
   const auto* text = reinterpret_cast<const std::byte*>(call.host[index]);
   return std::find(text, text + left, std::byte{0}) != text + left ||
          bad_argument(call, index, "a string that ends with a zero byte");
+}
+
+// A lock or a timer in a map value, which no program may touch itself. Timers take their map along.
+bool Machine::pass_value_field(Call& call, unsigned index, std::uint64_t size) {
+  const Region& region = memory_.region(r_[index + 1]);
+  if (region.kind != RegionKind::map_value) return bad_argument(call, index, "a field of a map value");
+  if (!pass_memory(call, index, size, Use::read_write)) return false;
+  run_.value_map = region.map;
+  return true;
+}
+
+bool Machine::pass_socket(Call& call, unsigned index) {
+  const std::uint64_t value = r_[index + 1];
+  const Region& region = memory_.region(value);
+  const bool socket = region.kind == RegionKind::socket && region.socket != nullptr && region.ended == nullptr;
+  if (!socket || Memory::offset(value) != 0) return bad_argument(call, index, "a socket");
+  call.host[index] = reinterpret_cast<std::uint64_t>(region.socket);
+  if (call.helper.row->id == static_cast<std::uint32_t>(exec::HelperId::sk_release)) call.ends = value;
+  return true;
+}
+
+bool Machine::pass_dynptr(Call& call, unsigned index) {
+  return pass_memory(call, index, sizeof(exec::Dynptr), Use::read);
 }
 
 // ---- tail calls ----
@@ -226,8 +345,19 @@ bool Machine::jump_to(const exec::ProgramSlot& slot) {
 
 // ---- the end ----
 
+// What the invocation held, which is nothing where the program came to its end by itself.
+void Machine::let_go() {
+  if (run_.spin_lock != nullptr) exec::unlock_value(*std::exchange(run_.spin_lock, nullptr));
+  run_.dynptrs.clear();
+  run_.held.clear();
+  slices_.clear();
+}
+
 // Records that the program left open would block their ring for good.
 void Machine::close_records() {
+  for (const exec::DynptrMemory& memory : run_.dynptrs.entries()) {
+    if (memory.ring != nullptr && !memory.ended) run_.open_records.push_back({memory.base, memory.ring});
+  }
   if (run_.open_records.empty()) return;
   if (trap_ == nullptr) {
     std::ignore = stop(ErrorKind::rejected, EINVAL,

@@ -3,13 +3,15 @@
 // The frame as the program sees it: fields of the context, and the packet.
 //
 // Which accesses of a context exist is the tables' business (isa::check_access); here is what they yield. Scalars stand
-// in frame.context in uapi layout, packet pointers are made from the frame.
+// in frame.context in uapi layout, packet pointers are made from the frame. Contexts too long for that (a tracepoint's
+// record, the memory of a SYSCALL program) are the frame's packet bytes, and have no byte behind these.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "exec/skb.h"
 #include "interp/machine.h"
 
 namespace forager::interp {
@@ -22,6 +24,19 @@ std::uint64_t extend(std::uint64_t value, std::uint32_t size, bool sign) {
 }
 
 }  // namespace
+
+// Programs that see the kernel's own structure as their context may read it by address too (bpf_probe_read_kernel).
+void Machine::show_context(const isa::ProgTypeRow& type) {
+  using isa::ProgType;
+  constexpr ProgType kAsItIs[] = {ProgType::kprobe, ProgType::tracepoint, ProgType::raw_tracepoint,
+                                  ProgType::raw_tracepoint_writable};
+  exec::Frame& frame = *run_.frame;
+  const bool fits = type.context->size <= frame.context.size();
+  context_ = fits ? std::span<std::byte>(frame.context).first(type.context->size) : frame.packet();
+  Region& region = memory_.fixed(context_region_);
+  region.base = std::ranges::find(kAsItIs, type.type) != std::end(kAsItIs) ? context_.data() : nullptr;
+  region.end = region.base != nullptr ? std::ssize(context_) : type.context->size;
+}
 
 bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, bool sign) {
   const program::Source& program = unit_->program().source();
@@ -42,9 +57,19 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
       value = packet_ + frame.data_meta();
       break;
     case isa::FieldKind::scalar:
-      if (offset + size > frame.context.size()) return stop(span, size, Use::read);
-      std::memcpy(&value, frame.context.data() + offset, size);
+      if (offset + size > context_.size()) return stop(span, size, Use::read);
+      std::memcpy(&value, context_.data() + offset, size);
       value = extend(value, size, sign);
+      break;
+    case isa::FieldKind::socket:
+    case isa::FieldKind::socket_or_null:
+    case isa::FieldKind::socket_common_or_null:
+      if (frame.socket == nullptr) break;
+      value = memory_.known(frame.socket.get(), {.kind = RegionKind::socket,
+                                                 .readable = true,
+                                                 .base = frame.socket->view.data(),
+                                                 .end = exec::Socket::kViewBytes,
+                                                 .socket = frame.socket.get()});
       break;
     default:
       return stop(ErrorKind::unsupported, EOPNOTSUPP,
@@ -59,11 +84,34 @@ bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, s
   const auto offset = static_cast<std::uint32_t>(span.offset);
   const isa::ContextField* field = isa::check_access(
       {.type = program.type, .attach_type = program.attach_type, .offset = offset, .bytes = size, .store = true});
-  exec::Frame& frame = *run_.frame;
-  if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > frame.context.size()) {
+  if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > context_.size()) {
     return stop(span, size, Use::write);
   }
-  std::memcpy(frame.context.data() + offset, &value, size);
+  std::memcpy(context_.data() + offset, &value, size);
+  if (run_.frame->skb != nullptr) exec::settle_skb_store(*run_.frame, offset);
+  return true;
+}
+
+// Legacy packet access: bytes in network order, behind the packet's first byte or, for negative offsets, behind the
+// network header (SKF_NET_OFF) or the link header (SKF_LL_OFF). Where the packet has no such bytes, the function ends
+// and returns 0 (net/core/filter.c bpf_skb_load_helper, kernel/bpf/core.c).
+bool Machine::load_packet(const Step& s, std::uint32_t size, std::uint64_t index) {
+  constexpr std::int64_t kNetwork = -0x100000, kLink = -0x200000;
+  const exec::Frame& frame = *run_.frame;
+  std::int64_t at = static_cast<std::int32_t>(static_cast<std::uint32_t>(s.imm + index));
+  if (at >= 0) {
+    at += frame.data();
+  } else if (at >= kNetwork && frame.skb != nullptr) {
+    at += frame.skb->network_header - kNetwork;
+  } else if (at >= kLink && frame.skb != nullptr) {
+    at += frame.skb->mac_header - kLink;
+  }
+  r_[0] = 0;
+  std::fill_n(r_.begin() + 1, 5, 0);
+  const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
+  if (at < first || at + size > frame.data_end()) return exit(s);
+  const std::byte* bytes = run_.frame->buffer() + at;
+  for (std::uint32_t i = 0; i < size; ++i) r_[0] = r_[0] << 8 | std::to_integer<std::uint64_t>(bytes[i]);
   return true;
 }
 
@@ -90,10 +138,13 @@ void Machine::add_packet() {
 }
 
 // A helper may have moved the packet's edges: the packet becomes a new region, since pointers from before are invalid.
-// A grown tail holds zeros, metadata keeps its bytes, and what lies before both is as it was.
+// A grown tail holds zeros, metadata keeps its bytes, and what lies before both is as it was. Socket buffers, which may
+// have got another buffer, have zeros or headers wherever they grew.
 bool Machine::move_packet(const Edges& old) {
   const Edges now = edges();
-  if (checked_) {
+  if (checked_ && run_.frame->skb != nullptr) {
+    packet_written_.assign(run_.frame->capacity(), 1);
+  } else if (checked_) {
     const auto flags = packet_written_.begin();
     if (now.data != old.data) {
       const std::vector<std::uint8_t> metadata(flags + old.meta, flags + old.data);
@@ -103,7 +154,7 @@ bool Machine::move_packet(const Edges& old) {
   }
   memory_.end(packet_, "a helper that moves the packet was called since");
   add_packet();
-  return packet_ != 0 || stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
+  return packet_ != 0 || stop_for_regions();
 }
 
 Machine::Edges Machine::edges() const {

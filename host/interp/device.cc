@@ -48,6 +48,11 @@ class Interpreter : public exec::Device {
         .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = thread_ns() - begin};
   }
 
+  Result<> call_back(const exec::AsyncCall& call) override {
+    if (auto ready = check_ready(); !ready) return ready;
+    return machine_->run_async(call);
+  }
+
   exec::Counters counters() const override {
     exec::Counters total = before_;
     if (machine_ == nullptr) return total;

@@ -42,7 +42,9 @@ Machine::Machine(const exec::DeviceOptions& options, Checking checking)
   run_.environment = options.environment != nullptr ? options.environment : &no_environment_;
   run_.cpu = options.cpu;
   run_.random_state = options.seed;
+  run_.ports = options_.ports;
   run_.memory = &memory_;
+  run_.calls = this;
 }
 
 void Machine::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
@@ -54,33 +56,41 @@ void Machine::set_program(std::shared_ptr<const verifier::VerifiedProgram> progr
 
 void Machine::run(exec::Frame& frame) {
   start(frame);
+  start_entry();
+  execute_checked();
+  finish();
+  ++counters_.packets;
+}
+
+void Machine::execute_checked() {
   switch (checking_) {
     case Checking::memory:
-      execute<Checking::memory>();
-      break;
+      return execute<Checking::memory>();
     case Checking::initialisation:
-      execute<Checking::initialisation>();
-      break;
+      return execute<Checking::initialisation>();
     case Checking::facts:
-      execute<Checking::facts>();
-      break;
+      return execute<Checking::facts>();
   }
-  finish();
 }
 
 void Machine::start(exec::Frame& frame) {
   frame.redirect = {};
+  frame.clones.clear();
+  frame.target = nullptr;
   frame.trap.reset();
   run_.frame = &frame;
   enter_unit(*units_.loaded(), 0);
   assertions_.start();
-  depth_ = tail_calls_ = 0;
+  depth_ = base_ = tail_calls_ = 0;
   executed_ = 0;
   r_ = {};
   memory_.reset();
   start_packet();
+}
+
+void Machine::start_entry() {
   const isa::ProgTypeRow* type = isa::find_prog_type(static_cast<u32>(unit_->program().type()));
-  memory_.fixed(context_region_).end = type->context->size;
+  show_context(*type);
   r_[1] = Memory::fixed_address(context_region_);
   defined_ = bit(1);
   if (type->type == isa::ProgType::raw_memory) start_raw_memory();
@@ -110,17 +120,19 @@ void Machine::enter_stack() {
 
 void Machine::finish() {
   close_records();
+  let_go();
   exec::Frame& frame = *run_.frame;
   const isa::ProgType type = units_.loaded()->program().type();
   if (trap_ != nullptr) {
     frame.return_value = exec::safe_verdict(type);
     frame.redirect = {};
+    frame.clones.clear();
+    frame.target = nullptr;
     ++counters_.traps;
   } else {
     frame.return_value = type == isa::ProgType::raw_memory ? r_[0] : low(r_[0]);
   }
   frame.trap = std::move(trap_);
-  ++counters_.packets;
   counters_.instructions += executed_;
 }
 
@@ -133,6 +145,10 @@ bool Machine::stop(ErrorKind kind, int error, std::string message) {
 
 bool Machine::stop(const Span& span, u64 size, Use use) {
   return stop(ErrorKind::rejected, EACCES, describe(span, size, use));
+}
+
+bool Machine::stop_for_regions() {
+  return stop(ErrorKind::limit, E2BIG, "too many map values, records and moves of the packet in use");
 }
 
 // ---- the loop ----
@@ -171,7 +187,7 @@ bool Machine::assert_after() {
 }
 
 bool Machine::check_registers(const Step& s) {
-  const bool returns = s.op == isa::Op::exit && depth_ > 0;  // to a caller that need not read r0
+  const bool returns = s.op == isa::Op::exit && depth_ != base_;  // to a caller that need not read r0
   if (const RegisterSet missing = returns ? 0 : s.reads & ~defined_; missing != 0) {
     return stop(ErrorKind::rejected, EACCES,
                 fmt::format("r{} is read but was never written", std::countr_zero(missing)));
@@ -235,9 +251,9 @@ namespace row = isa::semantics::row;
 #define FORAGER_STORE(name, mnemonic, opcode, bytes, form) \
   case Op::name:                                           \
     return store_memory<Unsigned<bytes>>(s, form(s));
-#define FORAGER_PACKET(name, mnemonic, ...) \
-  case Op::name:                            \
-    return stop(ErrorKind::unsupported, EOPNOTSUPP, "legacy packet access " mnemonic);
+#define FORAGER_PACKET(name, mnemonic, opcode, bytes, form) \
+  case Op::name:                                            \
+    return load_packet(s, bytes, isa::Form::form == isa::Form::packet_ind ? src : 0);
 #define FORAGER_ATOMIC(name, mnemonic, imm_value, fetch, symbol, expr)                          \
   case Op::name##64:                                                                            \
     return update_memory<u64, fetch>(s, (imm_value) == 0xf1 ? 0 : s.src,                        \
@@ -306,7 +322,7 @@ bool Machine::call_local(const Step& s) {
 
 // Back to the caller; a program that a subprogram tail-called returns to that subprogram's caller.
 bool Machine::exit(const Step&) {
-  if (depth_ == 0) return false;
+  if (depth_ == base_) return false;
   const Caller& caller = callers_[--depth_];
   enter_unit(*caller.unit, caller.next);
   std::ranges::copy(caller.saved, r_.begin() + 6);

@@ -19,6 +19,8 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,7 @@
 
 namespace forager::interp {
 
-class Machine {
+class Machine : private exec::ProgramCalls {
  public:
   Machine(const exec::DeviceOptions& options, Checking checking);
 
@@ -38,6 +40,8 @@ class Machine {
   void set_program(std::shared_ptr<const verifier::VerifiedProgram> program);
   // Runs the loaded program on one frame and leaves its results there.
   void run(exec::Frame& frame);
+  // Runs one of its functions by itself. Errors: input for a function that there is none; what stopped it.
+  [[nodiscard]] Result<> run_async(const exec::AsyncCall& call);
   [[nodiscard]] const exec::Counters& counters() const { return counters_; }
 
  private:
@@ -46,8 +50,9 @@ class Machine {
     const HelperCall& helper;
     std::array<std::uint64_t, 5> host{};
     exec::Map* map = nullptr;
-    GuestAddress record = 0;        // that it ends
+    GuestAddress ends = 0;          // the record or socket that is gone afterwards
     std::uint64_t record_size = 0;  // that it begins
+    bool ends_dynptr = false;
   };
   // A packet's, as offsets in its frame's buffer.
   struct Edges {
@@ -60,9 +65,16 @@ class Machine {
     std::array<std::uint64_t, 4> saved{};  // r6-r9
     RegisterSet defined = 0;
   };
+  // Memory of a dynptr that the program has a pointer to.
+  struct Slice {
+    std::size_t entry = 0;
+    GuestAddress address = 0;
+  };
 
   // machine.cc
   void start(exec::Frame& frame);
+  void start_entry();
+  void execute_checked();
   void start_raw_memory();
   void finish();
   template <Checking kChecking>
@@ -75,6 +87,7 @@ class Machine {
   [[nodiscard]] bool check_registers(const Step& s);
   [[nodiscard]] bool stop(ErrorKind kind, int error, std::string message);
   [[nodiscard]] bool stop(const Span& span, std::uint64_t size, Use use);
+  [[nodiscard]] bool stop_for_regions();
   template <class T, bool kSign>
   [[nodiscard]] bool load_memory(const Step& s);
   template <class T>
@@ -92,7 +105,18 @@ class Machine {
   [[nodiscard]] bool callx(const Step& s);
   [[nodiscard]] bool exit(const Step& s);
 
+  // callbacks.cc
+  [[nodiscard]] std::optional<std::uint64_t> call(std::uint64_t function,
+                                                  std::span<const exec::CallbackArgument> arguments) override;
+  [[nodiscard]] exec::TimerCallback keep(std::uint64_t function) const override;
+  [[nodiscard]] bool pass_callback(Call& call, unsigned index);
+  [[nodiscard]] bool pass_to_callback(std::span<const exec::CallbackArgument> arguments,
+                                      std::vector<GuestAddress>& lent);
+  [[nodiscard]] std::uint64_t guest_of(const exec::CallbackArgument& argument, std::vector<GuestAddress>& lent);
+
   // context.cc
+  void show_context(const isa::ProgTypeRow& type);
+  [[nodiscard]] bool load_packet(const Step& s, std::uint32_t size, std::uint64_t index);
   [[nodiscard]] bool load_context(const Step& s, const Span& span, std::uint32_t size, bool sign);
   [[nodiscard]] bool store_context(const Step& s, const Span& span, std::uint32_t size, std::uint64_t value);
   void start_packet();
@@ -110,10 +134,18 @@ class Machine {
   [[nodiscard]] bool pass_sized(Call& call, unsigned index, Use use);
   [[nodiscard]] bool pass_record(Call& call, unsigned index);
   [[nodiscard]] bool pass_string(Call& call, unsigned index);
+  [[nodiscard]] bool pass_value_field(Call& call, unsigned index, std::uint64_t size);
+  [[nodiscard]] bool pass_socket(Call& call, unsigned index);
+  [[nodiscard]] bool pass_dynptr(Call& call, unsigned index);
   [[nodiscard]] bool invoke(Call& call);
   [[nodiscard]] bool give_result(const Call& call, std::uint64_t value);
+  [[nodiscard]] std::uint64_t give_slice(const Call& call, std::byte* slice);
+  [[nodiscard]] std::uint64_t give_map_value(const Call& call, std::uint64_t value);
+  [[nodiscard]] GuestAddress lend_socket(exec::Socket& socket);
+  void end_slices();
   [[nodiscard]] bool bad_argument(const Call& call, unsigned index, std::string_view expected);
   void close_records();
+  void let_go();
 
   exec::DeviceOptions options_;
   exec::Environment no_environment_;
@@ -136,10 +168,13 @@ class Machine {
   std::uint32_t at_ = 0;
   std::uint32_t next_ = 0;
   unsigned depth_ = 0;
+  unsigned base_ = 0;  // the depth whose exit ends what is being executed: the program, or a callback
   unsigned tail_calls_ = 0;
   std::uint64_t executed_ = 0;
-  GuestAddress packet_ = 0;  // of the frame's buffer
+  GuestAddress packet_ = 0;       // of the frame's buffer
+  std::span<std::byte> context_;  // where its scalar fields stand
   std::array<Caller, isa::kMaxCallFrames> callers_{};
+  std::vector<Slice> slices_;
   std::unique_ptr<Diagnostic> trap_;
 };
 

@@ -55,12 +55,16 @@ GuestAddress Memory::add_transient(const Region& region) {
 }
 
 GuestAddress Memory::map_value(exec::Map& map, void* value) {
+  return known(value, map_value_region(map, value, map.spec().value_size));
+}
+
+GuestAddress Memory::known(const void* host, const Region& region) {
   if (2 * (known_count_ + 1) > known_.size()) grow_known();
-  KnownValue& entry = known(value);
+  KnownValue& entry = find_known(host);
   if (entry.invocation == invocation_) return entry.address;
-  const GuestAddress address = add_transient(map_value_region(map, value, map.spec().value_size));
+  const GuestAddress address = add_transient(region);
   if (address == 0) return 0;
-  entry = {.host = value, .invocation = invocation_, .address = address};
+  entry = {.host = host, .invocation = invocation_, .address = address};
   ++known_count_;
   return address;
 }
@@ -83,7 +87,8 @@ const Region& Memory::region(GuestAddress address) const {
 Fault Memory::examine(const Span& span, std::uint64_t size, Use use, bool inside) const {
   const Region& at = *span.region;
   if (at.kind == RegionKind::context) return Fault::context;
-  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code) return Fault::no_memory;
+  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code || at.kind == RegionKind::map)
+    return Fault::no_memory;
   if (at.ended != nullptr) return Fault::ended;
   if (!inside) return Fault::bounds;
   if (use != Use::write && !at.readable) return Fault::not_readable;
@@ -96,12 +101,16 @@ Fault Memory::examine(const Span& span, std::uint64_t size, Use use, bool inside
 }
 
 bool Memory::read(std::uint64_t address, std::span<std::byte> to) const {
-  const Span span = access(address, to.size(), Use::read);
+  Span span = access(address, to.size(), Use::read);
+  if (span.fault == Fault::context && span.region->base != nullptr && span.offset >= 0 &&
+      span.offset + static_cast<std::int64_t>(to.size()) <= span.region->end) {
+    span = {.host = span.region->base + span.offset, .fault = Fault::none};
+  }
   if (span.fault == Fault::none) std::copy_n(span.host, to.size(), to.begin());
   return span.fault == Fault::none;
 }
 
-Memory::KnownValue& Memory::known(const void* host) {
+Memory::KnownValue& Memory::find_known(const void* host) {
   const std::size_t mask = known_.size() - 1;
   std::size_t at = (reinterpret_cast<std::uintptr_t>(host) >> 3) * 0x9e3779b97f4a7c15 >> 32 & mask;
   while (known_[at].invocation == invocation_ && known_[at].host != host) at = (at + 1) & mask;
@@ -112,7 +121,7 @@ void Memory::grow_known() {
   std::vector<KnownValue> old(known_.size() * 2);
   old.swap(known_);
   for (const KnownValue& entry : old) {
-    if (entry.invocation == invocation_) known(entry.host) = entry;
+    if (entry.invocation == invocation_) find_known(entry.host) = entry;
   }
 }
 
@@ -134,6 +143,8 @@ std::string name_of(const Region& region) {
       return fmt::format("a value of map {}", region.map->spec().name);
     case RegionKind::record:
       return "a ring-buffer record";
+    case RegionKind::socket:
+      return "a socket";
     case RegionKind::code:
       return "a function";
   }

@@ -39,6 +39,7 @@ enum class RegionKind : std::uint8_t {
   map,
   map_value,
   record,
+  socket,
   code,
 };
 
@@ -50,8 +51,9 @@ struct Region {
   std::uint8_t* written = nullptr;  // checked mode: one flag per byte from base; null = all hold defined values
   std::int64_t begin = 0;           // offsets [begin, end) exist
   std::int64_t end = 0;
-  std::int64_t origin = 0;      // what people call offset 0: a packet's data, a stack's r10
-  exec::Map* map = nullptr;     // map and map_value
+  std::int64_t origin = 0;   // what people call offset 0: a packet's data, a stack's r10
+  exec::Map* map = nullptr;  // map and map_value
+  exec::Socket* socket = nullptr;
   const char* ended = nullptr;  // why a region that died did
 };
 
@@ -92,6 +94,8 @@ class Memory : public exec::ProgramMemory {
   GuestAddress add_transient(const Region& region);
   // Guest address of a map value, the same one each time within an invocation; 0 when there are too many.
   GuestAddress map_value(exec::Map& map, void* value);
+  // The same of any host object, by its address.
+  GuestAddress known(const void* host, const Region& region);
   // The region of a guest address dies.
   void end(GuestAddress address, const char* why);
 
@@ -126,7 +130,7 @@ class Memory : public exec::ProgramMemory {
   };
 
   [[nodiscard]] Fault examine(const Span& span, std::uint64_t size, Use use, bool inside) const;
-  [[nodiscard]] KnownValue& known(const void* host);
+  [[nodiscard]] KnownValue& find_known(const void* host);
   void grow_known();
 
   bool checked_;

@@ -51,6 +51,12 @@ void set_registers(const isa::Row& row, Step& step) {
     case isa::Form::exit:
       step.reads = bit(0);
       return;
+    case isa::Form::packet_abs:
+    case isa::Form::packet_ind:
+      step.reads = bit(6) | (row.form == isa::Form::packet_ind ? bit(step.src) : 0);
+      step.clears = kArguments;
+      step.writes = bit(0);
+      return;
     default:
       step.reads = dst | src;
       return;
@@ -118,7 +124,9 @@ std::unique_ptr<Unit> UnitTable::make(std::shared_ptr<const verifier::VerifiedPr
   auto unit = std::make_unique<Unit>();
   unit->verified = std::move(program);
   const program::Program& source = unit->program();
-  const std::uint32_t code = memory_.add_fixed({.kind = RegionKind::code});
+  const auto code_end = static_cast<std::int64_t>(source.instructions().size());
+  const std::uint32_t code = memory_.add_fixed({.kind = RegionKind::code, .end = code_end});
+  unit->code_region = code;
   unit->first_region = code + 1;
   unit->maps.resize(source.maps().size());
   for (std::size_t i = 0; i < 2 * unit->maps.size(); ++i) memory_.add_fixed({});

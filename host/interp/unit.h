@@ -48,6 +48,7 @@ struct Unit {
   std::shared_ptr<const verifier::VerifiedProgram> verified;
   std::vector<Step> steps;
   std::vector<HelperCall> calls;
+  std::uint32_t code_region = 0;   // where its functions are
   std::uint32_t first_region = 0;  // of its maps: objects at first + 2i, directly addressed memory at first + 2i + 1
   exec::MapList maps;              // as bound; null where not yet
   std::shared_ptr<const exec::MapList> source;  // where a tail call's slot had them from

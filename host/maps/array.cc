@@ -14,28 +14,35 @@
 #include "maps/lock.h"
 #include "maps/memory.h"
 #include "maps/types.h"
+#include "maps/value_fields.h"
 #include "maps/words.h"
 
 namespace forager::maps {
 namespace {
 
-class ArrayMap final : public exec::Map {
+class ArrayMap final : public exec::Map, public exec::Elements {
  public:
   ArrayMap(exec::MapSpec spec, Fd file, Region values)
       : Map(std::move(spec)),
         file_(std::move(file)),
         values_(std::move(values)),
-        stride_(round_up_words(this->spec().value_size)) {}
+        stride_(round_up_words(this->spec().value_size)),
+        fields_(this->spec()) {
+    abilities_.elements = this;
+  }
 
   void* lookup(const void* key, unsigned) override {
     const std::uint32_t index = index_of(key);
     return index < spec().max_entries ? at(index) : nullptr;
   }
 
+  // A value that is overwritten loses its timers (kernel/bpf/arraymap.c).
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {
     const std::uint32_t index = index_of(key);
-    if (const int error = check_index_update(index, flags, spec().max_entries); error != 0) return error;
-    locks_.of(index).write([&] { copy_in(at(index), value, spec().value_size); });
+    if (const int error = check_index_update(index, flags & ~kLock, spec().max_entries); error != 0) return error;
+    if (const int error = fields_.check_lock(flags); error != 0) return error;
+    fields_.guard(at(index), flags, [&] { locks_.of(index).write([&] { fields_.copy_in(at(index), value); }); });
+    if (fields_.timers()) release_value(at(index));
     return 0;
   }
 
@@ -45,13 +52,25 @@ class ArrayMap final : public exec::Map {
 
   int read(const void* key, void* value, std::uint64_t flags) override {
     const std::uint32_t index = index_of(key);
-    if (flags != 0) return -EINVAL;
+    if (const int error = fields_.check_read(flags); error != 0) return error;
     if (index >= spec().max_entries) return -ENOENT;
-    locks_.of(index).read([&] { copy_out(value, at(index), spec().value_size); });
+    fields_.guard(at(index), flags, [&] { locks_.of(index).read([&] { fields_.copy_out(value, at(index)); }); });
     return 0;
   }
 
-  int write(const void* key, const void* value, std::uint64_t flags) override { return update(key, value, flags, 0); }
+  int write(const void* key, const void* value, std::uint64_t flags) override {
+    if (const int error = fields_.check_lock(flags); error != 0) return error;
+    return update(key, value, flags, 0);
+  }
+
+  // exec::Elements: an index never goes away.
+  int next(const void* key, void* next) override { return next_key(key, next); }
+  void* peek(const void* key, unsigned cpu) override { return lookup(key, cpu); }
+  void key_of(const void* value, void* key) const override {
+    const auto offset = static_cast<std::uint64_t>(static_cast<const std::byte*>(value) - values_.base());
+    const auto index = static_cast<std::uint32_t>(offset / stride_);
+    std::memcpy(key, &index, sizeof index);
+  }
 
   [[nodiscard]] exec::MapMemory memory() const override { return {file_.get(), values_.base(), values_.size()}; }
   [[nodiscard]] exec::MapUsage usage() const override { return {spec().max_entries, values_.size() + sizeof *this}; }
@@ -62,6 +81,7 @@ class ArrayMap final : public exec::Map {
   Fd file_;
   Region values_;
   std::uint64_t stride_;
+  ValueFields fields_;
   ValueLocks locks_;
 };
 

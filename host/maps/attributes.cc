@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "exec/map.h"
 #include "maps/memory.h"
 
 namespace forager::maps {
@@ -55,6 +56,10 @@ Checks& Checks::allocates(std::uint64_t bytes) {
 Result<> check_flags(const program::MapSpec& spec, const isa::MapRow& row, unsigned cpus) {
   constexpr unsigned kMaxCpus = 8192;  // NR_CPUS of the largest kernels
   const std::uint32_t flags = spec.flags;
+  const bool lru = spec.type == isa::MapType::lru_hash || spec.type == isa::MapType::lru_percpu_hash;
+  if (lru && (flags & kNoPrealloc) != 0 && (flags & ~(row.flags | kNoPrealloc)) == 0) {
+    return fail(ErrorKind::input, exec::kNotSupported, fmt::format("{} map: it is always preallocated", row.name));
+  }
   const auto not_both = [flags](std::uint32_t a, std::uint32_t b) { return (flags & a) == 0 || (flags & b) == 0; };
   return Checks(spec)
       .require((flags & ~row.flags) == 0, fmt::format("map_flags {:#x} are not for this type", flags & ~row.flags))

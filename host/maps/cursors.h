@@ -30,10 +30,12 @@ class Cursors {
     slots_[slot].store(fingerprint | 1, std::memory_order_relaxed);
   }
 
-  // True, once, for a remembered fingerprint.
+  // True, once, for a remembered fingerprint. The latest is looked at first: it is whose turn it usually is.
   [[nodiscard]] bool use(std::uint64_t fingerprint) {
     fingerprint |= 1;  // 0 is an empty slot
-    for (auto& slot : slots_) {
+    const std::size_t next = next_.load(std::memory_order_relaxed);
+    for (std::size_t back = 1; back <= kRemembered; ++back) {
+      auto& slot = slots_[(next - back) % kRemembered];
       std::uint64_t expected = fingerprint;
       if (slot.load(std::memory_order_relaxed) == fingerprint &&
           slot.compare_exchange_strong(expected, 0, std::memory_order_relaxed)) {

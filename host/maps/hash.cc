@@ -7,26 +7,38 @@
 // Tested by: tests/unit/maps_model_test.cc, maps_kernel_test.cc, maps_concurrency_test.cc, maps_memory_test.cc.
 #include <cerrno>
 
+#include "maps/buckets.h"
 #include "maps/hash_attributes.h"
 #include "maps/types.h"
 
 namespace forager::maps {
 namespace {
 
-class HashMap final : public exec::Map {
+class HashMap final : public exec::Map, public TableBuckets, public exec::Elements {
  public:
-  explicit HashMap(exec::MapSpec spec) : Map(std::move(spec)) {}
-  [[nodiscard]] Result<> open() { return table_.open(hash_shape(spec())); }
+  explicit HashMap(exec::MapSpec spec) : Map(std::move(spec)), fields_(this->spec()) { abilities_.elements = this; }
+  [[nodiscard]] Result<> open() {
+    HashShape shape = hash_shape(spec());
+    if (fields_.any()) shape.fields = &fields_;
+    if (fields_.timers()) table_.on_departure([this](std::byte* value) { release_value(value); });
+    return table_.open(shape);
+  }
 
   void* lookup(const void* key, unsigned) override {
     const auto hit = table_.find(key);
     return hit ? table_.value(hit.node) : nullptr;
   }
 
+  // With BPF_F_LOCK, a value that is there already is overwritten in place.
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {
     auto entry = table_.lock(key);
     const bool present = entry.node() != 0;
-    if (const int error = check_presence(flags, present); error != 0) return error;
+    if (const int error = fields_.check_lock(flags); error != 0) return error;
+    if (const int error = check_presence(flags & ~kLock, present); error != 0) return error;
+    if (present && (flags & kLock) != 0) {
+      write_locked(entry.node(), value);
+      return 0;
+    }
     if (present) {
       entry.replace(value);
       return 0;
@@ -42,16 +54,57 @@ class HashMap final : public exec::Map {
   int next_key(const void* key, void* next) override { return table_.next_key(key, next); }
 
   int read(const void* key, void* value, std::uint64_t flags) override {
-    if (flags != 0) return -EINVAL;
-    return table_.read(key, value) ? 0 : -ENOENT;
+    if (!fields_.any()) {
+      if (flags != 0) return -EINVAL;
+      return table_.read(key, value) ? 0 : -ENOENT;
+    }
+    if (const int error = fields_.check_read(flags); error != 0) return error;
+    return read_with_fields(key, value, flags) ? 0 : -ENOENT;
   }
 
   int write(const void* key, const void* value, std::uint64_t flags) override { return update(key, value, flags, 0); }
 
+  int take(const void* key, void* value, std::uint64_t flags) override {
+    if (const int error = fields_.check_read(flags); error != 0) return error;
+    return table_.take_out(key, [&](NodeId node) { copy_guarded(node, value, flags); });
+  }
+
+  // exec::Elements
+  int next(const void* key, void* next) override { return table_.next_in_order(key, next); }
+  void* peek(const void* key, unsigned cpu) override { return lookup(key, cpu); }
+  void key_of(const void* value, void* key) const override { table_.copy_key(table_.node_of(value), key); }
+
   [[nodiscard]] exec::MapUsage usage() const override { return {table_.entries(), table_.bytes()}; }
 
  private:
+  [[nodiscard]] const HashTable& key_table() const override { return table_; }
+
+  // Values with a lock may be overwritten in place, so that a node's version alone does not prove a copy whole.
+  void write_locked(NodeId node, const void* value) {
+    fields_.guard(table_.value(node), kLock,
+                  [&] { locks_.of(node).write([&] { table_.copy_value_in(node, value); }); });
+  }
+  void copy_guarded(NodeId node, void* value, std::uint64_t flags) {
+    fields_.guard(table_.value(node), flags,
+                  [&] { locks_.of(node).read([&] { table_.copy_value_out(node, value); }); });
+  }
+  // With BPF_F_LOCK the bucket stays locked: the lock of a node that another key got meanwhile is none of ours.
+  bool read_with_fields(const void* key, void* value, std::uint64_t flags) {
+    if ((flags & kLock) != 0) {
+      const auto entry = table_.lock(key);
+      if (entry.node() != 0) copy_guarded(entry.node(), value, flags);
+      return entry.node() != 0;
+    }
+    while (const auto hit = table_.find(key)) {
+      copy_guarded(hit.node, value, 0);
+      if (table_.unchanged(hit)) return true;
+    }
+    return false;
+  }
+
+  ValueFields fields_;
   HashTable table_;
+  ValueLocks locks_;  // of values that are overwritten in place
 };
 
 }  // namespace

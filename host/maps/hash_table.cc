@@ -118,7 +118,7 @@ HashTable::Hit HashTable::find(const void* key) const {
 
 bool HashTable::read(const void* key, void* value) const {
   while (const Hit hit = find(key)) {
-    copy_out(value, this->value(hit.node), shape_.value_size);
+    copy_value_out(hit.node, value);
     if (unchanged(hit)) return true;
   }
   return false;
@@ -144,6 +144,7 @@ void HashTable::unlink(std::uint32_t bucket, NodeId node) {
 void HashTable::depart(Stripe& stripe, NodeId node) {
   stripe.departures.store(stripe.departures.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   version(node).store(version(node).load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  if (on_departure_) on_departure_(value(node));
 }
 
 bool HashTable::evict(NodeId node) {
@@ -169,7 +170,7 @@ HashTable::Entry::Entry(HashTable& table, const void* key, std::uint64_t hash)
 // The node is in no chain, its version even.
 void HashTable::Entry::fill(NodeId node, const void* value) {
   copy_in(table_.key_at(node), key_, table_.shape_.key_size);
-  if (value != nullptr) copy_in(table_.value(node), value, table_.shape_.value_size);
+  if (value != nullptr) table_.copy_value_in(node, value);
 }
 
 void HashTable::Entry::join(NodeId node, NodeId next, std::atomic_ref<std::uint32_t> link) {
@@ -219,19 +220,48 @@ bool HashTable::after(NodeId a, const void* key) const {
   return false;
 }
 
-// Copies the bucket's least key after `after_key` (null: the least of all) to `next`; false if there is none.
-bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next) {
-  if (head(bucket).load(std::memory_order_acquire) == 0) return false;
-  const std::lock_guard guard(stripe_of(bucket).lock);
+// The node of the bucket's least key after `after_key` (null: the least of all); 0 if there is none.
+NodeId HashTable::least_node(std::uint32_t bucket, const void* after_key) const {
   NodeId least = 0;
-  for (NodeId node = head(bucket).load(std::memory_order_relaxed); node != 0;
-       node = this->next(node).load(std::memory_order_relaxed)) {
+  for (NodeId node = head(bucket).load(std::memory_order_acquire); node != 0;
+       node = next(node).load(std::memory_order_acquire)) {
     if (after_key != nullptr && !after(node, after_key)) continue;
     if (least == 0 || before(node, least)) least = node;
   }
-  if (least == 0) return false;
-  copy_out(next, key_at(least), shape_.key_size);
-  return true;
+  return least;
+}
+
+// Copies that key to `next`; false if there is none. Like find(), it is sure of what it saw if no node left meanwhile;
+// where writers leave it no peace, it takes their lock.
+bool HashTable::least_in(std::uint32_t bucket, const void* after_key, void* next) {
+  constexpr int kTries = 8;
+  const auto copy_least = [&] {
+    const NodeId least = least_node(bucket, after_key);
+    if (least != 0) copy_out(next, key_at(least), shape_.key_size);
+    return least != 0;
+  };
+  const std::atomic<std::uint32_t>& departures = stripe_of(bucket).departures;
+  for (int i = 0; i < kTries; ++i) {
+    if (head(bucket).load(std::memory_order_acquire) == 0) return false;
+    const std::uint32_t seen = departures.load(std::memory_order_acquire);
+    const bool found = copy_least();
+    if (departures.load(std::memory_order_relaxed) == seen) return found;
+  }
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  return copy_least();
+}
+
+std::uint32_t HashTable::keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) const {
+  keys.clear();
+  if (head(bucket).load(std::memory_order_acquire) == 0) return 0;
+  const std::lock_guard guard(stripe_of(bucket).lock);
+  std::uint32_t count = 0;
+  for (NodeId node = head(bucket).load(std::memory_order_relaxed); node != 0;
+       node = this->next(node).load(std::memory_order_relaxed)) {
+    keys.resize(keys.size() + shape_.key_size);
+    copy_out(&keys[count++ * std::size_t{shape_.key_size}], key_at(node), shape_.key_size);
+  }
+  return count;
 }
 
 int HashTable::erase(const void* key) {
@@ -241,20 +271,26 @@ int HashTable::erase(const void* key) {
   return 0;
 }
 
-int HashTable::next_key(const void* key, void* next) {
-  std::uint32_t bucket = 0;
-  if (key != nullptr) {
-    const std::uint64_t hash = hash_of(key);
-    const bool remembered = cursors_.use(hash);
-    if (!remembered && !find(key)) key = nullptr;
-    if (key != nullptr) bucket = bucket_of(hash);
-  }
-  for (; bucket <= mask_; ++bucket, key = nullptr) {
-    if (!least_in(bucket, key, next)) continue;
-    cursors_.remember(hash_of(static_cast<const void*>(next)));
-    return 0;
+// Copies the first key of this bucket and those behind it, in this one only what comes after `after_key`.
+int HashTable::first_from(std::uint32_t bucket, const void* after_key, void* next) {
+  for (; bucket <= mask_; ++bucket, after_key = nullptr) {
+    if (least_in(bucket, after_key, next)) return 0;
   }
   return -ENOENT;
+}
+
+int HashTable::next_in_order(const void* key, void* next) {
+  return first_from(key == nullptr ? 0 : bucket_of(hash_of(key)), key, next);
+}
+
+int HashTable::next_key(const void* key, void* next) {
+  if (key != nullptr) {
+    const bool remembered = cursors_.use(hash_of(key));
+    if (!remembered && !find(key)) key = nullptr;
+  }
+  const int error = next_in_order(key, next);
+  if (error == 0) cursors_.remember(hash_of(static_cast<const void*>(next)));
+  return error;
 }
 
 }  // namespace forager::maps

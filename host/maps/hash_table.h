@@ -32,14 +32,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "maps/cursors.h"
 #include "maps/hash_function.h"
 #include "maps/lock.h"
 #include "maps/memory.h"
 #include "maps/node_pool.h"
+#include "maps/value_fields.h"
 #include "maps/words.h"
 
 namespace forager::maps {
@@ -50,6 +53,7 @@ struct HashShape {
   std::uint32_t max_entries = 0;
   bool zero_seed = false;
   bool marked = false;
+  const ValueFields* fields = nullptr;  // of the values in nodes, null: none; outlives the table
 };
 
 class HashTable {
@@ -72,6 +76,14 @@ class HashTable {
   // Copies the value whole; false if there is no such key. Lock-free.
   [[nodiscard]] bool read(const void* key, void* value) const;
   [[nodiscard]] std::byte* value(NodeId node) const { return nodes_.at(node) + value_offset_; }
+  void copy_value_in(NodeId node, const void* value) {
+    if (shape_.fields != nullptr) return shape_.fields->copy_in(this->value(node), value);
+    copy_in(this->value(node), value, shape_.value_size);
+  }
+  void copy_value_out(NodeId node, void* value) const {
+    if (shape_.fields != nullptr) return shape_.fields->copy_out(value, this->value(node));
+    copy_out(value, this->value(node), shape_.value_size);
+  }
 
   // The locked place of a key, present or not.
   [[nodiscard]] Entry lock(const void* key);
@@ -88,9 +100,24 @@ class HashTable {
   // Takes a live node out of its chain and returns true, unless it is gone by then.
   [[nodiscard]] bool evict(NodeId node);
 
+  // Called with each value that leaves a chain, while its stripe is locked, before anybody else gets the memory.
+  void on_departure(std::function<void(std::byte*)> call) { on_departure_ = std::move(call); }
+
   // As exec::Map::erase and next_key.
   [[nodiscard]] int erase(const void* key);
+  // As exec::Map::take; copy(node) takes the value out.
+  template <class Copy>
+  [[nodiscard]] int take_out(const void* key, Copy copy);
   [[nodiscard]] int next_key(const void* key, void* next);
+  // As exec::Elements::next.
+  [[nodiscard]] int next_in_order(const void* key, void* next);
+  void copy_key(NodeId node, void* key) const { copy_out(key, key_at(node), shape_.key_size); }
+  // The node that a value stands in.
+  [[nodiscard]] NodeId node_of(const void* value) const { return nodes_.id_of(value); }
+
+  // As of Buckets.
+  [[nodiscard]] std::uint32_t buckets() const { return mask_ + 1; }
+  [[nodiscard]] std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) const;
 
   [[nodiscard]] std::uint32_t entries() const { return nodes_.in_use(); }
   [[nodiscard]] std::uint64_t bytes() const;
@@ -131,6 +158,8 @@ class HashTable {
 
   [[nodiscard]] bool before(NodeId a, NodeId b) const;
   [[nodiscard]] bool after(NodeId a, const void* key) const;
+  [[nodiscard]] int first_from(std::uint32_t bucket, const void* after_key, void* next);
+  [[nodiscard]] NodeId least_node(std::uint32_t bucket, const void* after_key) const;
   [[nodiscard]] bool least_in(std::uint32_t bucket, const void* after_key, void* next);
 
   HashShape shape_;
@@ -144,6 +173,7 @@ class HashTable {
   Region stripes_;
   NodePool nodes_;
   Cursors cursors_;
+  std::function<void(std::byte*)> on_departure_;
 };
 
 // Holds the stripe's lock; makes no other entry of the table wait for it longer than a few stores.
@@ -172,6 +202,15 @@ class HashTable::Entry {
   std::unique_lock<Lock> guard_;
   NodeId node_;
 };
+
+template <class Copy>
+int HashTable::take_out(const void* key, Copy copy) {
+  Entry entry = lock(key);
+  if (entry.node() == 0) return -ENOENT;
+  copy(entry.node());
+  entry.remove();
+  return 0;
+}
 
 // 0, or -EINVAL, -EEXIST, -ENOENT: what BPF_ANY, BPF_NOEXIST and BPF_EXIST say of a key that is there or not.
 [[nodiscard]] int check_presence(std::uint64_t flags, bool present);

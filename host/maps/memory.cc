@@ -98,4 +98,7 @@ void Fd::drain() const {
   [[maybe_unused]] const int ignored = eventfd_read(fd_, &count);
 }
 
+// The largest count there is; that it is there already (EAGAIN) is as well.
+void Fd::fill() const { [[maybe_unused]] const int ignored = eventfd_write(fd_, UINT64_MAX - 1); }
+
 }  // namespace forager::maps

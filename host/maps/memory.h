@@ -74,6 +74,7 @@ class Fd {
   [[nodiscard]] int get() const { return fd_; }
   void signal() const;  // an eventfd becomes readable
   void drain() const;   // ... and is not any more
+  void fill() const;    // an eventfd is not writable, until it is drained
 
  private:
   int fd_ = -1;

@@ -51,6 +51,11 @@ class NodePool {
   }
 
   [[nodiscard]] std::byte* at(NodeId id) const { return region_.base() + id * shape_.bytes; }
+  // The node in which an address lies.
+  [[nodiscard]] NodeId id_of(const void* inside) const {
+    const auto offset = static_cast<std::uint64_t>(static_cast<const std::byte*>(inside) - region_.base());
+    return static_cast<NodeId>(offset / shape_.bytes);
+  }
   [[nodiscard]] std::uint32_t nodes() const { return shape_.capacity + shape_.reserved; }
 
   // A node out of use, or 0 if `capacity` are in use. `near` picks the list to try first.

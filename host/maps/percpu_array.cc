@@ -15,9 +15,11 @@
 namespace forager::maps {
 namespace {
 
-class PerCpuArrayMap final : public exec::Map {
+class PerCpuArrayMap final : public exec::Map, public exec::Elements {
  public:
-  PerCpuArrayMap(exec::MapSpec spec, PerCpuValues values) : Map(std::move(spec)), values_(std::move(values)) {}
+  PerCpuArrayMap(exec::MapSpec spec, PerCpuValues values) : Map(std::move(spec)), values_(std::move(values)) {
+    abilities_.elements = this;
+  }
 
   void* lookup(const void* key, unsigned cpu) override {
     const std::uint32_t index = index_of(key);
@@ -48,6 +50,14 @@ class PerCpuArrayMap final : public exec::Map {
     if (const int error = check_index_update(index, flags, spec().max_entries); error != 0) return error;
     locks_.of(index).write([&] { values_.copy_all_in(index, value); });
     return 0;
+  }
+
+  // exec::Elements: an index never goes away.
+  int next(const void* key, void* next) override { return next_key(key, next); }
+  void* peek(const void* key, unsigned cpu) override { return lookup(key, cpu); }
+  void key_of(const void* value, void* key) const override {
+    const auto index = static_cast<std::uint32_t>(values_.number_of(value));
+    std::memcpy(key, &index, sizeof index);
   }
 
   [[nodiscard]] exec::MapUsage usage() const override {

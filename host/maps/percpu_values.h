@@ -32,6 +32,10 @@ class PerCpuValues {
   [[nodiscard]] std::byte* at(std::uint64_t number, unsigned cpu) const {
     return region_.base() + cpu * block_ + number * stride_;
   }
+  // Of a value's address.
+  [[nodiscard]] std::uint64_t number_of(const void* value) const {
+    return static_cast<std::uint64_t>(static_cast<const std::byte*>(value) - region_.base()) % block_ / stride_;
+  }
   [[nodiscard]] std::uint64_t stride() const { return stride_; }
   [[nodiscard]] std::uint64_t bytes_for(std::uint64_t numbers) const { return numbers * stride_ * cpus_; }
 

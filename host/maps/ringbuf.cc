@@ -2,50 +2,33 @@
 #include "maps/ringbuf.h"
 
 #include <linux/bpf.h>
-#include <sys/mman.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
 
-#include "maps/attributes.h"
 #include "maps/types.h"
 
 namespace forager::maps {
 namespace {
 
-constexpr int kNotSupported = 524;  // ENOTSUPP, which the kernel lets out and no user header names
 constexpr std::uint64_t kMaxRecord = UINT32_MAX / 4;
 constexpr std::uint64_t kFlags = BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP;
 // The header counts pages from the kernel's own object, whose first page is private: consumer, producer, data follow.
 constexpr std::uint32_t kDataPage = 3;
 
-constexpr std::uint64_t record_bytes(std::uint64_t size) { return (size + BPF_RINGBUF_HDR_SZ + 7) & ~std::uint64_t{7}; }
-
 }  // namespace
 
-RingBufferMap::RingBufferMap(exec::MapSpec spec, Fd file, Region memory, Fd notify)
-    : Map(std::move(spec)),
-      mask_(this->spec().max_entries - 1),
-      file_(std::move(file)),
-      memory_(std::move(memory)),
-      notify_(std::move(notify)) {
+RingBufferMap::RingBufferMap(exec::MapSpec spec, Parts parts)
+    : RingMap(std::move(spec), std::move(parts), UserSide::consumes) {
   abilities_.ring = this;
 }
 
-void* RingBufferMap::lookup(const void*, unsigned) { return nullptr; }
-int RingBufferMap::update(const void*, const void*, std::uint64_t, unsigned) { return -kNotSupported; }
-int RingBufferMap::erase(const void*) { return -kNotSupported; }
-int RingBufferMap::next_key(const void*, void*) { return -kNotSupported; }
-int RingBufferMap::read(const void*, void*, std::uint64_t) { return -kNotSupported; }
-int RingBufferMap::write(const void*, const void*, std::uint64_t) { return -kNotSupported; }
-
-exec::MapMemory RingBufferMap::memory() const {
-  return {file_.get(), memory_.base(), 2 * page_size() + spec().max_entries};
+Result<std::shared_ptr<exec::Map>> RingBufferMap::make(exec::MapSpec spec) {
+  auto parts = open(spec);
+  if (!parts) return std::unexpected(parts.error());
+  return std::shared_ptr<exec::Map>(new RingBufferMap(std::move(spec), std::move(*parts)));
 }
-
-exec::MapUsage RingBufferMap::usage() const { return {0, 2 * page_size() + spec().max_entries + sizeof *this}; }
 
 // ---- producers ---------------------------------------------------------------------------------------------------
 
@@ -66,16 +49,16 @@ void* RingBufferMap::reserve(std::uint64_t size) {
   const std::uint64_t consumed = consumer();
   const std::unique_lock guard(lock_);
   const std::uint64_t end = producer_ + bytes;
-  if (bytes > mask_ || end - consumed > mask_ || end - oldest_busy(producer_) > mask_) {
+  if (bytes > mask() || end - consumed > mask() || end - oldest_busy(producer_) > mask()) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return nullptr;
   }
-  const std::uint64_t offset = producer_ & mask_;
+  const std::uint64_t offset = producer_ & mask();
   auto* header = reinterpret_cast<Header*>(data() + offset);
   length_at(producer_).store(static_cast<std::uint32_t>(size) | BPF_RINGBUF_BUSY_BIT, std::memory_order_relaxed);
   header->page_offset = kDataPage + static_cast<std::uint32_t>(offset / page_size());
   producer_ = end;
-  position(1).store(end, std::memory_order_release);
+  producer_position().store(end, std::memory_order_release);
   return header + 1;
 }
 
@@ -86,9 +69,9 @@ void RingBufferMap::commit(void* record, std::uint64_t flags, bool discard) {
   const std::uint32_t size = length.load(std::memory_order_relaxed) & ~BPF_RINGBUF_BUSY_BIT;
   // Sequentially consistent, as the kernel's xchg: the consumer either sees this record or its position is seen here.
   length.exchange(discard ? size | BPF_RINGBUF_DISCARD_BIT : size, std::memory_order_seq_cst);
-  const bool caught_up = (position(0).load(std::memory_order_seq_cst) & mask_) == offset;
+  const bool caught_up = (consumer_position().load(std::memory_order_seq_cst) & mask()) == offset;
   const bool wake = (flags & BPF_RB_FORCE_WAKEUP) != 0 || (caught_up && (flags & BPF_RB_NO_WAKEUP) == 0);
-  if (wake) notify_.signal();
+  if (wake) notify().signal();
 }
 
 int RingBufferMap::output(const void* data, std::uint64_t size, std::uint64_t flags) {
@@ -100,14 +83,17 @@ int RingBufferMap::output(const void* data, std::uint64_t size, std::uint64_t fl
   return 0;
 }
 
+std::uint64_t RingBufferMap::available() const {
+  const std::uint64_t consumed = consumer();
+  return producer() - consumed;
+}
+
 std::uint64_t RingBufferMap::query(std::uint64_t what) const {
   switch (what) {
-    case BPF_RB_AVAIL_DATA: {
-      const std::uint64_t consumed = consumer();
-      return producer() - consumed;
-    }
+    case BPF_RB_AVAIL_DATA:
+      return available();
     case BPF_RB_RING_SIZE:
-      return mask_ + 1;
+      return mask() + 1;
     case BPF_RB_CONS_POS:
       return consumer();
     case BPF_RB_PROD_POS:
@@ -120,56 +106,12 @@ std::uint64_t RingBufferMap::query(std::uint64_t what) const {
 // ---- the consumer's side -----------------------------------------------------------------------------------------
 
 void RingBufferMap::settle() const {
-  notify_.drain();
-  if (query(BPF_RB_AVAIL_DATA) != 0) notify_.signal();
-}
-
-void* RingBufferMap::map(void* address, std::size_t length, int protection, int flags, std::uint64_t offset) const {
-  const std::uint64_t page = page_size(), size = spec().max_entries;
-  const std::uint64_t end = length > 2 * size + 2 * page ? UINT64_MAX : offset + round_up_pages(length);
-  if (length == 0 || offset % page != 0 || offset > 2 * size + 2 * page || end > 2 * size + 2 * page) {
-    errno = EINVAL;
-    return MAP_FAILED;
-  }
-  if ((protection & PROT_WRITE) != 0 && end > page) {
-    errno = EPERM;
-    return MAP_FAILED;
-  }
-  const std::uint64_t once = 2 * page + size;  // what the file holds
-  if (end <= once) return mmap(address, length, protection, flags, file_.get(), static_cast<off_t>(offset));
-  if (offset >= once) return mmap(address, length, protection, flags, file_.get(), static_cast<off_t>(offset - size));
-  // Both copies of the data: the first mapping claims the whole range, the second replaces its tail.
-  const std::uint64_t first = once - offset;
-  void* whole = mmap(address, length, protection, flags, file_.get(), static_cast<off_t>(offset));
-  if (whole == MAP_FAILED) return MAP_FAILED;
-  void* tail = mmap(static_cast<std::byte*>(whole) + first, length - first, protection,
-                    (flags & ~MAP_FIXED_NOREPLACE) | MAP_FIXED, file_.get(), static_cast<off_t>(2 * page));
-  if (tail != MAP_FAILED) return whole;
-  const int error = errno;
-  munmap(whole, length);
-  errno = error;
-  return MAP_FAILED;
+  notify().drain();
+  if (ready()) notify().signal();
 }
 
 // ------------------------------------------------------------------------------------------------------------------
 
-MapResult make_ringbuf(exec::MapSpec spec, unsigned) {
-  const std::uint64_t bytes = 2 * page_size() + spec.max_entries;
-  const auto checked = Checks(spec)
-                           .equal("key_size", spec.key_size, 0)
-                           .equal("value_size", spec.value_size, 0)
-                           .require(std::has_single_bit(spec.max_entries) && spec.max_entries % page_size() == 0,
-                                    "max_entries must be a power of two, and of whole pages")
-                           .allocates(bytes)
-                           .done();
-  if (!checked) return std::unexpected(checked.error());
-  auto file = Fd::memory("forager ringbuf " + spec.name, bytes);
-  if (!file) return std::unexpected(file.error());
-  auto memory = Region::share_ring(file->get(), 2 * page_size(), spec.max_entries);
-  if (!memory) return std::unexpected(memory.error());
-  auto notify = Fd::event();
-  if (!notify) return std::unexpected(notify.error());
-  return std::make_shared<RingBufferMap>(std::move(spec), std::move(*file), std::move(*memory), std::move(*notify));
-}
+MapResult make_ringbuf(exec::MapSpec spec, unsigned) { return RingBufferMap::make(std::move(spec)); }
 
 }  // namespace forager::maps

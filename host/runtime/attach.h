@@ -1,59 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Links and the places programs are attached to. An attach point is data here: a virtual port of the runtime, named by
-// a number in place of Linux's ifindex. A link holds its program; the point does not hold the link, so that closing a
-// link's last descriptor detaches, as in Linux.
+// AttachPoints: which programs stand at which place, and in which order they run.
 //
-// Tested by: tests/unit/runtime_objects_test.cc.
+// How a place takes programs depends on what it is (attach_policy.h): one at a time, in a list, at a priority, where
+// the caller says (mprog), or through a tree of cgroups. Programs come by themselves (BPF_PROG_ATTACH) and stay until
+// they are detached, or through links and stay as long as the link.
+//
+// Invariant: safe from any thread. A program that runs while it is detached runs to its end.
+//
+// Tested by: tests/unit/runtime_attach_test.cc, and against the kernel by syscall_attach_test.cc.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
+#include "runtime/attach_policy.h"
+#include "runtime/cgroups.h"
 #include "runtime/id_table.h"
-#include "runtime/objects.h"
+#include "runtime/link_object.h"
 
 namespace forager::runtime {
 
-class AttachPoints;
-
-class LinkObject {
- public:
-  LinkObject(std::uint32_t object_id, std::uint32_t attach, std::uint32_t target,
-             std::shared_ptr<ProgramObject> program)
-      : id(object_id), attach_type(attach), program_(std::move(program)), port_(target) {}
-
-  [[nodiscard]] std::shared_ptr<ProgramObject> program() const;
-  // The port, or 0 once detached.
-  [[nodiscard]] std::uint32_t port() const;
-  // Puts `next` in the program's place. -EPERM if `expected` is given and is not the present one, -EINVAL if the types
-  // differ, -ENOLINK once detached.
-  [[nodiscard]] int replace(std::shared_ptr<ProgramObject> next, const ProgramObject* expected);
-  void detach();
-
-  const std::uint32_t id;
-  const std::uint32_t attach_type;  // enum bpf_attach_type
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<ProgramObject> program_;
-  std::uint32_t port_;
+// A program at a place.
+struct Attachment {
+  std::shared_ptr<ProgramObject> program;
+  std::uint32_t link_id = 0;  // 0 = attached by itself
+  std::uint32_t flags = 0;
+  std::uint64_t cookie = 0;  // bpf_get_attach_cookie
 };
 
-// Which link stands at each port.
+// What BPF_PROG_QUERY tells.
+struct Listing {
+  std::uint32_t flags = 0;
+  std::uint64_t revision = 1;
+  std::vector<Attachment> attachments;
+};
+
 class AttachPoints {
  public:
-  // Null if another link is attached there.
-  [[nodiscard]] std::shared_ptr<LinkObject> attach(IdTable<LinkObject>& links, std::uint32_t attach_type,
-                                                   std::uint32_t port, std::shared_ptr<ProgramObject> program);
-  // What packets of the port meet, or null.
-  [[nodiscard]] std::shared_ptr<ProgramObject> program_at(std::uint32_t port) const;
+  explicit AttachPoints(const Cgroups& cgroups) : cgroups_(cgroups) {}
+
+  // 0 or the errno of the place's policy.
+  [[nodiscard]] int attach(const Place& place, const std::shared_ptr<ProgramObject>& program,
+                           const AttachRequest& request);
+  // A new link at all places of `spec`, or at none of them.
+  [[nodiscard]] Attached<std::shared_ptr<LinkObject>> link(IdTable<LinkObject>& links, LinkSpec spec,
+                                                           const std::shared_ptr<ProgramObject>& program,
+                                                           const AttachRequest& request);
+  // Takes a program away that was attached by itself. `program` may be null where the place tells which is meant.
+  [[nodiscard]] int detach(const Place& place, const std::shared_ptr<ProgramObject>& program,
+                           const AttachRequest& request);
+  // Puts `next` in the place of the link's program. -EPERM if `expected` is given and is not the present one, -EINVAL
+  // if the types differ, -ENOLINK once detached.
+  [[nodiscard]] int update(LinkObject& link, std::shared_ptr<ProgramObject> next, const ProgramObject* expected);
+  // The link stays, without effect.
+  void detach(LinkObject& link);
+
+  // What stands at the place itself, in order.
+  [[nodiscard]] Listing list(const Place& place) const;
+  // What runs when something happens at the place, in order: of a cgroup, with what its ancestors share.
+  [[nodiscard]] std::vector<Attachment> effective(const Place& place) const;
 
  private:
+  // The point, without the links that are gone; an empty one where nothing was ever attached.
+  [[nodiscard]] const Point& look(const Place& place) const;
+  [[nodiscard]] std::vector<const Point*> above(const Place& place) const;
+  [[nodiscard]] int put(const Place& place, Entry entry, const AttachRequest& request);
+  void remove(const Place& place, const LinkObject& link);
+
+  const Cgroups& cgroups_;
   mutable std::mutex mutex_;
-  std::map<std::uint32_t, std::weak_ptr<LinkObject>> by_port_;
+  mutable std::map<Place, Point> points_;
 };
 
 }  // namespace forager::runtime

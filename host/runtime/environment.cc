@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/environment.h"
 
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -57,12 +61,25 @@ unsigned possible_cpus() {
   return count_cpus(list.data()).value_or(1);
 }
 
+exec::Task current_task() {
+  exec::Task task;
+  task.pid_tgid = static_cast<std::uint64_t>(::getpid()) << 32 | static_cast<std::uint32_t>(::gettid());
+  task.uid_gid = static_cast<std::uint64_t>(::getgid()) << 32 | ::getuid();
+  ::prctl(PR_GET_NAME, task.comm.data());
+  struct stat namespace_file{};
+  if (::stat("/proc/self/ns/pid", &namespace_file) == 0) {
+    task.pid_namespace = {.device = namespace_file.st_dev, .inode = namespace_file.st_ino};
+  }
+  return task;
+}
+
 exec::Environment host_environment() {
   exec::Environment environment;
   environment.cpus = possible_cpus();
   environment.monotonic_ns = [] { return read_clock(CLOCK_MONOTONIC); };
   environment.boot_ns = [] { return read_clock(CLOCK_BOOTTIME); };
   environment.tai_ns = [] { return read_clock(CLOCK_TAI); };
+  environment.task = current_task;
   environment.helpers = helpers::table();
   return environment;
 }

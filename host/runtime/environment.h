@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The environment programs run in on this machine: its clocks, its possible CPUs, the helpers of host/helpers.
+// The environment programs run in on this machine: its clocks, its possible CPUs, its processes, the
+// helpers of host/helpers.
 //
 // Tested by: tests/unit/runtime_environment_test.cc.
 #pragma once
@@ -17,6 +18,9 @@ namespace forager::runtime {
 
 // The machine's possible CPUs, as libbpf counts them: the slots of a per-CPU value. 1 if the machine does not say.
 [[nodiscard]] unsigned possible_cpus();
+
+// The thread that asks: what programs run on behalf of where no event says.
+[[nodiscard]] exec::Task current_task();
 
 [[nodiscard]] exec::Environment host_environment();
 

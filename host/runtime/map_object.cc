@@ -7,8 +7,24 @@
 #include <utility>
 
 #include "runtime/objects.h"
+#include "runtime/timers.h"
 
 namespace forager::runtime {
+
+MapObject::~MapObject() {
+  if (timers_ != nullptr) timers_->forget(*map);
+}
+
+void MapObject::use_timers(TimerQueue& timers) {
+  timers_ = &timers;
+  map->set_hooks(&timers);
+  timers.watch(*map, users_);
+}
+
+void MapObject::lose_users() {
+  clear_programs();
+  if (timers_ != nullptr) timers_->release(*map);
+}
 
 bool MapObject::own_locked(const ProgramObject& program) {
   const Owner owner{program.type(), program.source().xdp_has_frags};

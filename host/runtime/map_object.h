@@ -8,7 +8,8 @@
 //
 // A PROG_ARRAY refers to programs, which refer to their maps, among them the PROG_ARRAY: a cycle that reference counts
 // cannot see. Linux breaks it by counting user references apart from all others, and empties the array when the last
-// of them goes (kernel/bpf/syscall.c bpf_map_put_uref). So here: a MapUser is a user's reference.
+// of them goes (kernel/bpf/syscall.c bpf_map_put_uref). So here: a MapUser is a user's reference. Timers, which refer
+// to their program and so to their map, end with it too.
 //
 // Tested by: tests/unit/runtime_objects_test.cc.
 #pragma once
@@ -27,6 +28,7 @@ namespace forager::runtime {
 
 struct BtfObject;
 class ProgramObject;
+class TimerQueue;
 
 struct MapBtf {
   std::shared_ptr<const BtfObject> object;
@@ -38,6 +40,12 @@ class MapObject {
  public:
   MapObject(std::uint32_t object_id, std::shared_ptr<exec::Map> contents, MapBtf types)
       : id(object_id), map(std::move(contents)), btf(std::move(types)) {}
+  ~MapObject();
+  MapObject(const MapObject&) = delete;
+  MapObject& operator=(const MapObject&) = delete;
+
+  // The map's values may have timers: these are where. Once, before the map is used; outlives the object.
+  void use_timers(TimerQueue& timers);
 
   [[nodiscard]] const program::MapSpec& spec() const { return map->spec(); }
 
@@ -69,6 +77,7 @@ class MapObject {
   };
   [[nodiscard]] bool own_locked(const ProgramObject& program);
   void clear_programs();
+  void lose_users();
 
   std::atomic<unsigned> users_ = 0;
   std::atomic<unsigned> writers_ = 0;
@@ -76,13 +85,14 @@ class MapObject {
   mutable std::mutex mutex_;
   std::optional<Owner> owner_;
   std::vector<std::shared_ptr<ProgramObject>> programs_;
+  TimerQueue* timers_ = nullptr;
 };
 
 class MapUser {
  public:
   explicit MapUser(std::shared_ptr<MapObject> object) : object_(std::move(object)) { ++object_->users_; }
   ~MapUser() {
-    if (--object_->users_ == 0) object_->clear_programs();
+    if (--object_->users_ == 0) object_->lose_users();
   }
   MapUser(const MapUser&) = delete;
   MapUser& operator=(const MapUser&) = delete;
@@ -93,22 +103,19 @@ class MapUser {
   std::shared_ptr<MapObject> object_;
 };
 
-// A change by user space, while it is under way.
+// A change by user space, while it is under way. The map is kept by whoever makes it.
 class MapWriting {
  public:
-  explicit MapWriting(std::shared_ptr<MapObject> object) : object_(std::move(object)) { ++object_->writers_; }
-  ~MapWriting() {
-    if (object_) --object_->writers_;
-  }
-  MapWriting(MapWriting&&) noexcept = default;
-  MapWriting& operator=(MapWriting&&) = delete;
+  explicit MapWriting(MapObject& object) : object_(object) { ++object_.writers_; }
+  ~MapWriting() { --object_.writers_; }
+  MapWriting(const MapWriting&) = delete;
+  MapWriting& operator=(const MapWriting&) = delete;
 
   // False if the map is frozen: then nothing may be written.
-  [[nodiscard]] bool allowed() const { return !object_->frozen_; }
-  [[nodiscard]] MapObject& operator*() const { return *object_; }
+  [[nodiscard]] bool allowed() const { return !object_.frozen_; }
 
  private:
-  std::shared_ptr<MapObject> object_;
+  MapObject& object_;
 };
 
 }  // namespace forager::runtime

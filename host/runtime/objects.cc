@@ -44,6 +44,7 @@ Result<std::shared_ptr<const exec::Image>> ProgramObject::image(const exec::Back
 }
 
 void ProgramObject::count_run(std::uint64_t packets, std::uint64_t nanoseconds) {
+  if (statistics == nullptr || !statistics->on()) return;
   run_count.fetch_add(packets, std::memory_order_relaxed);
   run_time_ns.fetch_add(nanoseconds, std::memory_order_relaxed);
 }

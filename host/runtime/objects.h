@@ -42,6 +42,15 @@ struct DebugInfo {
   std::uint32_t line_count = 0;
 };
 
+// Whether runs of programs are counted: always (the sysctl kernel.bpf_stats_enabled), or while somebody asks
+// (BPF_ENABLE_STATS).
+struct RunStatistics {
+  bool always = false;
+  std::atomic<unsigned> users = 0;
+
+  [[nodiscard]] bool on() const { return always || users != 0; }
+};
+
 class ProgramObject {
  public:
   ProgramObject(std::uint32_t object_id, std::shared_ptr<const verifier::VerifiedProgram> program,
@@ -61,7 +70,7 @@ class ProgramObject {
   // The program compiled by `backend`, once.
   [[nodiscard]] Result<std::shared_ptr<const exec::Image>> image(const exec::Backend& backend,
                                                                  const exec::CompileOptions& options);
-  // Counted by sessions: packets run, and the time spent in the program.
+  // Told by sessions: packets run, and the time spent in the program. Counted only while statistics are on.
   void count_run(std::uint64_t packets, std::uint64_t nanoseconds);
 
   const std::uint32_t id;
@@ -69,9 +78,10 @@ class ProgramObject {
   const std::vector<std::shared_ptr<MapObject>> maps;  // by index in Program::maps()
   const DebugInfo debug;
   const Tag tag;
-  std::uint64_t load_time_ns = 0;           // boot time
-  std::uint32_t created_by = 0;             // user id
-  std::uint64_t verified_instructions = 0;  // processed by the verifier
+  std::uint64_t load_time_ns = 0;             // boot time
+  std::uint32_t created_by = 0;               // user id
+  std::uint64_t verified_instructions = 0;    // processed by the verifier
+  const RunStatistics* statistics = nullptr;  // null = nothing is counted
   std::atomic<std::uint64_t> run_count = 0;
   std::atomic<std::uint64_t> run_time_ns = 0;
 

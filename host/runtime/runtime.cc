@@ -47,10 +47,29 @@ void add_options(const verifier::Options& general, verifier::Options& own) {
 
 }  // namespace
 
+Runtime::Runtime(exec::Environment host)
+    : environment(std::move(host)),
+      timers_(environment, [this](const verifier::VerifiedProgram& program) { return owner_of(program); }) {
+  environment.timers = &timers_;
+}
+
+std::shared_ptr<const void> Runtime::owner_of(const verifier::VerifiedProgram& program) const {
+  for (auto id = programs_.next(0); id; id = programs_.next(*id)) {
+    auto object = programs_.find(*id);
+    if (object != nullptr && object->verified.get() == &program) return object;
+  }
+  return nullptr;
+}
+
 Result<std::shared_ptr<MapObject>> Runtime::create_map(const program::MapSpec& spec, MapBtf btf) {
   auto map = (settings.verify_only ? maps::declare : maps::create)(spec, environment.cpus);
   if (!map) return std::unexpected(std::move(map.error()));
-  return maps_.make(std::move(*map), std::move(btf));
+  auto object = maps_.make(std::move(*map), std::move(btf));
+  const auto& fields = object->spec().fields;
+  const bool timed =
+      std::ranges::find(fields, program::ValueField::Kind::timer, &program::ValueField::kind) != fields.end();
+  if (timed) object->use_timers(timers_);
+  return object;
 }
 
 Result<std::shared_ptr<ProgramObject>> Runtime::load_program(ProgramRequest request, verifier::Report* report) {
@@ -85,6 +104,7 @@ Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& r
   object->load_time_ns = environment.boot_ns ? environment.boot_ns() : 0;
   object->verified_instructions = report.processed_instructions;
   object->created_by = getuid();
+  object->statistics = &statistics;
   for (const auto& map : object->maps) {
     if (map->spec().type == isa::MapType::prog_array && !map->own_programs(*object)) {
       return fail(ErrorKind::rejected, EINVAL,
@@ -98,14 +118,16 @@ std::shared_ptr<BtfObject> Runtime::add_btf(std::vector<std::byte> bytes, std::s
   return btfs_.make(std::move(bytes), std::move(parsed));
 }
 
-std::shared_ptr<LinkObject> Runtime::attach(std::uint32_t attach_type, std::uint32_t port,
-                                            std::shared_ptr<ProgramObject> program) {
-  return points_.attach(links_, attach_type, port, std::move(program));
-}
-
 bool Runtime::port_exists(std::uint32_t port) const {
   if (settings.ports.empty()) return port != 0;
   return std::ranges::find(settings.ports, port) != settings.ports.end();
+}
+
+SessionOptions Runtime::session_options() const {
+  SessionOptions options;
+  options.placement = settings.placement;
+  options.device.ports = settings.ports;
+  return options;
 }
 
 }  // namespace forager::runtime

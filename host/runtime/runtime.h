@@ -20,6 +20,8 @@
 #include "runtime/id_table.h"
 #include "runtime/objects.h"
 #include "runtime/placement.h"
+#include "runtime/session.h"
+#include "runtime/timers.h"
 #include "verifier/verify.h"
 
 namespace forager::runtime {
@@ -44,6 +46,10 @@ struct Settings {
   PlacementRequest placement{.backend = "interp", .fallback = {}};  // of BPF_PROG_TEST_RUN
   std::vector<std::uint32_t> ports;                 // virtual ports that exist; empty = every number from 1
   std::function<void(const LoadAttempt&)> on_load;  // sees what libbpf loads, refusals included (`explain`)
+  // Where cgroups are mounted: a directory below is a cgroup by its path from here, any other by its whole path.
+  std::string cgroup_mount = "/sys/fs/cgroup";
+  // Where bpffs is: a normal absolute path. Read at every use; may be no real directory.
+  std::string bpffs_mount = "/sys/fs/bpf";
   // Programs are only to be judged: maps of types that are not built become maps without contents, so that programs
   // which use them load, and cannot run.
   bool verify_only = false;
@@ -53,7 +59,7 @@ struct Settings {
 
 class Runtime {
  public:
-  explicit Runtime(exec::Environment host = host_environment()) : environment(std::move(host)) {}
+  explicit Runtime(exec::Environment host = host_environment());
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -64,30 +70,38 @@ class Runtime {
   [[nodiscard]] Result<std::shared_ptr<ProgramObject>> load_program(ProgramRequest request,
                                                                     verifier::Report* report = nullptr);
   [[nodiscard]] std::shared_ptr<BtfObject> add_btf(std::vector<std::byte> bytes, std::shared_ptr<const ::btf> parsed);
-  // Null if another link holds the port.
-  [[nodiscard]] std::shared_ptr<LinkObject> attach(std::uint32_t attach_type, std::uint32_t port,
-                                                   std::shared_ptr<ProgramObject> program);
+  // A link at the places of `spec`, or the negative errno of their policy.
+  [[nodiscard]] Attached<std::shared_ptr<LinkObject>> link(LinkSpec spec, const std::shared_ptr<ProgramObject>& program,
+                                                           const AttachRequest& request = {}) {
+    return points_.link(links_, std::move(spec), program, request);
+  }
   [[nodiscard]] bool port_exists(std::uint32_t port) const;
-  // What packets that arrive at the port meet, or null.
-  [[nodiscard]] std::shared_ptr<ProgramObject> program_at(std::uint32_t port) const { return points_.program_at(port); }
+  // How the programs of this runtime run, where nothing else is said.
+  [[nodiscard]] SessionOptions session_options() const;
 
   [[nodiscard]] const IdTable<MapObject>& maps() const { return maps_; }
   [[nodiscard]] const IdTable<ProgramObject>& programs() const { return programs_; }
   [[nodiscard]] const IdTable<BtfObject>& btfs() const { return btfs_; }
   [[nodiscard]] const IdTable<LinkObject>& links() const { return links_; }
+  [[nodiscard]] TimerQueue& timers() { return timers_; }
+  [[nodiscard]] AttachPoints& points() { return points_; }
 
   exec::Environment environment;
   Settings settings;
+  RunStatistics statistics;
+  Cgroups cgroups;
 
  private:
   [[nodiscard]] Result<std::shared_ptr<ProgramObject>> verify_and_add(ProgramRequest& request,
                                                                       verifier::Report& report);
+  [[nodiscard]] std::shared_ptr<const void> owner_of(const verifier::VerifiedProgram& program) const;
 
   IdTable<MapObject> maps_;
   IdTable<ProgramObject> programs_;
   IdTable<BtfObject> btfs_;
   IdTable<LinkObject> links_;
-  AttachPoints points_;
+  AttachPoints points_{cgroups};
+  TimerQueue timers_;  // first to go: it holds programs
 };
 
 }  // namespace forager::runtime

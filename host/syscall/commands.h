@@ -23,22 +23,40 @@ struct Call {
 
 // map_commands.cc
 [[nodiscard]] long map_create(const Call& call);
+[[nodiscard]] long map_freeze(const Call& call);
+// map_elements.cc
 [[nodiscard]] long map_lookup(const Call& call);
 [[nodiscard]] long map_update(const Call& call);
 [[nodiscard]] long map_delete(const Call& call);
 [[nodiscard]] long map_next_key(const Call& call);
 [[nodiscard]] long map_lookup_and_delete(const Call& call);
-[[nodiscard]] long map_freeze(const Call& call);
+// map_batch.cc
+[[nodiscard]] long map_lookup_batch(const Call& call);
+[[nodiscard]] long map_lookup_and_delete_batch(const Call& call);
+[[nodiscard]] long map_update_batch(const Call& call);
+[[nodiscard]] long map_delete_batch(const Call& call);
 // prog_load.cc, prog_commands.cc, test_run.cc
 [[nodiscard]] long prog_load(const Call& call);
 [[nodiscard]] long prog_bind_map(const Call& call);
 [[nodiscard]] long prog_test_run(const Call& call);
 // btf_commands.cc
 [[nodiscard]] long btf_load(const Call& call);
-// link_commands.cc
+// link_create.cc, link_probes.cc, link_commands.cc
 [[nodiscard]] long link_create(const Call& call);
+[[nodiscard]] long raw_tracepoint_open(const Call& call);
 [[nodiscard]] long link_update(const Call& call);
 [[nodiscard]] long link_detach(const Call& call);
+[[nodiscard]] long iter_create(const Call& call);
+// attach_commands.cc
+[[nodiscard]] long prog_attach(const Call& call);
+[[nodiscard]] long prog_detach(const Call& call);
+[[nodiscard]] long prog_query(const Call& call);
+// pin_commands.cc
+[[nodiscard]] long obj_pin(const Call& call);
+[[nodiscard]] long obj_get(const Call& call);
+// query_commands.cc
+[[nodiscard]] long enable_stats(const Call& call);
+[[nodiscard]] long task_fd_query(const Call& call);
 // object_info.cc
 [[nodiscard]] long object_info(const Call& call);
 // ids.cc
@@ -57,7 +75,6 @@ struct Call {
 // A 16-byte name: letters, digits, '_' and '.', ended by a zero; -EINVAL for any other.
 [[nodiscard]] Errno<std::string> object_name(const char (&field)[BPF_OBJ_NAME_LEN]);
 
-// What the kernel returns where a command has no meaning for an object; it has no place in <errno.h>.
-inline constexpr int kNotSupported = 524;  // ENOTSUPP
+using exec::kNotSupported;
 
 }  // namespace forager::syscall

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BPF_MAP_*: creation and the element commands. Maps whose values are descriptors (PROG_ARRAY, PERF_EVENT_ARRAY) take
-// one in, and, where the kernel shows anything, give an id out.
+// BPF_MAP_CREATE and BPF_MAP_FREEZE: what a map is, and who may change it (kernel/bpf/syscall.c map_create,
+// map_freeze).
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
@@ -11,7 +11,6 @@
 #include "syscall/btf.h"
 #include "syscall/commands.h"
 #include "syscall/mapping.h"
-#include "syscall/perf_event.h"
 #include "syscall/value_fields.h"
 
 namespace forager::syscall {
@@ -20,9 +19,6 @@ namespace {
 using isa::MapType;
 using runtime::MapObject;
 using runtime::MapUser;
-using Bytes = std::vector<std::byte>;
-
-// ---- creation ----------------------------------------------------------------------------------------------------
 
 // Linux's map_check_no_btf: types whose values are not the user's data.
 constexpr MapType kWithoutBtf[] = {MapType::perf_event_array, MapType::cgroup_array, MapType::stack_trace,
@@ -64,112 +60,22 @@ long read_inner(const Call& call, program::MapSpec& spec) {
   return 0;
 }
 
+// Behind the last field that <linux/bpf.h> 6.1 has (Linux 6.9): value_type_btf_obj_fd, map_token_fd.
+constexpr std::size_t kTokenAt = offsetof(bpf_attr, map_extra) + sizeof(bpf_attr::map_extra) + sizeof(__s32);
+constexpr unsigned kTokenFlag = 1U << 16;  // BPF_F_TOKEN_FD
+
+// Nobody here hands out tokens, so no descriptor is one.
+long check_token(const Call& call) {
+  if ((call.attr.map_flags & kTokenFlag) == 0) return 0;
+  __s32 fd = -1;
+  std::memcpy(&fd, reinterpret_cast<const std::byte*>(&call.attr) + kTokenAt, sizeof fd);
+  const auto object = call.fds().find(fd);
+  return object ? -EINVAL : object.error();
+}
+
 constexpr unsigned kDirections = BPF_F_RDONLY | BPF_F_WRONLY;
 
 bool both_directions(unsigned flags) { return (flags & kDirections) == kDirections; }
-
-// ---- elements ----------------------------------------------------------------------------------------------------
-
-Errno<std::shared_ptr<MapObject>> find_map(const Call& call, std::uint32_t fd) {
-  auto user = call.fds().find<MapUser>(static_cast<int>(fd));
-  if (!user) return std::unexpected(user.error());
-  return (*user)->object();
-}
-
-// The map of an element command, if its descriptor allows what is asked.
-Errno<std::shared_ptr<MapObject>> map_to_read(const Call& call) {
-  auto map = find_map(call, call.attr.map_fd);
-  if (map && !may_read(static_cast<int>(call.attr.map_fd))) return std::unexpected(-EPERM);
-  return map;
-}
-
-// The same, to change it. A frozen map is read-only to everybody.
-Errno<runtime::MapWriting> map_to_write(const Call& call) {
-  auto map = find_map(call, call.attr.map_fd);
-  if (!map) return std::unexpected(map.error());
-  if (!may_write(static_cast<int>(call.attr.map_fd))) return std::unexpected(-EPERM);
-  runtime::MapWriting writing(std::move(*map));
-  if (!writing.allowed()) return std::unexpected(-EPERM);
-  return writing;
-}
-
-// Maps without keys want none.
-Errno<Bytes> read_key(const Call& call, const MapObject& map) {
-  if (map.spec().key_size == 0 && call.attr.key != 0) return std::unexpected(-EINVAL);
-  return read_user(call.attr.key, map.spec().key_size);
-}
-
-// Nothing can lock a value yet: maps with spin locks are not built.
-constexpr bool asks_lock(std::uint64_t flags) { return (flags & BPF_F_LOCK) != 0; }
-
-bool is_program_array(const MapObject& map) { return map.spec().type == MapType::prog_array; }
-bool is_perf_array(const MapObject& map) { return map.spec().type == MapType::perf_event_array; }
-bool holds_descriptors(const MapObject& map) { return is_program_array(map) || is_perf_array(map); }
-
-std::size_t user_value_size(const Call& call, const MapObject& map) {
-  if (holds_descriptors(map)) return sizeof(__u32);
-  return exec::host_value_size(map.spec(), call.runtime().environment.cpus);
-}
-
-std::uint32_t number_at(const Bytes& bytes) {
-  std::uint32_t number = 0;
-  std::memcpy(&number, bytes.data(), std::min(sizeof number, bytes.size()));
-  return number;
-}
-
-long read_value(const MapObject& map, const Bytes& key, Bytes& value, std::uint64_t flags) {
-  if (is_perf_array(map)) return -kNotSupported;
-  if (!is_program_array(map)) return map.map->read(key.data(), value.data(), flags);
-  const auto program = map.program_at(number_at(key));
-  if (!program) return -ENOENT;
-  std::memcpy(value.data(), &program->id, sizeof program->id);
-  return 0;
-}
-
-long set_perf_event(const Call& call, MapObject& map, std::uint32_t index, std::uint32_t fd) {
-  const auto event = call.fds().find<PerfEvent>(static_cast<int>(fd));
-  if (!event) return -EBADF;
-  return map.map->abilities().perf->set(index, *event);
-}
-
-long set_program(const Call& call, MapObject& map, std::uint32_t index, std::uint32_t fd) {
-  const auto program = call.fds().find<runtime::ProgramObject>(static_cast<int>(fd));
-  if (!program) return program.error();
-  return map.set_program(index, *program);
-}
-
-// What a map of maps takes: maps like its example (Linux's map_meta_equal).
-bool alike(const program::MapSpec& a, const program::MapSpec& b) {
-  const bool same_entries = a.max_entries == b.max_entries || (a.flags & BPF_F_INNER_MAP) != 0;
-  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size && a.flags == b.flags &&
-         a.fields == b.fields && (a.type != MapType::array || same_entries);
-}
-
-long check_inner(const Call& call, const MapObject& map, std::uint32_t fd) {
-  const auto inner = find_map(call, fd);
-  if (!inner) return inner.error();
-  return map.spec().inner != nullptr && alike(*map.spec().inner, (*inner)->spec()) ? 0 : -EINVAL;
-}
-
-long write_value(const Call& call, MapObject& map, const Bytes& key, const Bytes& value) {
-  if (holds_maps(map.spec().type)) {
-    if (const long error = check_inner(call, map, number_at(value)); error != 0) return error;
-  }
-  if (!holds_descriptors(map)) return map.map->write(key.data(), value.data(), call.attr.flags);
-  if (call.attr.flags != BPF_ANY) return -EINVAL;
-  const std::uint32_t index = number_at(key);
-  if (index >= map.spec().max_entries) return -E2BIG;
-  return (is_perf_array(map) ? set_perf_event : set_program)(call, map, index, number_at(value));
-}
-
-long erase_value(MapObject& map, const Bytes& key) {
-  if (!holds_descriptors(map)) return map.map->erase(key.data());
-  const std::uint32_t index = number_at(key);
-  if (index >= map.spec().max_entries) return -E2BIG;
-  if (is_program_array(map)) return map.set_program(index, nullptr);
-  exec::PerfTable& table = *map.map->abilities().perf;
-  return table.get(index) == nullptr ? -ENOENT : table.set(index, nullptr);
-}
 
 }  // namespace
 
@@ -194,6 +100,7 @@ long map_create(const Call& call) {
   if ((attr.map_flags & BPF_F_NUMA_NODE) != 0 && attr.numa_node != 0) return -EINVAL;  // devices are not NUMA nodes
   if (attr.map_ifindex != 0) return -EINVAL;  // Linux's own offload of maps; placement is the runtime's here
   if (isa::find_map(attr.map_type) == nullptr) return -EINVAL;
+  if (const long error = check_token(call); error != 0) return error;
   const auto name = object_name(attr.map_name);
   if (!name) return name.error();
   program::MapSpec spec{.type = static_cast<MapType>(attr.map_type),
@@ -211,73 +118,11 @@ long map_create(const Call& call) {
   return install_map(call.fds(), std::move(*map), attr.map_flags);
 }
 
-long map_lookup(const Call& call) {
-  if ((call.attr.flags & ~std::uint64_t{BPF_F_LOCK}) != 0) return -EINVAL;
-  const auto map = map_to_read(call);
-  if (!map) return map.error();
-  if (asks_lock(call.attr.flags)) return -EINVAL;
-  const auto key = read_key(call, **map);
-  if (!key) return key.error();
-  Bytes value(user_value_size(call, **map));
-  if (const long error = read_value(**map, *key, value, call.attr.flags); error != 0) return error;
-  return copy_to_user(call.attr.value, value.data(), value.size());
-}
-
-long map_update(const Call& call) {
-  const auto map = map_to_write(call);
-  if (!map) return map.error();
-  if (asks_lock(call.attr.flags)) return -EINVAL;
-  const auto key = read_key(call, **map);
-  if (!key) return key.error();
-  const auto value = read_user(call.attr.value, user_value_size(call, **map));
-  if (!value) return value.error();
-  return write_value(call, **map, *key, *value);
-}
-
-long map_delete(const Call& call) {
-  const auto map = map_to_write(call);
-  if (!map) return map.error();
-  const auto key = read_key(call, **map);
-  if (!key) return key.error();
-  return erase_value(**map, *key);
-}
-
-long map_next_key(const Call& call) {
-  const auto map = map_to_read(call);
-  if (!map) return map.error();
-  Bytes key;
-  if (call.attr.key != 0) {
-    auto given = read_key(call, **map);
-    if (!given) return given.error();
-    key = std::move(*given);
-  }
-  Bytes next((*map)->spec().key_size);
-  const long error = (*map)->map->next_key(call.attr.key != 0 ? key.data() : nullptr, next.data());
-  return error != 0 ? error : copy_to_user(call.attr.next_key, next.data(), next.size());
-}
-
-// Of several callers for one key exactly one gets it: the one whose deletion succeeds. An update between the reading
-// and the deletion is lost with the key, as if it had come before them.
-long map_lookup_and_delete(const Call& call) {
-  constexpr MapType kTypes[] = {MapType::hash, MapType::percpu_hash, MapType::lru_hash, MapType::lru_percpu_hash};
-  if ((call.attr.flags & ~std::uint64_t{BPF_F_LOCK}) != 0) return -EINVAL;
-  const auto map = map_to_write(call);
-  if (!map) return map.error();
-  if (!may_read(static_cast<int>(call.attr.map_fd))) return -EPERM;
-  if (asks_lock(call.attr.flags)) return -EINVAL;
-  const auto key = read_key(call, **map);
-  if (!key) return key.error();
-  if (std::ranges::find(kTypes, (**map).spec().type) == std::end(kTypes)) return -kNotSupported;
-  Bytes value(user_value_size(call, **map));
-  if (const long error = read_value(**map, *key, value, 0); error != 0) return error;
-  if (const long error = erase_value(**map, *key); error != 0) return error;
-  return copy_to_user(call.attr.value, value.data(), value.size());
-}
-
 long map_freeze(const Call& call) {
-  const auto map = find_map(call, call.attr.map_fd);
+  const auto map = call.fds().pin_map(static_cast<int>(call.attr.map_fd));
   if (!map) return map.error();
-  if (!may_write(static_cast<int>(call.attr.map_fd))) return -EPERM;
+  if (!(*map)->spec().fields.empty()) return -kNotSupported;  // what stands there is not the user's alone
+  if (!map->may_write() || (*map)->frozen()) return -EPERM;
   if (mapped_writable(**map)) return -EBUSY;
   return (*map)->freeze() ? 0 : -EBUSY;
 }

@@ -14,7 +14,7 @@
 #include <fstream>
 #include <string>
 
-#include "maps/ringbuf.h"
+#include "maps/ring_map.h"
 #include "syscall/commands.h"
 #include "syscall/perf_event.h"
 
@@ -45,21 +45,21 @@ long map_array(const runtime::MapObject& map, MappingRequest request) {
   return real_mmap(request);  // the descriptor's inode is the memory itself
 }
 
-long map_ring(const runtime::MapObject& map, const MappingRequest& request) {
-  const auto& ring = static_cast<const maps::RingBufferMap&>(*map.map);
+long map_ring(const maps::RingMap& ring, const MappingRequest& request) {
   void* address = ring.map(request.address, request.length, request.protection, request.flags,
                            static_cast<std::uint64_t>(request.offset));
   return address == MAP_FAILED ? -errno : reinterpret_cast<long>(address);
 }
 
 long map_map(const runtime::MapObject& map, const MappingRequest& request) {
-  const isa::MapType type = map.spec().type;
-  if (type != isa::MapType::array && type != isa::MapType::ringbuf) return -kNotSupported;
+  const auto* ring = dynamic_cast<const maps::RingMap*>(map.map.get());
+  const bool array = map.spec().type == isa::MapType::array && map.spec().fields.empty();
+  if (ring == nullptr && !array) return -kNotSupported;
   if (!shared(request)) return -EINVAL;
   if (!may_read(request.fd) || (writable(request) && !may_write(request.fd))) return -EACCES;
   if (writable(request) && map.frozen()) return -EPERM;
   if (writable(request) && (map.spec().flags & BPF_F_RDONLY_PROG) != 0) return -EACCES;
-  return type == isa::MapType::array ? map_array(map, request) : map_ring(map, request);
+  return ring == nullptr ? map_array(map, request) : map_ring(*ring, request);
 }
 
 long map_perf_event(PerfEvent& event, MappingRequest request) {

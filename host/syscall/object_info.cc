@@ -10,6 +10,7 @@
 
 #include "runtime/map_reference.h"
 #include "syscall/commands.h"
+#include "syscall/link_info.h"
 
 namespace forager::syscall {
 namespace {
@@ -99,8 +100,7 @@ long fill(bpf_prog_info& info, const runtime::ProgramObject& program) {
   return error != 0 ? error : fill_debug(info, program.debug);
 }
 
-// ---- maps, BTF, links
-// ------------------------------------------------------------------------------------------------
+// ---- maps, BTF, links ----------------------------------------------------------------------------------------------
 
 long fill(bpf_map_info& info, const runtime::MapObject& map) {
   const program::MapSpec& spec = map.spec();
@@ -129,14 +129,7 @@ long fill(bpf_btf_info& info, const runtime::BtfObject& btf) {
   return put_array(info.btf, info.btf_size, btf.bytes.data(), btf.bytes.size());
 }
 
-long fill(bpf_link_info& info, const runtime::LinkObject& link) {
-  std::memset(&info, 0, sizeof info);
-  info.type = BPF_LINK_TYPE_XDP;
-  info.id = link.id;
-  info.prog_id = link.program()->id;
-  info.xdp.ifindex = link.port();
-  return 0;
-}
+long fill(LinkInfo& info, const runtime::LinkObject& link) { return fill_link_info(info, link); }
 
 // ---- which of them -------------------------------------------------------------------------------------------------
 
@@ -144,7 +137,7 @@ struct InfoOf {
   const Call& call;
 
   template <class Info, class T>
-  long answer(const T& object) const {
+  [[nodiscard]] long answer(const T& object) const {
     return exchange<Info>(call, [&](Info& info) { return fill(info, object); });
   }
   long operator()(const std::shared_ptr<runtime::MapUser>& map) const { return answer<bpf_map_info>(*map->object()); }
@@ -152,8 +145,11 @@ struct InfoOf {
     return answer<bpf_prog_info>(*program);
   }
   long operator()(const std::shared_ptr<runtime::BtfObject>& btf) const { return answer<bpf_btf_info>(*btf); }
-  long operator()(const std::shared_ptr<runtime::LinkObject>& link) const { return answer<bpf_link_info>(*link); }
-  long operator()(const std::shared_ptr<PerfEvent>&) const { return -EINVAL; }
+  long operator()(const std::shared_ptr<runtime::LinkObject>& link) const { return answer<LinkInfo>(*link); }
+  template <class T>
+  long operator()(const std::shared_ptr<T>&) const {
+    return -EINVAL;
+  }
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "syscall/perf_event.h"
 
-#include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -9,12 +8,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "syscall/probe_event.h"
+
 namespace forager::syscall {
 namespace {
 
 std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
-// The attributes that the caller gives, which may be fewer or more than we know.
+// The attributes that a caller gives, which may be fewer or more than we know.
 Errno<perf_event_attr> read_attributes(UserAddress at) {
   perf_event_attr attributes{};
   std::uint32_t size = 0;
@@ -81,7 +82,10 @@ void PerfEvent::settle() const {
 
 std::optional<long> open_perf_event(Process& process, UserAddress attributes, int pid, int cpu) {
   const auto asked = read_attributes(attributes);
-  if (!asked || asked->type != PERF_TYPE_SOFTWARE || asked->config != PERF_COUNT_SW_BPF_OUTPUT) return std::nullopt;
+  if (!asked) return std::nullopt;
+  if (asked->type != PERF_TYPE_SOFTWARE || asked->config != PERF_COUNT_SW_BPF_OUTPUT) {
+    return open_probe_event(process, *asked, pid, cpu);
+  }
   if (asked->sample_type != PERF_SAMPLE_RAW || (pid == -1 && cpu == -1)) return -EINVAL;
   if (cpu >= static_cast<int>(process.runtime.environment.cpus)) return -ENODEV;
   const std::uint32_t wakeup_events = asked->watermark != 0 ? 0 : asked->wakeup_events;

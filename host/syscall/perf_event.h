@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The perf events that bpf_perf_event_output writes to: perf_event_open(2) of PERF_COUNT_SW_BPF_OUTPUT with raw
-// samples, as libbpf's perf_buffer__* opens them. All other perf events are the kernel's.
+// samples, as libbpf's perf_buffer__* opens them. Events that run programs stand in probe_event.h; all others are the
+// kernel's.
 //
 // An event is opened first and gets its buffer when it is mapped. A sample that comes before is refused with -ENOSPC,
 // and one to a disabled event with -EOPNOTSUPP, as in the kernel. Not built: overwritable buffers (mapped read-only),

@@ -4,7 +4,8 @@
 // in the epoll instance; producers signal it by the kernel's wake-up rules. What an eventfd cannot know is that the
 // consumer has read everything, since consuming is a store to shared memory. So before a wait, each watched buffer that
 // is empty takes its signal back. Together this is the kernel's level-triggered behaviour: a buffer that was reported
-// is reported again while data is in it, and data committed without a wake-up wakes nobody.
+// is reported again while data is in it, and data committed without a wake-up wakes nobody. A user ring buffer is the
+// other way round: its producer waits for room, and its eventfd is writable while there is some.
 //
 // Tested by: tests/unit/syscall_polling_test.cc, tests/e2e.
 #pragma once

@@ -4,13 +4,22 @@
 // everything else uses the one of this process.
 #pragma once
 
+#include <functional>
+
 #include "runtime/runtime.h"
 #include "syscall/fd_table.h"
+#include "syscall/trace.h"
+#include "syscall/tracepoint_ids.h"
+#include "syscall/virtual_files.h"
 
 namespace forager::syscall {
 
 struct Process {
   runtime::Runtime runtime;
+  // Told of every call of bpf(2), when it is over, on the thread that made it. Set up before the first call.
+  std::function<void(const FinishedCall&)> on_call;
+  TracepointIds tracepoints;
+  VirtualFiles files{runtime.settings.bpffs_mount, tracepoints};
   FdTable fds;  // after the runtime, and so gone before it
 };
 

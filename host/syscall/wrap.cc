@@ -19,6 +19,7 @@
 #include "syscall/mapping.h"
 #include "syscall/perf_event.h"
 #include "syscall/polling.h"
+#include "syscall/probe_event.h"
 
 namespace {
 
@@ -40,6 +41,7 @@ extern "C" {
 long __real_syscall(long number, ...);
 void* __real_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset);
 int __real_close(int fd);
+int __real_dup2(int from, int to);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event);
 int __real_epoll_wait(int epoll, struct epoll_event* events, int count, int timeout);
@@ -53,8 +55,10 @@ long __wrap_syscall(long number, ...) {
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
   if (number == SYS_bpf) {
-    return as_libc(
-        ours::bpf(static_cast<int>(a[0]), reinterpret_cast<union bpf_attr*>(a[1]), static_cast<unsigned>(a[2])));
+    ours::Process& process = ours::process();
+    process.fds.see_closes();
+    return as_libc(ours::bpf(process, static_cast<int>(a[0]), reinterpret_cast<union bpf_attr*>(a[1]),
+                             static_cast<unsigned>(a[2])));
   }
   if (number == SYS_perf_event_open) {
     const auto event = ours::open_perf_event(ours::process(), static_cast<ours::UserAddress>(a[0]),
@@ -79,12 +83,27 @@ void* __wrap_mmap64(void* address, size_t length, int protection, int flags, int
 
 int __wrap_close(int fd) { return static_cast<int>(as_libc(ours::process().fds.close(fd))); }
 
+int __wrap_dup3(int from, int to, int flags) {
+  return static_cast<int>(as_libc(ours::process().fds.dup_over(from, to, flags)));
+}
+
+int __wrap_dup2(int from, int to) { return from == to ? __real_dup2(from, to) : __wrap_dup3(from, to, 0); }
+
+int __wrap_close_range(unsigned first, unsigned last, int flags) {
+  return static_cast<int>(as_libc(ours::process().fds.close_range(first, last, flags)));
+}
+
+void __wrap_closefrom(int first) { __wrap_close_range(first < 0 ? 0 : static_cast<unsigned>(first), ~0U, 0); }
+
 int __wrap_ioctl(int fd, unsigned long request, ...) {
   va_list list;
   va_start(list, request);
   void* argument = va_arg(list, void*);
   va_end(list);
-  const auto result = ours::control_perf_event(ours::process().fds, fd, request);
+  auto result = ours::control_perf_event(ours::process().fds, fd, request);
+  if (!result) {
+    result = ours::control_probe_event(ours::process(), fd, request, reinterpret_cast<ours::UserAddress>(argument));
+  }
   return result ? static_cast<int>(as_libc(*result)) : __real_ioctl(fd, request, argument);
 }
 

@@ -60,6 +60,12 @@ std::string probe_network() {
 constexpr std::array kUnsupportedOps = {isa::Op::call_kfunc, isa::Op::callx,       isa::Op::lddw_btf_id,
                                         isa::Op::lddw_func,  isa::Op::lddw_map_fd, isa::Op::lddw_map_value};
 
+// Those of the kernel's test run that take a packet, and raw memory.
+constexpr std::array kProgramTypes = {
+    isa::ProgType::xdp,       isa::ProgType::raw_memory,   isa::ProgType::socket_filter, isa::ProgType::sched_cls,
+    isa::ProgType::sched_act, isa::ProgType::cgroup_skb,   isa::ProgType::lwt_in,        isa::ProgType::lwt_out,
+    isa::ProgType::lwt_xmit};
+
 exec::Capabilities capabilities_of(SystemCall call) {
   exec::Capabilities able;
   able.reason = probe_programs(call);
@@ -70,7 +76,7 @@ exec::Capabilities capabilities_of(SystemCall call) {
   for (const isa::HelperRow& row : isa::helpers()) able.helpers.set(row.id);
   for (const isa::MapRow& row : isa::maps())
     able.map_types.set(static_cast<std::size_t>(row.type), can_mirror(row.type));
-  able.program_types = {isa::ProgType::xdp, isa::ProgType::raw_memory};
+  able.program_types = {std::begin(kProgramTypes), std::end(kProgramTypes)};
   able.max_packet_bytes = kMaxPacketBytes;
   able.min_packet_bytes = kMinPacketBytes;
   return able;

@@ -7,13 +7,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "exec/skb.h"
 #include "exec/verdict.h"
 
 namespace forager::jit::linux_kernel {
 namespace {
 
-constexpr std::size_t kOutputBytes = exec::kFrameBytes;
-constexpr std::size_t kPaddedBytes = 64;  // the dummy packet of a raw-memory run
+constexpr std::size_t kOutputBytes = std::size_t{64} * 1024;  // helpers make packets of the stack larger
+constexpr std::size_t kPaddedBytes = 64;                      // the dummy packet of a raw-memory run
 constexpr int kInterruptedAttempts = 8;
 
 std::unexpected<Diagnostic> out_of_range(std::size_t asked) {
@@ -31,6 +32,29 @@ Result<> take_output(exec::Frame& frame, std::span<const std::byte> out, std::si
   if (auto done = frame.assign(out.subspan(meta)); !done) return done;
   if (meta == 0 || frame.adjust_meta(-static_cast<std::int32_t>(meta)) != 0) return {};
   std::memcpy(frame.buffer() + frame.data_meta(), out.data(), meta);
+  return {};
+}
+
+__sk_buff skb_context(const exec::Frame& frame) {
+  __sk_buff context{};
+  for (const exec::SkbField& field : exec::skb_user_fields()) {
+    std::memcpy(reinterpret_cast<std::byte*>(&context) + field.offset, frame.context.data() + field.offset, field.size);
+  }
+  return context;
+}
+
+Result<> take_skb(exec::Frame& frame, std::span<const std::byte> out, const __sk_buff& context) {
+  const std::size_t old = frame.packet().size();
+  if (out.size() > old && !exec::skb_reserve(frame, 0, out.size() - old)) {
+    return fail(ErrorKind::limit, E2BIG, "the kernel's packet does not fit a frame");
+  }
+  exec::skb_set_length(frame, static_cast<std::uint32_t>(out.size()));
+  std::ranges::copy(out, frame.packet().begin());
+  for (const exec::SkbField& field : exec::skb_user_fields()) {
+    if (field.offset == offsetof(__sk_buff, gso_size)) continue;
+    std::memcpy(frame.context.data() + field.offset, reinterpret_cast<const std::byte*>(&context) + field.offset,
+                field.size);
+  }
   return {};
 }
 
@@ -65,10 +89,11 @@ Result<> KernelDevice::set_up_network(const exec::FibTable* table, const std::ve
 
 exec::DeviceInfo KernelDevice::info() const { return {.backend = "linux", .name = machine_name()}; }
 
-bool KernelDevice::is_raw() const { return slot_.program->program().type() == isa::ProgType::raw_memory; }
+isa::ProgType KernelDevice::type() const { return slot_.program->program().type(); }
+bool KernelDevice::is_raw() const { return type() == isa::ProgType::raw_memory; }
 
 void KernelDevice::reset() {
-  xdp_.reset();
+  program_.reset();
   raw_.clear();
   session_.reset();
 }
@@ -123,21 +148,20 @@ Result<> KernelDevice::prepare() {
     session_ = std::make_unique<Session>(
         lanes_, [this](std::span<const std::byte> value) { return check_device_value(value); });
   }
-  if (!is_raw() && xdp_ == nullptr) {
+  if (!is_raw() && program_ == nullptr) {
     auto loaded = session_->load(slot_);
     if (!loaded) return std::unexpected(std::move(loaded.error()));
-    xdp_ = std::move(*loaded);
+    program_ = std::move(*loaded);
   }
   return session_->push();
 }
 
 // What is wrong with one frame traps that frame; what is wrong with the device or the program ends the run.
 Result<> KernelDevice::run_frames(exec::PacketBatch batch, exec::RunReport& report) {
-  const isa::ProgType type = slot_.program->program().type();
   for (exec::Frame& frame : batch) {
     frame.trap.reset();
     frame.redirect = {};
-    auto nanoseconds = is_raw() ? run_raw(frame) : run_xdp(frame);
+    auto nanoseconds = run_frame(frame);
     session_->drain();
     ++report.packets;
     if (nanoseconds) {
@@ -146,11 +170,16 @@ Result<> KernelDevice::run_frames(exec::PacketBatch batch, exec::RunReport& repo
       return std::unexpected(std::move(nanoseconds.error()));
     } else {
       ++report.traps;
-      frame.return_value = exec::safe_verdict(type);
+      frame.return_value = exec::safe_verdict(type());
       frame.trap = std::make_unique<Diagnostic>(std::move(nanoseconds.error()));
     }
   }
   return {};
+}
+
+Result<std::uint64_t> KernelDevice::run_frame(exec::Frame& frame) {
+  if (is_raw()) return run_raw(frame);
+  return exec::sees_skb(type()) ? run_skb(frame) : run_xdp(frame);
 }
 
 // The test run of a frame's packet and context. A context without an interface means loopback, the kernel's default.
@@ -183,10 +212,47 @@ Result<> KernelDevice::test_run(const Fd& program, TestRun& run) {
 Result<std::uint64_t> KernelDevice::run_xdp(exec::Frame& frame) {
   auto run = describe(frame);
   if (!run) return std::unexpected(std::move(run.error()));
-  if (auto done = test_run(*xdp_, *run); !done) return std::unexpected(std::move(done.error()));
+  if (auto done = test_run(*program_, *run); !done) return std::unexpected(std::move(done.error()));
   frame.return_value = run->return_value;
   auto taken = take_output(frame, std::span(output_).first(run->out_bytes), run->out_meta);
   if (!taken) return std::unexpected(std::move(taken.error()));
+  return run->nanoseconds;
+}
+
+Result<SkbTestRun> KernelDevice::test_run_skb(const exec::Frame& frame, std::uint32_t repeat) {
+  const std::uint32_t link_bytes = exec::sees_link_header(type()) ? 0 : exec::kMinSkbBytes;
+  if (frame.skb == nullptr) return fail(ErrorKind::bug, EINVAL, "the frame is none of a program of the stack");
+  const std::size_t bytes = frame.packet().size() + link_bytes;
+  if (bytes < exec::kMinSkbBytes || bytes > exec::kMaxSkbBytes) return out_of_range(bytes);
+  const std::span<const std::byte> packet(frame.packet().data() - link_bytes, bytes);
+  if (!exec::has_network_header(packet)) {
+    return fail(ErrorKind::limit, EINVAL, "the kernel's test run takes no IP packet without a whole header");
+  }
+  const auto context = skb_context(frame);
+  if (auto port = network_.ensure_port(context.ifindex); !port) return std::unexpected(std::move(port.error()));
+  SkbTestRun run{.in = packet, .out = output_, .context = context, .repeat = repeat};
+  int error = -EINTR;
+  for (int i = 0; i < kInterruptedAttempts && error == -EINTR; ++i) {
+    run.context = context;
+    error = linux_kernel::run_skb(*program_, run);
+  }
+  if (error != 0) return refused(fmt::format("test-run {} bytes", bytes), "bpf", error);
+  return run;
+}
+
+Result<std::uint64_t> KernelDevice::run_skb(exec::Frame& frame) {
+  auto run = test_run_skb(frame, 1);
+  if (!run) return std::unexpected(std::move(run.error()));
+  frame.return_value = run->return_value;
+  const std::size_t link_bytes = exec::sees_link_header(type()) ? 0 : exec::kMinSkbBytes;
+  auto taken = take_skb(frame, std::span(output_).first(run->out_bytes).subspan(link_bytes), run->context);
+  if (!taken) return std::unexpected(std::move(taken.error()));
+  return run->nanoseconds;
+}
+
+Result<std::uint64_t> KernelDevice::measure_skb(const exec::Frame& frame, std::uint32_t repeat) {
+  auto run = test_run_skb(frame, repeat);
+  if (!run) return std::unexpected(std::move(run.error()));
   return run->nanoseconds;
 }
 
@@ -224,16 +290,22 @@ Result<KernelDevice::RawProgram*> KernelDevice::raw_program(std::uint32_t memory
   return &raw_.emplace(memory_bytes, std::move(made)).first->second;
 }
 
+Result<std::uint64_t> KernelDevice::measure_xdp(const exec::Frame& frame, std::uint32_t repeat) {
+  auto run = describe(frame);
+  if (!run) return std::unexpected(std::move(run.error()));
+  run->repeat = repeat;
+  if (auto ran = test_run(*program_, *run); !ran) return std::unexpected(std::move(ran.error()));
+  return run->nanoseconds;
+}
+
 Result<std::uint64_t> KernelDevice::measure(const exec::Frame& frame, std::uint32_t repeat) {
   std::uint64_t nanoseconds = 0;
   auto done = worker_.call([&]() -> Result<> {
     if (auto ready = prepare(); !ready) return ready;
     if (is_raw()) return fail(ErrorKind::unsupported, ENOTSUP, "raw-memory programs are not measured in the kernel");
-    auto run = describe(frame);
-    if (!run) return std::unexpected(std::move(run.error()));
-    run->repeat = repeat;
-    if (auto ran = test_run(*xdp_, *run); !ran) return ran;
-    nanoseconds = run->nanoseconds;
+    auto measured = exec::sees_skb(type()) ? measure_skb(frame, repeat) : measure_xdp(frame, repeat);
+    if (!measured) return std::unexpected(std::move(measured.error()));
+    nanoseconds = *measured;
     session_->drain();
     return session_->pull();
   });

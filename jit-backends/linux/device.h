@@ -47,13 +47,19 @@ class KernelDevice final : public exec::Device {
   [[nodiscard]] Result<> prepare();
   [[nodiscard]] Result<> run_frames(exec::PacketBatch batch, exec::RunReport& report);
   [[nodiscard]] Result<std::uint64_t> run_xdp(exec::Frame& frame);
+  [[nodiscard]] Result<std::uint64_t> run_skb(exec::Frame& frame);
   [[nodiscard]] Result<std::uint64_t> run_raw(exec::Frame& frame);
   [[nodiscard]] Result<RawProgram*> raw_program(std::uint32_t memory_bytes);
   [[nodiscard]] Result<TestRun> describe(const exec::Frame& frame);
   [[nodiscard]] Result<> test_run(const Fd& program, TestRun& run);
+  [[nodiscard]] Result<SkbTestRun> test_run_skb(const exec::Frame& frame, std::uint32_t repeat);
+  [[nodiscard]] Result<std::uint64_t> measure_xdp(const exec::Frame& frame, std::uint32_t repeat);
+  [[nodiscard]] Result<std::uint64_t> measure_skb(const exec::Frame& frame, std::uint32_t repeat);
+  [[nodiscard]] Result<std::uint64_t> run_frame(exec::Frame& frame);
   void reset();
 
   [[nodiscard]] bool is_raw() const;
+  [[nodiscard]] isa::ProgType type() const;
 
   exec::DeviceOptions options_;
   Lanes lanes_;
@@ -61,7 +67,7 @@ class KernelDevice final : public exec::Device {
   exec::ProgramSlot slot_;  // the program, its maps
   std::shared_ptr<exec::MapList> maps_;
   std::unique_ptr<Session> session_;
-  std::shared_ptr<const Fd> xdp_;
+  std::shared_ptr<const Fd> program_;
   std::map<std::uint32_t, RawProgram> raw_;  // by bytes of memory
   std::vector<std::byte> output_;
   exec::Counters counters_;

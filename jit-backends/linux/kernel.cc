@@ -102,6 +102,9 @@ int map_update(const Fd& map, const void* key, const void* value) {
   return map_command(BPF_MAP_UPDATE_ELEM, map, key, value);
 }
 int map_erase(const Fd& map, const void* key) { return map_command(BPF_MAP_DELETE_ELEM, map, key, nullptr); }
+int map_take(const Fd& map, const void* key, void* value) {
+  return map_command(BPF_MAP_LOOKUP_AND_DELETE_ELEM, map, key, value);
+}
 int map_freeze(const Fd& map) { return map_command(BPF_MAP_FREEZE, map, nullptr, nullptr); }
 
 int map_lookup_batch(const Fd& map, const void* token, void* next_token, void* keys, void* values,
@@ -159,6 +162,27 @@ int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
   if (result != 0) return static_cast<int>(result);
   run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
   run.out_meta = std::min(out.data, run.out_bytes);
+  run.return_value = attr.test.retval;
+  run.nanoseconds = attr.test.duration;
+  return 0;
+}
+
+int run_skb(const Fd& program, SkbTestRun& run, SystemCall call) {
+  const __sk_buff in = run.context;
+  bpf_attr attr = empty_attr();
+  attr.test.prog_fd = static_cast<__u32>(program.get());
+  attr.test.data_in = pointer_field(run.in.data());
+  attr.test.data_size_in = static_cast<__u32>(run.in.size());
+  attr.test.data_out = pointer_field(run.out.data());
+  attr.test.data_size_out = static_cast<__u32>(run.out.size());
+  attr.test.ctx_in = pointer_field(&in);
+  attr.test.ctx_size_in = sizeof(in);
+  attr.test.ctx_out = pointer_field(&run.context);
+  attr.test.ctx_size_out = sizeof(run.context);
+  attr.test.repeat = run.repeat;
+  const long result = bpf(BPF_PROG_TEST_RUN, attr, call);
+  if (result != 0) return static_cast<int>(result);
+  run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
   run.return_value = attr.test.retval;
   run.nanoseconds = attr.test.duration;
   return 0;

@@ -5,6 +5,8 @@
 // Tested by: tests/unit/linux_kernel_test.cc.
 #pragma once
 
+#include <linux/bpf.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -30,6 +32,7 @@ namespace forager::jit::linux_kernel {
 [[nodiscard]] int map_lookup(const Fd& map, const void* key, void* value);
 [[nodiscard]] int map_update(const Fd& map, const void* key, const void* value);
 [[nodiscard]] int map_erase(const Fd& map, const void* key);
+[[nodiscard]] int map_take(const Fd& map, const void* key, void* value);  // and erases it
 [[nodiscard]] int map_freeze(const Fd& map);
 // Up to `count` keys and values from where `token` says (null: from the start); `count` becomes how many there were and
 // `next_token` where to go on. -ENOENT at the end, -ENOSPC where `count` is too small to get further; other errors mean
@@ -64,6 +67,19 @@ struct TestRun {
 };
 // Runs an XDP program; 0 or a negative errno.
 [[nodiscard]] int run_xdp(const Fd& program, TestRun& run, SystemCall call = kernel_call);
+
+// Runs a program that sees a __sk_buff on a packet with its Ethernet header. `context` becomes what came of it.
+struct SkbTestRun {
+  std::span<const std::byte> in;
+  std::span<std::byte> out;
+  __sk_buff context{};
+  std::uint32_t repeat = 1;
+  // Results.
+  std::uint32_t out_bytes = 0;
+  std::uint32_t return_value = 0;
+  std::uint32_t nanoseconds = 0;  // of one repetition
+};
+[[nodiscard]] int run_skb(const Fd& program, SkbTestRun& run, SystemCall call = kernel_call);
 
 // CPUs the kernel has value slots for, and the one that programs run on: the lowest that this process may use.
 [[nodiscard]] unsigned possible_cpus();

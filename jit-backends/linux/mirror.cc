@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "jit-backends/linux/queues.h"
 #include "jit-backends/linux/streams.h"
 
 namespace forager::jit::linux_kernel {
@@ -221,7 +222,7 @@ Result<> ProgramArrayMirror::set(std::uint32_t index, const exec::ProgramSlot& w
 
 namespace {
 
-enum class Kind : std::uint8_t { none, key_value, devices, programs, ring, perf };
+enum class Kind : std::uint8_t { none, key_value, devices, programs, ring, perf, queue };
 
 Kind kind_of(isa::MapType type) {
   using enum isa::MapType;
@@ -233,6 +234,7 @@ Kind kind_of(isa::MapType type) {
     case lru_hash:
     case lru_percpu_hash:
     case lpm_trie:
+    case cpumap:
       return Kind::key_value;
     case devmap:
     case devmap_hash:
@@ -243,16 +245,37 @@ Kind kind_of(isa::MapType type) {
       return Kind::ring;
     case perf_event_array:
       return Kind::perf;
+    case queue:
+    case stack:
+      return Kind::queue;
     default:
       return Kind::none;
+  }
+}
+
+// Why there is none, where there is more to say than that nobody wrote it.
+std::string_view why_no_twin(isa::MapType type) {
+  using enum isa::MapType;
+  switch (type) {
+    case bloom_filter:
+      return ": what is in a Bloom filter cannot be read back";
+    case user_ringbuf:
+      return ": the kernel takes programs with callbacks by their BTF only";
+    case stack_trace:
+      return ": the kernel's stacks are those of this machine";
+    case xskmap:
+    case cgroup_array:
+      return ": it holds objects that the kernel does not show";
+    default:
+      return "";
   }
 }
 
 std::unexpected<Diagnostic> no_twin(const exec::MapSpec& spec) {
   const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(spec.type));
   return fail(ErrorKind::unsupported, ENOTSUP,
-              fmt::format("map '{}': the linux backend keeps no twin of {} maps", spec.name,
-                          row != nullptr ? row->name : "unknown"));
+              fmt::format("map '{}': the linux backend keeps no twin of {} maps{}", spec.name,
+                          row != nullptr ? row->name : "unknown", why_no_twin(spec.type)));
 }
 
 }  // namespace
@@ -271,6 +294,8 @@ Result<std::unique_ptr<Mirror>> make_mirror(std::shared_ptr<exec::Map> map, cons
       return make_ring_mirror(std::move(map), std::move(*fd));
     case Kind::perf:
       return make_perf_mirror(std::move(map), std::move(*fd), context.lanes);
+    case Kind::queue:
+      return make_queue_mirror(std::move(map), std::move(*fd));
     default:
       break;
   }

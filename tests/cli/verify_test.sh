@@ -80,9 +80,6 @@ expect 0 "at_netkit (sched_cls): accepted" prog verify "$programs/verify/later.b
 expect 1 "typed by a kernel's BTF" prog verify "$programs/verify/later.bpf.o" --prog at_typed_tracepoint
 expect 1 '"kind":"unsupported"' -j prog verify "$programs/verify/later.bpf.o" --prog at_typed_tracepoint
 
-# what cannot run is not made where it would run
-expect 1 "not built yet: maps inside maps" prog load "$programs/verify/inner_maps.bpf.o" inner --state "$work/state"
-
 # wrong input
 printf 'no ELF at all' >text.o
 expect 1 "missing.o: No such file" prog verify missing.o

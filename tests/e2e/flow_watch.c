@@ -12,22 +12,16 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "application.h"
 #include "flow_watch.h"
 #include "flow_watch.skel.h"
 
 enum { kLoopback = 1, kMaxCpus = 4096 };
-
-static int check(const char* what, int result) {
-  if (result >= 0) return result;
-  printf("%s failed: %s\n", what, strerror(-result));
-  exit(1);
-}
 
 // Warnings belong to the result: there must be none.
 static int print_warnings(enum libbpf_print_level level, const char* format, va_list arguments) {
@@ -195,17 +189,6 @@ static struct flow_watch_bpf* load(void) {
   const struct prefix network = {.length = 16, .address = inet_addr("192.168.0.0")};
   check("block", bpf_map__update_elem(skeleton->maps.blocked, &network, sizeof network, &yes, sizeof yes, 0));
   return skeleton;
-}
-
-// Perf buffers are per CPU: on one CPU their events come in order.
-static void stay_on_one_cpu(void) {
-  cpu_set_t allowed, one;
-  int cpu = 0;
-  check("affinity", sched_getaffinity(0, sizeof allowed, &allowed));
-  while (!CPU_ISSET(cpu, &allowed)) cpu++;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  check("affinity", sched_setaffinity(0, sizeof one, &one));
 }
 
 int main(void) {

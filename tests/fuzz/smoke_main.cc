@@ -3,15 +3,17 @@
 // Runs a fuzz target on every seed file given, and on ROUNDS mutations of each: bytes flipped, ranges overwritten,
 // cut short, doubled. Seeded, so that a failure repeats; the last input is in ./fuzz-last-input after a crash.
 //
-//   fuzz_smoke_NAME ROUNDS SEED-FILE...
+//   fuzz_smoke_NAME ROUNDS SEED-FILE-OR-FOLDER...
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "tests/fuzz/target.h"
@@ -60,23 +62,34 @@ void run(const Bytes& input) {
   LLVMFuzzerTestOneInput(input.data(), input.size());
 }
 
+// The files that an argument names, in an order that repeats.
+std::vector<std::string> files_of(const char* argument) {
+  if (!std::filesystem::is_directory(argument)) return {argument};
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(argument)) files.push_back(entry.path().string());
+  std::ranges::sort(files);
+  return files;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: {} ROUNDS SEED-FILE...\n", argv[0]);
+    fmt::print(stderr, "usage: {} ROUNDS SEED-FILE-OR-FOLDER...\n", argv[0]);
     return 2;
   }
   const unsigned long rounds = std::strtoul(argv[1], nullptr, 10);
   std::size_t inputs = 0;
-  for (int i = 2; i < argc; ++i) {
-    std::ifstream file(argv[i], std::ios::binary);
+  std::vector<std::string> files;
+  for (int i = 2; i < argc; ++i) std::ranges::move(files_of(argv[i]), std::back_inserter(files));
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::ifstream file(files[i], std::ios::binary);
     const Bytes seed{std::istreambuf_iterator<char>(file), {}};
     if (seed.empty()) {
-      fmt::print(stderr, "{}: cannot read the seed, or it is empty\n", argv[i]);
+      fmt::print(stderr, "{}: cannot read the seed, or it is empty\n", files[i]);
       return 1;
     }
-    Random random(static_cast<std::uint64_t>(i));
+    Random random(i + 2);
     run(seed);
     for (unsigned long round = 0; round < rounds; ++round) run(mutate(seed, random));
     inputs += rounds + 1;

@@ -73,6 +73,7 @@ int check_engine(const Request& request, const Outcome& expected, const cli::Run
 int check_linux(Request request, const exec::Capabilities& kernel) {
   request.subject.min_packet_bytes = kernel.min_packet_bytes;
   request.subject.max_packet_bytes = kernel.max_packet_bytes;
+  request.subject.whole_headers = true;
   auto reference = run(request.subject, options_for("interp", false));
   if (!reference) return failed(fmt::format("interp: {}", reference.error().text()));
   return check_engine(request, *reference, options_for("linux", false), kToldByLinux);

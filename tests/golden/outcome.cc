@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/setup.h"
+#include "exec/skb.h"
 #include "isa/tables.h"
 #include "sim/ports/pcap_reader.h"
 
@@ -16,12 +17,16 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kShownEntries = 20;
 constexpr std::size_t kShownDifferences = 12;
 
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 FrameOutcome outcome_of(const exec::Frame& frame) {
-  const auto packet = frame.packet();
-  return {frame.return_value,
-          frame.redirect.ifindex,
-          frame.trap != nullptr,
-          {reinterpret_cast<const char*>(packet.data()), packet.size()}};
+  std::string clones;
+  for (const exec::FrameClone& clone : frame.clones) {
+    clones += fmt::format("{} ", clone.redirect.ifindex) + text_of(clone.packet);
+  }
+  return {frame.return_value, frame.redirect.ifindex, frame.trap != nullptr, text_of(frame.packet()), clones};
 }
 
 bool zero(const Json& bytes) {
@@ -68,7 +73,7 @@ Json verdict_counts(const Outcome& outcome) {
   for (const FrameOutcome& frame : outcome.frames) ++counts[frame.verdict];
   Json out = Json::object();
   for (const auto& [verdict, count] : counts) {
-    const std::string_view name = isa::return_name(isa::ProgType::xdp, static_cast<std::uint32_t>(verdict));
+    const std::string_view name = isa::return_name(outcome.type, static_cast<std::uint32_t>(verdict));
     out[name.empty() ? std::to_string(verdict) : std::string(name)] = count;
   }
   return out;
@@ -80,6 +85,7 @@ std::string frames_digest(const Outcome& outcome) {
     digest.add(frame.verdict);
     digest.add(frame.redirect);
     digest.add(frame.packet);
+    digest.add(frame.clones);
   }
   return digest.text();
 }
@@ -109,6 +115,8 @@ void compare_frame(std::size_t id, const FrameOutcome& expected, const FrameOutc
     out.add(fmt::format("packet {}: verdict {} became {}", id, expected.verdict, actual.verdict));
   } else if (told.redirect_ports && expected.redirect != actual.redirect) {
     out.add(fmt::format("packet {}: redirect to {} became {}", id, expected.redirect, actual.redirect));
+  } else if (told.redirect_ports && expected.clones != actual.clones) {
+    out.add(fmt::format("packet {}: other clones", id));
   } else if (expected.packet != actual.packet) {
     const auto at =
         std::mismatch(expected.packet.begin(), expected.packet.end(), actual.packet.begin(), actual.packet.end());
@@ -141,12 +149,16 @@ Result<Outcome> run(const Subject& subject, const cli::RunOptions& options) {
   if (!setup) return std::unexpected(setup.error());
   auto packets = sim::read_capture(subject.capture);
   if (!packets) return std::unexpected(packets.error());
-  std::erase_if(*packets, [&](const sim::CapturedPacket& packet) {
-    return packet.bytes.size() < subject.min_packet_bytes || packet.bytes.size() > subject.max_packet_bytes;
-  });
   auto engine = cli::EngineRun::open(subject.object, *setup, options);
   if (!engine) return std::unexpected(engine.error());
+  const bool needs_headers = subject.whole_headers && exec::sees_skb(engine->type());
+  std::erase_if(*packets, [&](const sim::CapturedPacket& packet) {
+    const std::span bytes = packet.bytes;
+    const bool fits = bytes.size() >= subject.min_packet_bytes && bytes.size() <= subject.max_packet_bytes;
+    return !fits || (needs_headers && !exec::has_network_header(bytes));
+  });
   Outcome out;
+  out.type = engine->type();
   const auto sink = [&](const exec::Frame& frame) { out.frames.push_back(outcome_of(frame)); };
   if (auto ran = engine->run(*packets, sink, nullptr); !ran) return std::unexpected(ran.error());
   auto result = engine->result();

@@ -24,9 +24,11 @@ struct FrameOutcome {
   std::uint32_t redirect = 0;  // ifindex, 0 = none or not told
   bool stopped = false;        // by a trap
   std::string packet;
+  std::string clones;  // ports and bytes, one after another
 };
 
 struct Outcome {
+  isa::ProgType type = isa::ProgType::xdp;
   std::string backend;
   std::vector<FrameOutcome> frames;
   std::map<std::string, nlohmann::ordered_json> maps;  // name -> sorted entries
@@ -40,6 +42,7 @@ struct Subject {
   // Packets of other lengths are left out: an engine's limits (Capabilities).
   std::uint32_t min_packet_bytes = 0;
   std::uint32_t max_packet_bytes = exec::kMaxPacketBytes;
+  bool whole_headers = false;  // for programs of the stack: no IP packet that is cut within its network header
 };
 
 // Runs it. Errors: those of EngineRun.

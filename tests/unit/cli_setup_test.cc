@@ -3,8 +3,10 @@
 // Setup files: the whole grammar, and a message that names the place for each way to get it wrong.
 #include "cli/setup.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 namespace forager::cli {
 namespace {
@@ -39,6 +41,33 @@ TEST(Setup, ABareListIsMapEntries) {
   EXPECT_EQ(setup->maps.size(), 1U);
 }
 
+TEST(Setup, ReadsSockets) {
+  auto setup = parse_setup(R"({"sockets": [
+    {"protocol": "tcp", "local": "10.0.0.1:80", "uid": 33, "cookie": 7, "mark": 5, "reuseport": true},
+    {"protocol": "tcp", "local": "[fd00::1]:80", "remote": "[fd00::2]:4000", "ipv6only": true},
+    {"protocol": "tcp", "local": "10.0.0.1:80", "remote": "10.0.0.2:9", "state": "syn_recv", "ifindex": 3},
+    {"protocol": "udp", "local": "0.0.0.0:53", "cgroup": 9}]})");
+  ASSERT_TRUE(setup) << setup.error().text();
+  ASSERT_EQ(setup->sockets.size(), 4U);
+  const auto& listener = *setup->sockets[0];
+  EXPECT_TRUE(listener.listens());
+  EXPECT_EQ(listener.addresses().local[3], 1);
+  EXPECT_EQ(listener.addresses().local_port, htons(80));
+  EXPECT_EQ(listener.uid, 33U);
+  EXPECT_EQ(listener.cookie, 7U);
+  EXPECT_TRUE(listener.reuseport);
+  EXPECT_EQ(listener.option(SOL_SOCKET, SO_MARK), 5);
+  const auto& connected = *setup->sockets[1];
+  EXPECT_EQ(connected.state(), exec::Socket::kEstablished);
+  EXPECT_TRUE(connected.addresses().ipv6 && connected.ipv6_only);
+  EXPECT_EQ(connected.addresses().remote[15], 2);
+  EXPECT_EQ(setup->sockets[2]->state(), exec::Socket::kNewSynRecv);
+  EXPECT_EQ(setup->sockets[2]->bound_ifindex(), 3U);
+  EXPECT_EQ(setup->sockets[3]->protocol(), exec::Socket::kUdp);
+  EXPECT_EQ(setup->sockets[3]->state(), exec::Socket::kClose);
+  EXPECT_EQ(setup->sockets[3]->cgroup_id, 9U);
+}
+
 struct BadSetup {
   const char* text;
   const char* said;
@@ -56,6 +85,26 @@ TEST_P(BadSetups, AreRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Setup, BadSetups,
     testing::Values(
+        BadSetup{R"({"sockets": {}})", "\"sockets\" is no list"},
+        BadSetup{R"({"sockets": [{"local": "10.0.0.1:80"}]})", "sockets[0] needs the string \"protocol\""},
+        BadSetup{R"({"sockets": [{"protocol": "sctp", "local": "10.0.0.1:80"}]})", "neither tcp nor udp"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1"}]})", "has no port"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1:65536"}]})", "no port from 0 to 65535"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1:"}]})", "no port from 0 to 65535"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "fd00::1:80"}]})", "stand in []"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.300:80"}]})", "no IPv4 or IPv6 address"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1:80", "remote": "[::1]:8"}]})", "families"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1:80", "state": "open"}]})", "no state of a tcp"},
+        BadSetup{R"({"sockets": [{"protocol": "tcp", "local": "10.0.0.1:80", "state": "established"}]})",
+                 "has a remote end"},
+        BadSetup{R"({"sockets": [{"protocol": "udp", "local": "10.0.0.1:80", "state": "listen"}]})", "only tcp"},
+        BadSetup{R"({"sockets": [{"protocol": "udp", "local": "10.0.0.1:80", "uid": -1}]})",
+                 "needs the number \"uid\""},
+        BadSetup{R"({"sockets": [{"protocol": "udp", "local": "10.0.0.1:80", "reuseport": 1}]})", "neither true nor"},
+        BadSetup{R"({"sockets": [{"protocol": "udp", "local": "10.0.0.1:1", "cookie": 4},
+                                 {"protocol": "udp", "local": "10.0.0.1:2", "cookie": 4}]})",
+                 "have the cookie 4"},
+        BadSetup{R"({"sockets": [{"protocol": "udp", "local": "10.0.0.1:80", "name": "x"}]})", "unknown member"},
         BadSetup{"{", "parse error"}, BadSetup{"7", "is no object"},
         BadSetup{R"({"map": []})", "unknown member \"map\""},
         BadSetup{R"([{"map": "a", "key": "0g", "value": "00"}])", "maps[0]: \"key\" is no list of hex bytes"},

@@ -221,6 +221,7 @@ inline const Environment& plain_environment() {
 struct Rig {
   isa::ProgType type = isa::ProgType::xdp;
   bool checked = false;
+  bool facts = false;             // hold every instruction against the verifier's facts
   bool unverified = false;        // for what verify() would refuse: engines have checks of their own
   std::vector<MapRef> maps = {};  // referred to in the text by number: "r1 = map[0] ll"
   const Environment* environment = &plain_environment();
@@ -266,7 +267,7 @@ inline std::shared_ptr<const verifier::VerifiedProgram> verified(const Rig& rig,
 inline std::unique_ptr<Device> open_device(const Rig& rig, std::string_view text) {
   const auto program = verified(rig, text);
   if (program == nullptr) return nullptr;
-  auto image = interp::backend().compile(program, {.checked = rig.checked});
+  auto image = interp::backend().compile(program, {.checked = rig.checked, .assert_facts = rig.facts});
   EXPECT_TRUE(image) << image.error().text();
   auto device =
       interp::backend().open({.environment = rig.environment, .cpu = rig.cpu, .instruction_budget = rig.budget});

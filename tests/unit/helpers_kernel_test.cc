@@ -3,6 +3,7 @@
 // Our helpers against the running kernel's: the same program on both, over many arguments, the edges first. The seeds
 // are fixed, so a failure repeats.
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <random>
 
@@ -112,15 +113,21 @@ TEST_F(Kernel, RedirectAgrees) {
 }
 
 TEST_F(Kernel, RedirectMapAgreesOnFlagsAndMissingKeys) {
-  for (const isa::MapType type : {isa::MapType::devmap, isa::MapType::devmap_hash}) {
-    const exec::MapSpec spec{.type = type, .key_size = 4, .value_size = 4, .max_entries = 4, .name = "ports"};
+  const Descriptor socket(::socket(AF_XDP, SOCK_RAW, 0));
+  struct Entry {
+    isa::MapType type;
+    std::uint32_t key, value;
+  };
+  // The loopback device, a queue of one packet, a socket.
+  for (const Entry& entry :
+       {Entry{isa::MapType::devmap, 2, 1}, Entry{isa::MapType::devmap_hash, 2, 1}, Entry{isa::MapType::cpumap, 0, 1},
+        Entry{isa::MapType::xskmap, 2, static_cast<std::uint32_t>(socket.get())}}) {
+    const exec::MapSpec spec{.type = entry.type, .key_size = 4, .value_size = 4, .max_entries = 4, .name = "targets"};
     KernelMap theirs(spec);
     ASSERT_TRUE(theirs.ok());
-    const std::uint32_t key = 2;
-    const std::uint32_t loopback = 1;
-    ASSERT_TRUE(theirs.update(&key, &loopback));
+    ASSERT_TRUE(theirs.update(&entry.key, &entry.value));
     const auto ours = std::make_shared<FakeMap>(spec);
-    ASSERT_EQ(ours->update(&key, &loopback, 0, 0), 0);
+    ASSERT_EQ(ours->update(&entry.key, &entry.value, 0, 0), 0);
     for (const char* index : {"0", "2", "3", "9", "-1", "0x100000002 ll"}) {
       for (const int flags : {0, 1, 2, 3, 4, 5, 7, 8, 16, 24, 32, 64}) {
         const std::string text =

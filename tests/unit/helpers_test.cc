@@ -101,6 +101,24 @@ TEST(Redirect, LeavesItsTargetInTheFrame) {
   EXPECT_EQ(frame.return_value, 4U);
 }
 
+// CPU 0 is a place to go to; what tells it from none is the map's type.
+TEST(Redirect, NamesCpusAndSocketsByTheirKey) {
+  for (const isa::MapType type : {isa::MapType::cpumap, isa::MapType::xskmap}) {
+    const auto targets = make_map(type, 4, 4, 4);
+    const std::uint32_t key = 0, value = 192;
+    ASSERT_EQ(targets->update(&key, &value, 0, 0), 0);
+    Frame frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 0\nr3 = 2\ncall bpf_redirect_map\nexit");
+    EXPECT_EQ(frame.return_value, 4U);
+    EXPECT_EQ(frame.redirect.ifindex, key);
+    EXPECT_EQ(frame.redirect.map_type, static_cast<std::uint32_t>(type));
+    frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 3\nr3 = 2\ncall bpf_redirect_map\nexit");
+    EXPECT_EQ(frame.return_value, 2U);
+    EXPECT_EQ(frame.redirect.map_type, 0U);
+    frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 0\nr3 = 8\ncall bpf_redirect_map\nexit");
+    EXPECT_EQ(frame.return_value, 0U) << "broadcasting is for ports";
+  }
+}
+
 // ---- perf events ----
 
 TEST(PerfOutput, AppendsThePacketThatTheFlagsAskFor) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The running kernel as an oracle: loads the text of an XDP program by bpf(2), runs it by BPF_PROG_TEST_RUN, and gives
+// The running kernel as an oracle: loads the text of a program by bpf(2), runs it by BPF_PROG_TEST_RUN, and gives
 // back what it returned and the bytes from data_meta to data_end. It speaks to the kernel directly, so that nothing of
 // ours stands between.
 #pragma once
@@ -81,7 +81,8 @@ inline std::vector<isa::Slot> with_descriptors(std::vector<isa::Slot> slots, con
 }
 
 // Empty descriptor and the verifier's log where the kernel refuses the program.
-inline Descriptor try_load_in_kernel(std::string_view text, const std::vector<KernelMap*>& maps, std::string& log) {
+inline Descriptor try_load_in_kernel(std::string_view text, const std::vector<KernelMap*>& maps, std::string& log,
+                                     bpf_prog_type type = BPF_PROG_TYPE_XDP) {
   std::vector<std::string> names;
   names.reserve(maps.size());
   for (const KernelMap* map : maps) names.push_back(map->spec().name);
@@ -91,7 +92,7 @@ inline Descriptor try_load_in_kernel(std::string_view text, const std::vector<Ke
   const auto slots = with_descriptors(*assembled, maps);
   log.assign(1 << 16, '\0');
   bpf_attr attr{};
-  attr.prog_type = BPF_PROG_TYPE_XDP;
+  attr.prog_type = type;
   attr.insns = reinterpret_cast<std::uintptr_t>(slots.data());
   attr.insn_cnt = static_cast<__u32>(slots.size());
   attr.license = reinterpret_cast<std::uintptr_t>("GPL");

@@ -211,7 +211,7 @@ struct Rig {
   std::shared_ptr<const verifier::VerifiedProgram> program;
   std::unique_ptr<exec::Device> device;
 
-  void open(std::string_view text, std::vector<std::shared_ptr<TestMap>> bound = {},
+  void open(std::string_view text, std::vector<std::shared_ptr<exec::Map>> bound = {},
             isa::ProgType type = isa::ProgType::xdp, std::vector<std::uint32_t> ports = {}) {
     std::vector<exec::MapSpec> specs;
     specs.reserve(bound.size());

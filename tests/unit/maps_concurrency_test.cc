@@ -5,38 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <set>
-#include <thread>
 
 #include "maps_testing.h"
+#include "maps_threads.h"
 
 namespace forager::maps::testing {
 namespace {
 
 constexpr unsigned kCpus = 4;
-
-// Races need many tries to show on few cores; sanitizers make a try dear, and find races that do not show.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kScale = 1;
-#else
-constexpr int kScale = 10;
-#endif
-
-// Runs body(thread number) on so many threads, which start together.
-template <class Body>
-void on_threads(unsigned count, Body body) {
-  std::barrier start(count);
-  std::vector<std::thread> threads;
-  threads.reserve(count);
-  for (unsigned n = 0; n < count; ++n) {
-    threads.emplace_back([&, n] {
-      start.arrive_and_wait();
-      body(n);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 MapSpec spec_of(MapType type, std::uint32_t value_size, std::uint32_t max_entries) {
   const bool trie = type == MapType::lpm_trie;
@@ -249,10 +226,11 @@ TEST_P(MapsConcurrency, IterationEndsAndMissesNoStayingKey) {
 
 INSTANTIATE_TEST_SUITE_P(All, MapsConcurrency,
                          ::testing::Values(MapType::array, MapType::percpu_array, MapType::hash, MapType::percpu_hash,
-                                           MapType::lru_hash, MapType::lpm_trie),
+                                           MapType::lru_hash, MapType::lru_percpu_hash, MapType::lpm_trie),
                          type_name);
 INSTANTIATE_TEST_SUITE_P(All, MapsConcurrencyKeyed,
-                         ::testing::Values(MapType::hash, MapType::percpu_hash, MapType::lru_hash, MapType::lpm_trie),
+                         ::testing::Values(MapType::hash, MapType::percpu_hash, MapType::lru_hash,
+                                           MapType::lru_percpu_hash, MapType::lpm_trie),
                          type_name);
 
 // ---- hash maps ---------------------------------------------------------------------------------------------------
@@ -322,8 +300,12 @@ TEST(MapsConcurrencyHash, HalvesOfTwoKeysNeverMakeAThird) {
 // A map so small that all of its nodes may be in the hands of inserting threads.
 TEST(MapsConcurrencyHash, LruInsertionsNeverFail) {
   constexpr unsigned kThreads = 16;
-  for (const std::uint32_t max : {1U, 5U, 300U}) {
-    const auto map = make(spec_of(MapType::lru_hash, 8, max), kCpus);
+  for (const auto [type, max] : {std::pair{MapType::lru_hash, 1U},
+                                 {MapType::lru_hash, 5U},
+                                 {MapType::lru_hash, 300U},
+                                 {MapType::lru_percpu_hash, 1U},
+                                 {MapType::lru_percpu_hash, 300U}}) {
+    const auto map = make(spec_of(type, 8, max), kCpus);
     std::atomic<int> failed{0};
     on_threads(kThreads, [&](unsigned thread) {
       Random random(thread);
@@ -331,8 +313,8 @@ TEST(MapsConcurrencyHash, LruInsertionsNeverFail) {
         const auto key = static_cast<std::uint32_t>(below(random, 1000));
         const std::uint64_t value = key;
         if (map->update(&key, &value, BPF_ANY, 0) != 0) ++failed;
-        std::uint64_t read = key;
-        if (map->read(&key, &read, 0) == 0 && read != key) ++failed;
+        std::array<std::uint64_t, kCpus> read{key};
+        if (map->read(&key, read.data(), 0) == 0 && read[0] != key) ++failed;
       }
     });
     EXPECT_EQ(failed, 0);

@@ -93,8 +93,8 @@ TEST_P(MapsIteration, AnEmptyMapHasNoKeys) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MapsIteration,
-                         ::testing::Values(MapType::hash, MapType::percpu_hash, MapType::lru_hash, MapType::lpm_trie,
-                                           MapType::devmap_hash),
+                         ::testing::Values(MapType::hash, MapType::percpu_hash, MapType::lru_hash,
+                                           MapType::lru_percpu_hash, MapType::lpm_trie, MapType::devmap_hash),
                          [](const auto& info) {
                            return std::string(isa::find_map(static_cast<std::uint32_t>(info.param))->name);
                          });

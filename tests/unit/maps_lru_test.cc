@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What LRU_HASH drops, and what it keeps.
+// What LRU_HASH and LRU_PERCPU_HASH drop, and what they keep.
 #include <algorithm>
 
 #include "maps_testing.h"
@@ -54,6 +54,22 @@ TEST(MapsLru, KeepsWhatIsUpdatedButAHostsReadIsNoUse) {
   ASSERT_EQ(put(*map, 201), 0);
   EXPECT_TRUE(has(*map, 1));
   EXPECT_FALSE(has(*map, 2));
+}
+
+// The same clock; values are of each CPU, and a new entry has zeros in those of the others.
+TEST(MapsLru, PerCpuValuesGoWithTheirEntry) {
+  constexpr std::uint32_t kMax = 20;
+  const auto map = make({.type = MapType::lru_percpu_hash, .key_size = 4, .value_size = 8, .max_entries = kMax}, 3);
+  for (std::uint32_t key = 0; key < 500; ++key) {
+    const std::uint64_t value = key + 1;
+    ASSERT_EQ(map->update(&key, &value, BPF_NOEXIST, key % 3), 0);
+    const std::uint32_t hot = 0;
+    ASSERT_NE(map->lookup(&hot, 0), nullptr) << "used all the time, it stays";
+    std::uint64_t values[3] = {};
+    ASSERT_EQ(map->read(&key, values, 0), 0);
+    for (unsigned cpu = 0; cpu < 3; ++cpu) ASSERT_EQ(values[cpu], cpu == key % 3 ? value : 0);
+    ASSERT_EQ(map->usage().entries, std::min(key + 1, kMax));
+  }
 }
 
 // All entries are hot: still no insertion fails, and it looks at a bounded number of them.

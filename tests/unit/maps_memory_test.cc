@@ -63,7 +63,7 @@ TEST(MapsMemory, AHugeMapCostsNothingUntilItIsUsed) {
 // However keys come and go, no more nodes are touched than ever stood in the map at a time.
 TEST(MapsMemory, ChurnDoesNotGrowTheMap) {
   constexpr std::uint32_t kLive = 500;
-  for (const MapType type : {MapType::hash, MapType::percpu_hash, MapType::lru_hash}) {
+  for (const MapType type : {MapType::hash, MapType::percpu_hash, MapType::lru_hash, MapType::lru_percpu_hash}) {
     const auto map = make({.type = type, .key_size = 4, .value_size = 8, .max_entries = 1U << 16});
     const std::uint64_t values[2] = {1, 1};
     for (std::uint32_t n = 0; n < kLive; ++n) ASSERT_EQ(map->write(&n, values, BPF_ANY), 0);

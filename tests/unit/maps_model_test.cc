@@ -76,7 +76,8 @@ Bytes port(Bytes value) {
   return value;
 }
 
-class DevmapModel final : public IndexModel {
+// Slots that are empty where the first word is 0: DEVMAP.
+class SlotModel : public IndexModel {
  public:
   using IndexModel::IndexModel;
   int write(const Bytes& key, const Bytes& value, std::uint64_t flags) override {
@@ -91,6 +92,22 @@ class DevmapModel final : public IndexModel {
     const Read read = IndexModel::read(key, flags);
     return read.result == 0 && value_of<std::uint32_t>(read.bytes) == 0 ? Read{-ENOENT, {}} : read;
   }
+};
+
+class CpumapModel final : public SlotModel {
+ public:
+  CpumapModel(const MapSpec& spec, unsigned cpus) : SlotModel(spec, 1), cpus_(cpus) {}
+  int write(const Bytes& key, const Bytes& value, std::uint64_t flags) override {
+    const bool reaches = flags == BPF_ANY || flags == BPF_EXIST;
+    if (reaches && index(key) < values_.size()) {
+      if (value_of<std::uint32_t>(value) > 16384) return -EOVERFLOW;
+      if (index(key) >= cpus_) return -ENODEV;
+    }
+    return SlotModel::write(key, value, flags);
+  }
+
+ private:
+  unsigned cpus_;
 };
 
 class DevmapHashModel final : public HashModel {
@@ -158,7 +175,9 @@ std::unique_ptr<Subject> model_of(const MapSpec& spec) {
     case MapType::percpu_array:
       return std::make_unique<IndexModel>(spec, kCpus);
     case MapType::devmap:
-      return std::make_unique<DevmapModel>(spec, kCpus);
+      return std::make_unique<SlotModel>(spec, kCpus);
+    case MapType::cpumap:
+      return std::make_unique<CpumapModel>(spec, kCpus);
     case MapType::devmap_hash:
       return std::make_unique<DevmapHashModel>(spec);
     case MapType::lpm_trie:
@@ -178,7 +197,7 @@ TEST_P(MapsModel, AnswersLikeTheModel) {
     play(scenario, seed, 1500, map, *model);
     if (HasFailure()) return;
     const std::size_t keys = model->keys(scenario.spec.max_entries).size();
-    if (scenario.spec.type != MapType::devmap) {
+    if (scenario.spec.type != MapType::devmap && scenario.spec.type != MapType::cpumap) {
       EXPECT_EQ(map.map().usage().entries, keys);
     }
   }

@@ -87,6 +87,19 @@ Scenario ports(std::string name, MapType type, std::uint32_t value_size) {
   return scenario;
 }
 
+// Every CPU that there is, and two that there are not; queues within Linux's limit and one beyond it.
+Scenario queues_of_cpus(std::string name, std::uint32_t value_size, unsigned cpus) {
+  const MapSpec spec = {.type = MapType::cpumap, .key_size = 4, .value_size = value_size, .max_entries = cpus + 2};
+  Scenario scenario = indexed(std::move(name), spec, 1);
+  scenario.value = [value_size](Random& random) {
+    constexpr std::uint32_t kSizes[] = {0, 1, 192, 16384, 16385};
+    const std::uint32_t size = kSizes[below(random, std::size(kSizes))];
+    const std::int32_t program = below(random, 2) == 0 ? 0 : -1;
+    return value_size == 4 ? bytes_of(size) : bytes_of(size) + bytes_of(program);
+  };
+  return scenario;
+}
+
 void compare_keys(const Scenario& scenario, Subject& left, Subject& right) {
   const std::size_t limit = std::size_t{scenario.spec.max_entries} + 1;
   std::vector<Bytes> ours = left.keys(limit), theirs = right.keys(limit);
@@ -145,6 +158,7 @@ std::vector<Scenario> scenarios(unsigned cpus) {
       hashed("percpu_hash", spec(MapType::percpu_hash, 8, 12, 20), 30, cpus),
       hashed("percpu_hash_no_prealloc", spec(MapType::percpu_hash, 4, 8, 5, BPF_F_NO_PREALLOC), 9, cpus),
       hashed("lru_hash_with_room", spec(MapType::lru_hash, 8, 16, 4096), 60, cpus),
+      hashed("lru_percpu_hash_with_room", spec(MapType::lru_percpu_hash, 8, 12, 4096), 60, cpus),
       prefixes("lpm_trie_ipv4", 4, 1000),
       prefixes("lpm_trie_full", 4, 12),
       prefixes("lpm_trie_one_byte", 1, 1000),
@@ -154,6 +168,8 @@ std::vector<Scenario> scenarios(unsigned cpus) {
       ports("devmap_with_program", MapType::devmap, 8),
       ports("devmap_hash", MapType::devmap_hash, 4),
       ports("devmap_hash_with_program", MapType::devmap_hash, 8),
+      queues_of_cpus("cpumap", 4, cpus),
+      queues_of_cpus("cpumap_with_program", 8, cpus),
   };
 }
 

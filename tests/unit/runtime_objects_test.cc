@@ -95,13 +95,13 @@ TEST_F(Objects, WhatProgramsMayWriteIsNoConstant) {
 TEST_F(Objects, NothingIsFrozenOrConstantWhileItIsWritten) {
   const auto map = constants_map(runtime_);
   {
-    const MapWriting writing(map);
+    const MapWriting writing(*map);
     EXPECT_TRUE(writing.allowed());
     EXPECT_FALSE(map->freeze());
   }
   ASSERT_TRUE(map->freeze());
   {
-    const MapWriting late(map);
+    const MapWriting late(*map);
     EXPECT_FALSE(late.allowed());
     EXPECT_EQ(map->constants(), nullptr) << "who knows when it began";
   }
@@ -198,30 +198,6 @@ TEST_F(Objects, ProgramArraysTakeOneKind) {
       runtime_.load_program(request("r2 = map[next] ll\nr0 = 0\nexit\n", {array}, isa::ProgType::socket_filter));
   ASSERT_FALSE(other.has_value()) << "a socket filter must not jump to XDP programs";
   EXPECT_EQ(other.error().error, EINVAL);
-}
-
-TEST_F(Objects, LinksHoldTheirPort) {
-  const auto first = load(runtime_, kPass), second = load(runtime_, kPass);
-  auto link = runtime_.attach(37, 5, first);
-  ASSERT_NE(link, nullptr);
-  EXPECT_EQ(runtime_.attach(37, 5, second), nullptr);
-  EXPECT_NE(runtime_.attach(37, 6, second), nullptr);
-  EXPECT_EQ(runtime_.program_at(5), first);
-  EXPECT_EQ(link->replace(second, second.get()), -EPERM);
-  EXPECT_EQ(link->replace(second, first.get()), 0);
-  EXPECT_EQ(runtime_.program_at(5), second);
-  link.reset();
-  EXPECT_EQ(runtime_.program_at(5), nullptr);
-  EXPECT_NE(runtime_.attach(37, 5, first), nullptr);
-}
-
-TEST_F(Objects, DetachedLinksHoldNothing) {
-  const auto program = load(runtime_, kPass);
-  const auto link = runtime_.attach(37, 5, program);
-  link->detach();
-  EXPECT_EQ(link->port(), 0U);
-  EXPECT_EQ(runtime_.program_at(5), nullptr);
-  EXPECT_EQ(link->replace(program, nullptr), -ENOLINK);
 }
 
 TEST_F(Objects, PortsAreThoseOfTheSettings) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors and the objects behind them: duplication, closing, reuse of numbers, and what keeps an object.
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/wait.h>
 
 #include "syscall_testing.h"
 
@@ -103,6 +105,113 @@ TEST_F(FdTableTest, NoDescriptorLeaks) {
     EXPECT_EQ(system_.bpf(BPF_MAP_CREATE, &refused, sizeof refused), -EINVAL);
   }
   EXPECT_EQ(lowest_free(), before);
+}
+
+// Where all that makes descriptors go is seen, numbers are remembered.
+class Remembered : public FdTableTest {
+ protected:
+  Remembered() { fds().see_closes(); }
+  FdTable& fds() { return system_.process.fds; }
+  // A map of one value, used once and so remembered. Hash maps have no descriptor but this.
+  int map_of(__u64 value, unsigned type = BPF_MAP_TYPE_HASH, unsigned flags = 0) {
+    const int fd = make(map_attr(type, 4, 8, 1, flags));
+    EXPECT_EQ(call(BPF_MAP_UPDATE_ELEM, fd, value), 0);
+    EXPECT_EQ(value_of(fd), static_cast<long>(value));
+    return fd;
+  }
+  // The value, or a negative errno.
+  long value_of(int fd) {
+    __u64 value = 0;
+    const long error = call(BPF_MAP_LOOKUP_ELEM, fd, value);
+    return error != 0 ? error : static_cast<long>(value);
+  }
+  long call(int command, int fd, __u64& value) {
+    const __u32 key = 0;
+    bpf_attr attr = element_attr(fd, &key, &value);
+    return system_.bpf(command, &attr, sizeof attr);
+  }
+  static int null_file() { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }
+};
+
+TEST_F(Remembered, NumbersAreForgottenWhenTheyAreClosed) {
+  const int fd = map_of(1);
+  EXPECT_EQ(system_.close(fd), 0);
+  EXPECT_EQ(value_of(fd), -EBADF);
+  EXPECT_FALSE(any_map());
+  const int file = null_file();
+  ASSERT_EQ(file, fd) << "the lowest free number";
+  EXPECT_EQ(value_of(fd), -EINVAL);
+  EXPECT_EQ(system_.close(file), 0);
+  EXPECT_EQ(map_of(2), fd);
+  EXPECT_EQ(value_of(fd), 2);
+}
+
+TEST_F(Remembered, DuplicatesReplaceWhatTheyLieOver) {
+  const int one = map_of(1), two = map_of(2), file = null_file();
+  EXPECT_EQ(fds().dup_over(two, one, O_CLOEXEC), one);
+  EXPECT_EQ(value_of(one), 2);
+  EXPECT_EQ(fds().dup_over(file, two, O_CLOEXEC), two);
+  EXPECT_EQ(value_of(two), -EINVAL);
+  EXPECT_EQ(value_of(one), 2) << "a descriptor of its own";
+  EXPECT_EQ(fds().dup_over(9999, one, 0), -EBADF);
+  EXPECT_EQ(value_of(one), 2) << "nothing happened";
+  EXPECT_EQ(fds().dup_over(file, one, O_CLOEXEC), one);
+  EXPECT_FALSE(any_map());
+  for (const int fd : {one, two, file}) EXPECT_EQ(system_.close(fd), 0);
+}
+
+TEST_F(Remembered, RangesAreClosedButForTheMapsOwn) {
+  const int first = map_of(1), second = map_of(2), mappable = map_of(3, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE);
+  const int copy = fcntl(mappable, F_DUPFD_CLOEXEC, 200);
+  EXPECT_EQ(fds().close_range(static_cast<unsigned>(first), 199, 0), 0);
+  for (const int fd : {first, second, mappable}) EXPECT_EQ(value_of(fd), -EBADF);
+  EXPECT_EQ(value_of(copy), 3) << "its memory is there";
+  EXPECT_EQ(fds().close_range(0, 9, CLOSE_RANGE_CLOEXEC), 0) << "closes nothing";
+  EXPECT_EQ(fds().close_range(9, 0, 0), -EINVAL);
+  EXPECT_EQ(system_.close(copy), 0);
+  EXPECT_FALSE(any_map());
+}
+
+TEST_F(Remembered, MapsOwnDescriptorsAreNotToBeHad) {
+  const int fd = map_of(1, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE);
+  const int own = (*fds().find<runtime::MapUser>(fd))->object()->map->memory().fd;
+  EXPECT_EQ(fds().close(own), -EBADF);
+  EXPECT_EQ(fds().dup_over(fd, own, 0), -EBUSY);
+  EXPECT_EQ(value_of(fd), 1);
+}
+
+TEST_F(Remembered, WhatVanishedUnseenIsFoundWhenItMatters) {
+  const int fd = map_of(1);
+  ::close(fd);
+  EXPECT_EQ(map_of(2), fd) << "a new map of ours takes the number over";
+  EXPECT_EQ(value_of(fd), 2);
+  const int file = null_file();
+  ASSERT_EQ(dup2(file, fd), fd);
+  fds().sweep();
+  EXPECT_EQ(value_of(fd), -EINVAL);
+  for (const int each : {file, fd}) EXPECT_EQ(system_.close(each), 0);
+}
+
+TEST_F(Remembered, DirectionsToo) {
+  const int fd = make(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_RDONLY));
+  __u64 value = 1;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(value_of(fd), 0);
+    EXPECT_EQ(call(BPF_MAP_UPDATE_ELEM, fd, value), -EPERM);
+  }
+}
+
+TEST_F(Remembered, ChildrenHaveTheirParentsDescriptors) {
+  const int fd = map_of(1), other = map_of(2);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool good = value_of(fd) == 1 && system_.close(fd) == 0 && value_of(fd) == -EBADF && value_of(other) == 2;
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(value_of(fd), 1) << "the parent's own stays open";
 }
 
 }  // namespace

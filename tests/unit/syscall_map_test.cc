@@ -48,6 +48,31 @@ TEST_P(MapCommands, CreationChecksAttributes) {
   for (auto& one : cases) EXPECT_EQ(bpf(BPF_MAP_CREATE, one.attr), one.error) << "case " << &one - cases;
 }
 
+// map_token_fd (Linux 6.9) stands 12 bytes behind the beginning of map_extra.
+TEST_P(MapCommands, TokensAreNotToBeHad) {
+  if (!answers_as(6, 9)) GTEST_SKIP() << "a kernel without tokens";
+  constexpr std::size_t kTokenAt = offsetof(bpf_attr, map_extra) + 12;
+  constexpr unsigned kTokenFlag = 1U << 16;
+  const auto create = [&](int token, unsigned flags) {
+    bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 4, flags);
+    std::memcpy(reinterpret_cast<char*>(&attr) + kTokenAt, &token, sizeof token);
+    const long fd = bpf(BPF_MAP_CREATE, attr);
+    return fd >= 0 ? close(static_cast<int>(fd)) : fd;
+  };
+  EXPECT_EQ(create(9999, kTokenFlag), -EBADF);
+  EXPECT_EQ(create(array(), kTokenFlag), -EINVAL);
+  EXPECT_EQ(create(9999, 0), 0) << "nobody asked for it";
+}
+
+TEST_P(MapCommands, NumaNodesThatThereAreNotAreRefused) {
+  bpf_attr attr = map_attr(BPF_MAP_TYPE_HASH, 4, 8, 4, BPF_F_NUMA_NODE);
+  create_map(attr);
+  attr.numa_node = 4096;
+  EXPECT_EQ(bpf(BPF_MAP_CREATE, attr), -EINVAL);
+  attr.map_flags = 0;
+  create_map(attr);
+}
+
 TEST_P(MapCommands, NamesEndWithinTheirField) {
   bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 4);
   std::memset(attr.map_name, 'x', sizeof attr.map_name);
@@ -360,13 +385,9 @@ TEST_P(MapCommands, RingsShowTheirDataTwice) {
   munmap(reinterpret_cast<void*>(producer), 3 * page);
 }
 
-// Maps of maps are declared only, for the verifier; what may stand in them is checked as by Linux.
+// What may stand in maps of maps is checked as by Linux.
 class MapsOfMaps : public BpfTest {
  protected:
-  void SetUp() override {
-    BpfTest::SetUp();
-    if (!IsSkipped() && ours()) static_cast<OurSystem&>(system()).process.runtime.settings.verify_only = true;
-  }
   bpf_attr outer_attr(int inner, unsigned type = BPF_MAP_TYPE_ARRAY_OF_MAPS) {
     bpf_attr attr = map_attr(type, 4, 4, 2);
     attr.inner_map_fd = static_cast<__u32>(inner);
@@ -402,16 +423,6 @@ TEST_P(MapsOfMaps, TakeMapsLikeTheExample) {
   EXPECT_EQ(put(outer, 1, -1), -EBADF);
   EXPECT_EQ(put(outer, 2, inner()), -E2BIG);
   EXPECT_EQ(put(outer, 1, inner(), BPF_NOEXIST), -EINVAL);
-}
-
-// Only where programs are judged and never run.
-class MapsOfMapsHere : public BpfTest {};
-INSTANTIATE_TEST_SUITE_P(Here, MapsOfMapsHere, ::testing::Values(Whose::ours), name_of);
-
-TEST_P(MapsOfMapsHere, AreNotMadeWherePeopleRunThem) {
-  bpf_attr attr = map_attr(BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 2);
-  attr.inner_map_fd = static_cast<__u32>(create_map(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 2)));
-  EXPECT_EQ(bpf(BPF_MAP_CREATE, attr), -EINVAL);
 }
 
 }  // namespace

@@ -77,6 +77,24 @@ TEST_F(Polling, RingsAreReadyWhileTheyHaveData) {
   EXPECT_EQ(wait(), fd);
 }
 
+// A producer's side: room is what it waits for, and asking for data gives it nothing.
+TEST_F(Polling, UserRingsAreReadyWhileTheyHaveRoom) {
+  bpf_attr attr = map_attr(BPF_MAP_TYPE_USER_RINGBUF, 0, 0, static_cast<unsigned>(kPage));
+  const int fd = keep(system_.bpf(BPF_MAP_CREATE, &attr, sizeof attr));
+  exec::Map& map = *(*fds().find<runtime::MapUser>(fd))->object()->map;
+  auto* produced = reinterpret_cast<std::atomic<std::uint64_t>*>(map.memory().base + kPage);
+  epoll_event wanted{.events = EPOLLIN | EPOLLOUT, .data = {.fd = fd}};
+  ASSERT_EQ(poll_control(fds(), epoll_, EPOLL_CTL_ADD, fd, &wanted).value_or(-ENOSYS), 0);
+  EXPECT_EQ(wait(), fd);
+  *produced = kPage;  // samples without a byte: as many as there are words
+  EXPECT_EQ(wait(), -1) << "full";
+  const auto take = [](std::span<std::byte>) { return false; };
+  ASSERT_EQ(map.abilities().user_ring->drain(take, BPF_RB_NO_WAKEUP), 1);
+  EXPECT_EQ(wait(), -1) << "nobody was woken";
+  ASSERT_EQ(map.abilities().user_ring->drain(take, 0), 1);
+  EXPECT_EQ(wait(), fd);
+}
+
 TEST_F(Polling, DataFromBeforeTheRegistrationCount) {
   const int fd = ring();
   ASSERT_EQ(put(fd, BPF_RB_NO_WAKEUP), 0);

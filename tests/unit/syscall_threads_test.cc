@@ -79,6 +79,7 @@ TEST_F(Threads, ArraysOfProgramsAreSharedAndCleared) {
 }
 
 TEST_F(Threads, RunsOfOneProgramAreAllCounted) {
+  system_.process.runtime.statistics.always = true;
   const Code code = return_2();
   const long program = call(BPF_PROG_LOAD, prog_attr(code));
   std::atomic<int> wrong = 0;
@@ -95,6 +96,41 @@ TEST_F(Threads, RunsOfOneProgramAreAllCounted) {
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(system_.process.runtime.programs().find(1)->run_count, kThreads * (kRounds / 4));
   EXPECT_EQ(system_.close(static_cast<int>(program)), 0);
+}
+
+// One thread closes and makes maps while the others use their numbers: whatever a number stands for at the moment, a
+// call meets one whole map, or none.
+TEST_F(Threads, NumbersAreUsedWhileTheyChange) {
+  constexpr __u64 kMark = 0x1234567800000000;
+  system_.process.fds.see_closes();
+  std::atomic<int> number = -1;
+  std::atomic<int> wrong = 0;
+  std::atomic<bool> done = false;
+  const auto use = [&] {
+    const __u32 key = 0;
+    while (!done) {
+      __u64 value = 0;
+      const long error = call(BPF_MAP_LOOKUP_ELEM, element_attr(number, &key, &value));
+      wrong += error == 0 ? (value != 0 && value >> 32 != kMark >> 32) : (error != -EBADF && error != -EINVAL);
+      const long written = call(BPF_MAP_UPDATE_ELEM, element_attr(number, &key, &kMark));
+      wrong += written != 0 && written != -EBADF && written != -EINVAL;
+    }
+  };
+  run_all([&](int thread) {
+    if (thread != 0) return use();
+    for (int round = 0; round < 4 * kRounds; ++round) {
+      const long map = call(BPF_MAP_CREATE, map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 1));
+      number = static_cast<int>(map);
+      const __u32 key = 0;
+      const __u64 value = kMark | static_cast<__u64>(round);
+      wrong += call(BPF_MAP_UPDATE_ELEM, element_attr(map, &key, &value)) != 0;
+      std::this_thread::yield();
+      wrong += system_.close(static_cast<int>(map)) != 0;
+    }
+    done = true;
+  });
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(system_.process.runtime.maps().next(0), std::nullopt);
 }
 
 }  // namespace

@@ -4,11 +4,17 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <thread>
+#include <vector>
+
+#include "syscall/known_memory.h"
 
 namespace forager::syscall {
 namespace {
@@ -93,6 +99,77 @@ TEST_F(Pages, ErrnoIsLeftAlone) {
   errno = ENOTTY;
   EXPECT_EQ(copy_from_user(buffer_.data(), 0, 1), -EFAULT);
   EXPECT_EQ(errno, ENOTTY);
+}
+
+// What is known good without asking. The stack is asked at this frame's address: a sanitizer may keep variables
+// elsewhere.
+class Known : public Pages {
+ protected:
+  static bool both(const void* at, std::size_t bytes) {
+    return known_readable(address_of(at), bytes) && known_writable(address_of(at), bytes);
+  }
+  static bool neither(const void* at, std::size_t bytes) {
+    return !known_readable(address_of(at), bytes) && !known_writable(address_of(at), bytes);
+  }
+};
+
+int initialised = 1;
+int zeroed;
+const int constant = 2;
+
+TEST_F(Known, TheStackInUse) {
+  const auto* frame = static_cast<char*>(__builtin_frame_address(0));
+  EXPECT_TRUE(both(frame, 64));
+  EXPECT_TRUE(neither(frame - (1 << 16), 1)) << "below whatever is called from here";
+  EXPECT_TRUE(neither(frame, std::size_t{1} << 40));
+  EXPECT_TRUE(neither(frame, SIZE_MAX));
+}
+
+TEST_F(Known, EachThreadItsOwnStack) {
+  const auto* frame = static_cast<char*>(__builtin_frame_address(0));
+  bool own = false, others = true;
+  std::thread([&] {
+    own = both(__builtin_frame_address(0), 64);
+    others = both(frame, 64);
+  }).join();
+  EXPECT_TRUE(own);
+  EXPECT_FALSE(others);
+}
+
+TEST_F(Known, NothingOfTheStackFromAnotherOne) {
+  static ucontext_t here, there;
+  static bool known = true;
+  std::vector<char> stack(std::size_t{1} << 17);
+  ASSERT_EQ(getcontext(&there), 0);
+  there.uc_stack.ss_sp = stack.data();
+  there.uc_stack.ss_size = stack.size();
+  there.uc_link = &here;
+  makecontext(&there, [] { known = known_readable(address_of(__builtin_frame_address(0)), 8); }, 0);
+  ASSERT_EQ(swapcontext(&here, &there), 0);
+  EXPECT_FALSE(known) << "what is mapped around a coroutine is its owner's business";
+}
+
+TEST_F(Known, TheHeapBelowTheBreak) {
+  const auto* end = static_cast<char*>(sbrk(0));
+  const auto* grown = static_cast<char*>(sbrk(64));
+  ASSERT_EQ(end, grown);
+  EXPECT_TRUE(both(grown, 64));
+  EXPECT_TRUE(neither(grown, 65));
+  ASSERT_NE(sbrk(-64), reinterpret_cast<void*>(-1));
+  EXPECT_TRUE(neither(grown, 64)) << "given back";
+}
+
+TEST_F(Known, TheExecutablesData) {
+  EXPECT_TRUE(both(&initialised, sizeof initialised));
+  EXPECT_TRUE(both(&zeroed, sizeof zeroed));
+  EXPECT_TRUE(known_readable(address_of(&constant), sizeof constant));
+  EXPECT_FALSE(known_writable(address_of(&constant), sizeof constant));
+  EXPECT_TRUE(known_readable(address_of("text"), 5));
+}
+
+TEST_F(Known, MappingsAreNot) {
+  EXPECT_TRUE(neither(base_, 1));
+  EXPECT_TRUE(neither(nullptr, 1));
 }
 
 }  // namespace

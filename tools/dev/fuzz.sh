@@ -13,6 +13,7 @@ seeds_of() {
     fuzz_elf) echo build/fuzz/programs ;;
     fuzz_pcap) echo build/fuzz/captures ;;
     fuzz_verifier_bytes) echo build/fuzz/fuzz_seeds ;;
+    fuzz_bpf_attr) echo build/fuzz/bpf_attr_seeds ;;
     *) echo "tests/fuzz/corpus/$1" ;;
   esac
 }
@@ -32,7 +33,7 @@ run_fuzzers() {
     targets=("$only")
   fi
   ((${#targets[@]})) || die 1 "this build has no fuzzer"
-  build fuzz forager_programs forager_captures forager_fuzz_seeds "${targets[@]}"
+  build fuzz forager_programs forager_captures forager_fuzz_seeds forager_bpf_seeds "${targets[@]}"
   for name in "${targets[@]}"; do
     fuzz_one "$name" "$seconds"
   done

@@ -92,7 +92,8 @@ own_dependencies() {
       path = $1
       if (index(path, root) == 1) path = substr(path, length(root) + 1)
       else if (path ~ /^\//) next
-      else path = build path
+      else path = build path  # ccache with a base_dir gives "../../host/..."
+      while (match(path, /[^\/]+\/\.\.\//)) path = substr(path, 1, RSTART - 1) substr(path, RSTART + RLENGTH)
       if (source == "") { source = path; if (source ~ "^" build) source = "-" }
       if (source != "-") print source, path
     }'

@@ -122,6 +122,7 @@ void Generator::statement() {
       &Generator::branch_on_pointer,
       &Generator::come_back_from_the_end,
       &Generator::other_helper,
+      &Generator::dynptr,
       &Generator::check_packet_two_ways,
       &Generator::load_packet_pointers,
   };

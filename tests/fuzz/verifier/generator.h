@@ -113,6 +113,16 @@ class Generator {
   bool memory_argument(unsigned reg, std::uint32_t bytes);
   void end_records();
 
+  // dynptrs.cc
+  bool dynptr();
+  void dynptr_argument(unsigned reg);
+  void make_dynptr(int id);
+  void reserve_dynptr();
+  void dynptr_of(unsigned value);
+  void offset_argument(unsigned reg);
+  void use_dynptr();
+  void slice_dynptr();
+
   // One mistake in so many places.
   [[nodiscard]] bool mistake() { return random_.percent(careless_); }
 
