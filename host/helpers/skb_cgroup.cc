@@ -23,4 +23,8 @@ u64 skb_cgroup_classid(RunContext& run, u64 ctx, u64, u64, u64, u64) {
   return frame_of(ctx).socket == nullptr ? 0 : with_task(run, [](const exec::Task& task) { return u64{task.classid}; });
 }
 
+u64 skb_under_cgroup(RunContext& run, u64 ctx, u64 cgroups, u64 index, u64, u64) {
+  return frame_of(ctx).socket == nullptr ? result(-ENOENT) : is_under_cgroup(run, map(cgroups), low(index));
+}
+
 }  // namespace forager::helpers

@@ -33,6 +33,14 @@ bool is_below(const exec::Task& task, u64 cgroup) {
 
 }  // namespace
 
+u64 is_under_cgroup(RunContext& run, exec::Map& cgroups, std::uint32_t index) {
+  if (index >= cgroups.spec().max_entries) return result(-E2BIG);
+  u64 cgroup = 0;
+  if (const void* slot = cgroups.lookup(&index, run.cpu); slot != nullptr) std::memcpy(&cgroup, slot, sizeof cgroup);
+  if (cgroup == 0) return result(-EAGAIN);
+  return with_task(run, [&](const exec::Task& task) -> u64 { return is_below(task, cgroup) ? 1 : 0; });
+}
+
 u64 get_current_pid_tgid(RunContext& run, u64, u64, u64, u64, u64) {
   return with_task(run, [](const exec::Task& task) { return task.pid_tgid; });
 }
@@ -72,12 +80,11 @@ u64 get_current_ancestor_cgroup_id(RunContext& run, u64 a, u64, u64, u64, u64) {
 }
 
 u64 current_task_under_cgroup(RunContext& run, u64 a, u64 b, u64, u64, u64) {
-  const auto index = static_cast<std::uint32_t>(b);
-  if (index >= map(a).spec().max_entries) return result(-E2BIG);
-  u64 cgroup = 0;
-  if (const void* slot = map(a).lookup(&index, run.cpu); slot != nullptr) std::memcpy(&cgroup, slot, sizeof cgroup);
-  if (cgroup == 0) return result(-EAGAIN);
-  return with_task(run, [&](const exec::Task& task) -> u64 { return is_below(task, cgroup) ? 1 : 0; });
+  return is_under_cgroup(run, map(a), static_cast<std::uint32_t>(b));
+}
+
+u64 get_cgroup_classid(RunContext& run, u64, u64, u64, u64, u64) {
+  return with_task(run, [](const exec::Task& task) { return u64{task.classid}; });
 }
 
 u64 get_ns_current_pid_tgid(RunContext& run, u64 device, u64 inode, u64 to, u64 size, u64) {

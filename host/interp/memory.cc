@@ -160,7 +160,8 @@ std::string describe(const Span& span, std::uint64_t size, Use use) {
     case Fault::none:
       return fmt::format("{} at {}", what, where);
     case Fault::no_memory:
-      return fmt::format("{} through what is no pointer to memory", what);
+      if (at.kind == RegionKind::nothing) return fmt::format("{} through what is no pointer to memory", what);
+      return fmt::format("{} at {}, which has no bytes", what, where);
     case Fault::context:
       return fmt::format("{} at {}, which has no field for it", what, where);
     case Fault::ended:

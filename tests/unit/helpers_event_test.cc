@@ -157,6 +157,12 @@ TEST(CurrentTask, IsUnderTheCgroupsAboveIt) {
   EXPECT_EQ(under(4), -E2BIG);
 }
 
+TEST(CurrentTask, HasTheClassOfItsNetwork) {
+  Happening happening;
+  happening.task->classid = 0x10005;
+  EXPECT_EQ(returned(Type::kprobe, "call bpf_get_cgroup_classid", happening), 0x10005);
+}
+
 TEST(CurrentTask, IsNeverSignalled) {
   Happening happening;
   happening.task->pid_tgid = std::uint64_t{70} << 32 | 71;

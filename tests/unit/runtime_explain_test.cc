@@ -87,7 +87,7 @@ TEST_F(Explain, AllBackendsAreJudged) {
 }
 
 TEST_F(Explain, ProgramsThatNobodyTakesHaveNoNearest) {
-  const auto program = load(runtime_, kPass, {}, isa::ProgType::kprobe);
+  const auto program = load(runtime_, kPass, {}, isa::ProgType::lirc_mode2);
   const Explanation explanation = explain(*program->verified);
   EXPECT_EQ(explanation.nearest, std::nullopt);
   for (const BackendVerdict& verdict : explanation.backends) EXPECT_FALSE(verdict.takes) << verdict.backend;
@@ -126,11 +126,11 @@ TEST_F(Placing, UnknownNamesAreInputErrors) {
 
 TEST_F(Placing, RefusalsNameTheBackendAndTheReason) {
   const auto placement =
-      place(*load(runtime_, kPass, {}, isa::ProgType::kprobe)->verified, {.backend = "interp", .fallback = {}});
+      place(*load(runtime_, kPass, {}, isa::ProgType::lirc_mode2)->verified, {.backend = "interp", .fallback = {}});
   ASSERT_FALSE(placement.has_value());
   EXPECT_EQ(placement.error().kind, ErrorKind::unsupported);
   EXPECT_NE(placement.error().message.find("backend interp"), std::string::npos);
-  EXPECT_NE(placement.error().message.find("kprobe"), std::string::npos);
+  EXPECT_NE(placement.error().message.find("lirc_mode2"), std::string::npos);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ids, lifetimes, PROG_ARRAYs and links.
+#include <linux/bpf.h>
+
 #include <cerrno>
 
 #include "runtime_testing.h"
@@ -109,7 +111,8 @@ TEST_F(Objects, NothingIsFrozenOrConstantWhileItIsWritten) {
 }
 
 TEST_F(Objects, MapsThatAreNotBuiltAreMadeForVerificationOnly) {
-  const program::MapSpec spec = {.type = MapType::cpumap, .key_size = 4, .value_size = 8, .max_entries = 1};
+  const program::MapSpec spec = {
+      .type = MapType::inode_storage, .key_size = 4, .value_size = 8, .flags = BPF_F_NO_PREALLOC};
   const auto refused = runtime_.create_map(spec);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().kind, ErrorKind::unsupported);
