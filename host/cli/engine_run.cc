@@ -86,8 +86,9 @@ Result<> check_input(const std::string& path, const bpf_program* program, Input 
   return fail(ErrorKind::unsupported, EOPNOTSUPP,
               fmt::format("{}: program {} is of section '{}'; {}", path, ::bpf_program__name(program),
                           ::bpf_program__section_name(program),
-                          input == Input::events ? "events run through programs that see no packets"
-                                                 : "packets of a capture run through XDP programs and those of the network stack"));
+                          input == Input::events
+                              ? "events run through programs that see no packets"
+                              : "packets of a capture run through XDP programs and those of the network stack"));
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/call_trace.h"
 #include "cli/batch.h"
+#include "cli/call_trace.h"
 #include "cli/cli.h"
 #include "cli/command_line.h"
 #include "cli/interrupt.h"

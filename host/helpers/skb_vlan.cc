@@ -70,7 +70,9 @@ int tag_out_of_bytes(Frame& frame, std::uint16_t& control) {
   return 0;
 }
 
-void reset_mac_length(Frame& frame) { frame.skb->mac_length = static_cast<std::uint16_t>(frame.skb->network_header - frame.skb->mac_header); }
+void reset_mac_length(Frame& frame) {
+  frame.skb->mac_length = static_cast<std::uint16_t>(frame.skb->network_header - frame.skb->mac_header);
+}
 
 int pop(Frame& frame) {
   std::uint16_t control = 0;

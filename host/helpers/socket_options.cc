@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bpf_setsockopt and bpf_getsockopt over the options that Linux gives programs (net/core/filter.c sol_socket_sockopt and
-// its like), as rows: what values an option takes, what becomes of them, and what it is until it is set. An option says
-// afterwards what Linux's would; its effect on a connection there is none of, except that struct bpf_sock shows it.
+// bpf_setsockopt and bpf_getsockopt over the options that Linux gives programs (net/core/filter.c sol_socket_sockopt
+// and its like), as rows: what values an option takes, what becomes of them, and what it is until it is set. An option
+// says afterwards what Linux's would; its effect on a connection there is none of, except that struct bpf_sock shows
+// it.
 //
 // TCP_CONGESTION and other options that are not numbers are refused, as ones that Linux does not know.
 #include <netinet/in.h>

@@ -50,8 +50,8 @@ std::uint32_t hash(const Flow& flow, std::uint64_t count, unsigned which) {
     const auto word = [&] { return std::uint64_t{random()} << 32 | random(); };
     return std::array{SipKey{word(), word()}, SipKey{word(), word()}};
   }();
-  const std::array words = {flow.addresses[0], flow.addresses[1], flow.addresses[2], flow.addresses[3], flow.ports,
-                            count};
+  const std::array words = {flow.addresses[0], flow.addresses[1], flow.addresses[2],
+                            flow.addresses[3], flow.ports,        count};
   return static_cast<std::uint32_t>(siphash(kKeys[which], words));
 }
 
@@ -108,7 +108,8 @@ std::uint16_t stated_mss(const Headers& headers) {
     const std::size_t size = kind == TCPOPT_NOP ? 1 : left < 2 ? 0 : std::to_integer<std::size_t>(at[1]);
     if (size == 0 || (size < 2 && kind != TCPOPT_NOP) || size > left) return 0;
     if (kind == TCPOPT_MAXSEG && size == TCPOLEN_MAXSEG) {
-      const auto mss = static_cast<std::uint16_t>(std::to_integer<unsigned>(at[2]) << 8 | std::to_integer<unsigned>(at[3]));
+      const auto mss =
+          static_cast<std::uint16_t>(std::to_integer<unsigned>(at[2]) << 8 | std::to_integer<unsigned>(at[3]));
       if (mss != 0) return mss;
     }
     at += size;
@@ -128,7 +129,8 @@ u64 generate(const RunContext& run, const Headers& headers) {
 }
 
 bool is_valid(const RunContext& run, const Headers& headers) {
-  const auto index = read_cookie(headers.flow, ntohl(headers.tcp.seq) - 1, minutes(run), ntohl(headers.tcp.ack_seq) - 1);
+  const auto index =
+      read_cookie(headers.flow, ntohl(headers.tcp.seq) - 1, minutes(run), ntohl(headers.tcp.ack_seq) - 1);
   return index && *index < headers.segments->sizes.size();
 }
 

@@ -61,10 +61,9 @@ constexpr std::array kUnsupportedOps = {isa::Op::call_kfunc, isa::Op::callx,    
                                         isa::Op::lddw_func,  isa::Op::lddw_map_fd, isa::Op::lddw_map_value};
 
 // Those of the kernel's test run that take a packet, and raw memory.
-constexpr std::array kProgramTypes = {
-    isa::ProgType::xdp,       isa::ProgType::raw_memory,   isa::ProgType::socket_filter, isa::ProgType::sched_cls,
-    isa::ProgType::sched_act, isa::ProgType::cgroup_skb,   isa::ProgType::lwt_in,        isa::ProgType::lwt_out,
-    isa::ProgType::lwt_xmit};
+constexpr std::array kProgramTypes = {isa::ProgType::xdp,       isa::ProgType::raw_memory, isa::ProgType::socket_filter,
+                                      isa::ProgType::sched_cls, isa::ProgType::sched_act,  isa::ProgType::cgroup_skb,
+                                      isa::ProgType::lwt_in,    isa::ProgType::lwt_out,    isa::ProgType::lwt_xmit};
 
 exec::Capabilities capabilities_of(SystemCall call) {
   exec::Capabilities able;

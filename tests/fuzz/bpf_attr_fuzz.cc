@@ -35,8 +35,8 @@ class Calls {
     for (const int fd : descriptors_) std::ignore = process_.fds.close(fd);
     process_.fds.sweep();
     const auto& objects = process_.runtime;
-    const bool gone = !objects.maps().next(0) && !objects.programs().next(0) && !objects.btfs().next(0) &&
-                      !objects.links().next(0);
+    const bool gone =
+        !objects.maps().next(0) && !objects.programs().next(0) && !objects.btfs().next(0) && !objects.links().next(0);
     if (!gone) std::abort();
   }
 

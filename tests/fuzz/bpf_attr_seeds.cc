@@ -80,8 +80,8 @@ Seed elements(const forager::isa::MapRow& row) {
                             BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_DELETE_ELEM}) {
     seed.call(command, 32, element);
   }
-  for (const int command : {BPF_MAP_UPDATE_BATCH, BPF_MAP_LOOKUP_BATCH, BPF_MAP_LOOKUP_AND_DELETE_BATCH,
-                            BPF_MAP_DELETE_BATCH}) {
+  for (const int command :
+       {BPF_MAP_UPDATE_BATCH, BPF_MAP_LOOKUP_BATCH, BPF_MAP_LOOKUP_AND_DELETE_BATCH, BPF_MAP_DELETE_BATCH}) {
     seed.call(command, 56, batch);
   }
   seed.call(BPF_MAP_FREEZE, 4, [](bpf_attr& attr) { attr.map_fd = kDescriptor; });

@@ -34,8 +34,8 @@ struct {
   __uint(max_entries, 4096);
 } refusals SEC(".maps");
 
-static __always_inline void tell(const struct device *device, __u32 access) {
-  struct refusal *refusal = bpf_ringbuf_reserve(&refusals, sizeof *refusal, 0);
+static __always_inline void tell(const struct device* device, __u32 access) {
+  struct refusal* refusal = bpf_ringbuf_reserve(&refusals, sizeof *refusal, 0);
 
   if (!refusal) return;
   refusal->device = *device;
@@ -46,10 +46,10 @@ static __always_inline void tell(const struct device *device, __u32 access) {
 }
 
 SEC("cgroup/dev")
-int cgroup_devices(struct bpf_cgroup_dev_ctx *ctx) {
+int cgroup_devices(struct bpf_cgroup_dev_ctx* ctx) {
   struct device device = {.type = ctx->access_type & 0xffff, .major = ctx->major, .minor = ctx->minor};
   __u32 access = ctx->access_type >> 16;
-  const __u32 *may = bpf_map_lookup_elem(&allowed, &device);
+  const __u32* may = bpf_map_lookup_elem(&allowed, &device);
 
   if (may && (access & ~*may) == 0) return 1;
   tell(&device, access);

@@ -28,7 +28,7 @@ struct {
 } by_command SEC(".maps");
 
 SEC("kprobe/do_sys_openat2")
-int kprobe_open_count(struct pt_regs *ctx) {
+int kprobe_open_count(struct pt_regs* ctx) {
   struct command command = {};
   struct opened fresh = {}, *opened;
 
@@ -40,7 +40,7 @@ int kprobe_open_count(struct pt_regs *ctx) {
     if (!opened) return 0;
   }
   __sync_fetch_and_add(&opened->count, 1);
-  if (bpf_probe_read_user_str(opened->last, sizeof opened->last, (const void *)PT_REGS_PARM2(ctx)) < 0) {
+  if (bpf_probe_read_user_str(opened->last, sizeof opened->last, (const void*)PT_REGS_PARM2(ctx)) < 0) {
     __sync_fetch_and_add(&opened->unreadable, 1);
   }
   return 0;

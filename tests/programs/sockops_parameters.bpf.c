@@ -18,7 +18,7 @@ struct {
   __type(value, __u64);
 } retransmissions SEC(".maps");
 
-static __always_inline int is_near(const struct bpf_sock_ops *ops) {
+static __always_inline int is_near(const struct bpf_sock_ops* ops) {
   return ops->family == AF_INET && (ops->remote_ip4 & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000);
 }
 
@@ -33,7 +33,7 @@ static __always_inline void count_retransmission(__u32 peer) {
 }
 
 SEC("sockops")
-int sockops_parameters(struct bpf_sock_ops *ctx) {
+int sockops_parameters(struct bpf_sock_ops* ctx) {
   int reply = -1;  // as the kernel does it
 
   switch (ctx->op) {

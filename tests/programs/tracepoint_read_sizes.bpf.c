@@ -43,9 +43,9 @@ static __always_inline __u32 slot_of(__u64 size) {
 }
 
 SEC("tracepoint/syscalls/sys_exit_read")
-int tracepoint_read_sizes(struct sys_exit *ctx) {
+int tracepoint_read_sizes(struct sys_exit* ctx) {
   __u32 zero = 0, slot;
-  struct histogram *histogram = bpf_map_lookup_elem(&reads, &zero);
+  struct histogram* histogram = bpf_map_lookup_elem(&reads, &zero);
 
   if (!histogram) return 0;
   if (ctx->result < 0) {

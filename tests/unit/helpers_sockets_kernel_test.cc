@@ -63,7 +63,8 @@ class Sockets {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (wanted.ipv6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     sockaddr_in ipv4{.sin_family = AF_INET, .sin_port = port, .sin_addr = {}, .sin_zero = {}};
-    sockaddr_in6 ipv6{.sin6_family = AF_INET6, .sin6_port = port, .sin6_flowinfo = 0, .sin6_addr = {}, .sin6_scope_id = 0};
+    sockaddr_in6 ipv6{
+        .sin6_family = AF_INET6, .sin6_port = port, .sin6_flowinfo = 0, .sin6_addr = {}, .sin6_scope_id = 0};
     inet_pton(wanted.ipv6 ? AF_INET6 : AF_INET, wanted.address,
               wanted.ipv6 ? static_cast<void*>(&ipv6.sin6_addr) : &ipv4.sin_addr);
     const auto* name = wanted.ipv6 ? reinterpret_cast<sockaddr*>(&ipv6) : reinterpret_cast<sockaddr*>(&ipv4);
@@ -145,7 +146,8 @@ std::string store_tuple(const Tuple& tuple) {
 }
 
 // Mixes what the found socket says of itself.
-std::string lookup_program(const Tuple& tuple, const std::string& helper, int size, const std::string& netns, int flags) {
+std::string lookup_program(const Tuple& tuple, const std::string& helper, int size, const std::string& netns,
+                           int flags) {
   const bool common = helper == "skc_lookup_tcp";
   std::string look;
   for (const char* field : {"u32 *)(r6 +44)", "u16 *)(r6 +48)", "u32 *)(r6 +72)", "u32 *)(r6 +4)"}) {
@@ -153,9 +155,10 @@ std::string lookup_program(const Tuple& tuple, const std::string& helper, int si
   }
   if (!common) look += "r1 = *(u32 *)(r6 +8)\nr7 *= 31\nr7 += r1\nr1 = *(u32 *)(r6 +12)\nr7 *= 31\nr7 += r1\n";
   return store_tuple(tuple) +
-         fmt::format("r2 = r10\nr2 += -40\nr3 = {}\nr4 = {} ll\nr5 = {}\ncall bpf_{}\nif r0 == 0 goto none\n"
-                     "r6 = r0\nr7 = 7\n{}r1 = r6\ncall bpf_sk_release\nr0 = r7\nexit\nnone:\nr0 = 1\nexit",
-                     size, netns, flags, helper, look);
+         fmt::format(
+             "r2 = r10\nr2 += -40\nr3 = {}\nr4 = {} ll\nr5 = {}\ncall bpf_{}\nif r0 == 0 goto none\n"
+             "r6 = r0\nr7 = 7\n{}r1 = r6\ncall bpf_sk_release\nr0 = r7\nexit\nnone:\nr0 = 1\nexit",
+             size, netns, flags, helper, look);
 }
 
 class Lookups : public ::testing::Test {

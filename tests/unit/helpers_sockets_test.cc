@@ -99,7 +99,8 @@ TEST(HelpersSockets, AMapOfMapsGivesItsMapToThePrograms) {
   }
 }
 
-// ---- SYN cookies -----------------------------------------------------------------------------------------------------
+// ---- SYN cookies
+// -----------------------------------------------------------------------------------------------------
 
 // The vectors of the SipHash paper's program for messages of 0 and 8 bytes (key 00 01 .. 0f, message 00 01 ..).
 TEST(HelpersSockets, SipHashIsThePapers) {
@@ -112,7 +113,8 @@ TEST(HelpersSockets, SipHashIsThePapers) {
 // IPv4 header at r10-80, TCP header of 20 bytes at r10-60. `flags` is the byte of SYN, ACK, ...
 std::string headers(std::uint32_t sequence, std::uint32_t acknowledged, unsigned flags) {
   return fmt::format(
-      "*(u32 *)(r10 -80) = 69\n*(u32 *)(r10 -76) = 0\n*(u32 *)(r10 -72) = 0\n*(u32 *)(r10 -68) = 16777226\n*(u32 *)(r10 -64) = 33554442\n"
+      "*(u32 *)(r10 -80) = 69\n*(u32 *)(r10 -76) = 0\n*(u32 *)(r10 -72) = 0\n*(u32 *)(r10 -68) = 16777226\n*(u32 "
+      "*)(r10 -64) = 33554442\n"
       "*(u32 *)(r10 -60) = 1342242816\n*(u32 *)(r10 -56) = {}\n*(u32 *)(r10 -52) = {}\n*(u16 *)(r10 -48) = {}\n"
       "*(u16 *)(r10 -46) = 0\n*(u32 *)(r10 -44) = 0\n",
       static_cast<std::int32_t>(htonl(sequence)), static_cast<std::int32_t>(htonl(acknowledged)), 0x50 | flags << 8);
@@ -127,8 +129,8 @@ TEST(HelpersSockets, ACookieIsTakenBackFromWhoeverGotIt) {
   EXPECT_EQ(returned(rig, generate + "r0 >>= 32\nexit"), 536U) << "the segment size of who states none";
   const auto cookie = static_cast<std::uint32_t>(returned(rig, generate + "exit"));
   const auto check = [&](std::uint32_t sequence, std::uint32_t acknowledged) {
-    return static_cast<std::int32_t>(returned(rig, headers(sequence, acknowledged, kAck) + kPassRaw +
-                                                       "call bpf_tcp_raw_check_syncookie_ipv4\nexit"));
+    return static_cast<std::int32_t>(returned(
+        rig, headers(sequence, acknowledged, kAck) + kPassRaw + "call bpf_tcp_raw_check_syncookie_ipv4\nexit"));
   };
   EXPECT_EQ(check(1001, cookie + 1), 0);
   EXPECT_EQ(check(1001, cookie + 2), -EACCES);

@@ -113,13 +113,15 @@ TEST(Calls, HelpersWithoutAFunctionAreNamed) {
 
 TEST(Calls, CompileRefusesWhatItCannotRunByName) {
   const auto program = exec::testing::verified(
-      {}, "*(u64 *)(r10 -8) = 0\n*(u64 *)(r10 -16) = 0\nr1 = r10\nr1 += -8\nr2 = 8\nr3 = r10\nr3 += -16\nr4 = 16\nr5 = 0\n"
-          "call bpf_snprintf_btf\nr0 = 0\nexit");
+      {},
+      "*(u64 *)(r10 -8) = 0\n*(u64 *)(r10 -16) = 0\nr1 = r10\nr1 += -8\nr2 = 8\nr3 = r10\nr3 += -16\nr4 = 16\nr5 = 0\n"
+      "call bpf_snprintf_btf\nr0 = 0\nexit");
   ASSERT_NE(program, nullptr);
   const auto image = backend().compile(program, {});
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().kind, ErrorKind::unsupported);
-  EXPECT_EQ(image.error().text(), "helper bpf_snprintf_btf: it prints kernel objects by the kernel's BTF, at instruction 9");
+  EXPECT_EQ(image.error().text(),
+            "helper bpf_snprintf_btf: it prints kernel objects by the kernel's BTF, at instruction 9");
 }
 
 TEST(Calls, ValuesFoundAreNullOrThere) {

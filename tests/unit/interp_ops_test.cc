@@ -245,8 +245,9 @@ TEST(Ops, EveryInstructionHasACase) {
   for (const isa::Row& row : isa::rows()) {
     const bool runs = backend().capabilities().ops.test(static_cast<std::size_t>(row.op));
     const bool elsewhere = row.form == isa::Form::call || row.form == isa::Form::jump ||
-                           row.form == isa::Form::jump_long ||
-                           row.form == isa::Form::packet_abs || row.form == isa::Form::packet_ind || (row.form == isa::Form::wide && row.op != isa::Op::lddw);
+                           row.form == isa::Form::jump_long || row.form == isa::Form::packet_abs ||
+                           row.form == isa::Form::packet_ind ||
+                           (row.form == isa::Form::wide && row.op != isa::Op::lddw);
     if (runs && !elsewhere) {
       EXPECT_TRUE(seen.contains(row.op)) << row.name;
     }
