@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "exec/event.h"
 #include "runtime/session.h"
 
 namespace forager::runtime {
@@ -51,6 +52,12 @@ std::uint64_t combine(Together together, std::uint64_t before, std::uint64_t now
   return (before & now & 1) | congestion;
 }
 
+// bpf_get_attach_cookie() answers by the attachment, not by the event.
+void give_cookie(exec::Frame& frame, std::uint64_t cookie) {
+  if (frame.event == nullptr && cookie != 0) frame.event = std::make_shared<exec::Event>();
+  if (frame.event != nullptr) frame.event->cookie = cookie;
+}
+
 }  // namespace
 
 Result<Fired> fire(Runtime& runtime, const Place& place, exec::Frame& frame) {
@@ -60,6 +67,7 @@ Result<Fired> fire(Runtime& runtime, const Place& place, exec::Frame& frame) {
   for (const Attachment& attachment : runtime.points().effective(place)) {
     auto session = Session::open(runtime.environment, attachment.program, runtime.session_options());
     if (!session) return std::unexpected(std::move(session.error()));
+    give_cookie(frame, attachment.cookie);
     if (auto report = session->run({&frame, 1}); !report) return std::unexpected(std::move(report.error()));
     ++fired.programs;
     if (frame.trap) ++fired.traps;

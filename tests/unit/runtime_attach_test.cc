@@ -51,8 +51,7 @@ class Attach : public ::testing::Test {
   Runtime runtime_;
 };
 
-// ---- links
-// -----------------------------------------------------------------------------------------------------------
+// ---- links ----
 
 TEST_F(Attach, LinksHoldTheirPort) {
   const auto first = returning(2), second = returning(1);
@@ -69,6 +68,22 @@ TEST_F(Attach, LinksHoldTheirPort) {
   held->reset();
   EXPECT_TRUE(points().effective(port).empty());
   EXPECT_TRUE(link(port, first).has_value());
+}
+
+TEST_F(Attach, ProgramsLearnTheirOwnCookie) {
+  const auto program = load(runtime_, "call bpf_get_attach_cookie\nexit\n", {}, ProgType::kprobe);
+  const Place opened = Place::probe(PlaceKind::kprobe, "do_sys_open");
+  const Place closed = Place::probe(PlaceKind::kprobe, "do_sys_close");
+  LinkSpec spec{.type = LinkType::kprobe_multi};
+  spec.targets.push_back({.place = opened, .cookie = 3});
+  spec.targets.push_back({.place = closed, .cookie = 1});
+  const auto held = runtime_.link(std::move(spec), program, {});
+  ASSERT_TRUE(held.has_value());
+  EXPECT_EQ(answer(opened), 1U) << "of 3, the bit that lets pass";
+  EXPECT_EQ(answer(closed), 1U);
+  auto frame = exec::Frame::make(std::vector<std::byte>(64));
+  ASSERT_TRUE(fire(runtime_, opened, *frame).has_value());
+  EXPECT_EQ(frame->return_value, 3U);
 }
 
 TEST_F(Attach, DetachedLinksHoldNothing) {
