@@ -231,10 +231,12 @@ void EngineRun::ask_to_stop(const StopCheck& stop, std::uint64_t frames) {
 
 void EngineRun::count_way(const exec::Frame& frame) {
   const auto verdict = static_cast<std::uint32_t>(frame.return_value);
-  if (exec::fate_of(type_, verdict) == exec::Fate::redirected && frame.redirect.ifindex != 0) {
-    ++result_.redirects[frame.redirect.ifindex];
+  if (exec::fate_of(type_, verdict) == exec::Fate::redirected) {
+    if (const auto way = way_of(frame.redirect)) ++result_.redirects[*way];
   }
-  for (const exec::FrameClone& clone : frame.clones) ++result_.clones[clone.redirect.ifindex];
+  for (const exec::FrameClone& clone : frame.clones) {
+    if (const auto way = way_of(clone.redirect)) ++result_.clones[*way];
+  }
 }
 
 Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,

@@ -27,8 +27,10 @@ struct Arguments {
 };
 
 std::string port_text(const exec::Redirect& redirect) {
-  if (redirect.ifindex == 0) return "unknown";
-  return fmt::format("{}{}", redirect.ifindex, (redirect.flags & BPF_F_INGRESS) != 0 ? " ingress" : "");
+  const auto way = way_of(redirect);
+  if (!way) return "unknown";
+  const std::string name = way->kind == "port" ? fmt::format("{}", way->number) : to_text(*way);
+  return name + ((redirect.flags & BPF_F_INGRESS) != 0 ? " ingress" : "");
 }
 
 // Where a frame leaves, or nothing if it does not.

@@ -58,16 +58,17 @@ std::string verdict_table(const RunResult& result) {
   return out;
 }
 
-std::string ways_text(const char* what, const std::map<std::uint32_t, std::uint64_t>& ways) {
+std::string ways_text(const char* what, const std::map<Way, std::uint64_t>& ways) {
   if (ways.empty()) return {};
   std::string out = fmt::format("\n{}:", what);
-  for (const auto& [port, packets] : ways) out += fmt::format(" {} to port {}", grouped(packets), port);
-  return out + "\n";
+  for (const auto& [way, packets] : ways) out += fmt::format(" {} to {},", grouped(packets), to_text(way));
+  out.back() = '\n';
+  return out;
 }
 
-Json ways_json(const std::map<std::uint32_t, std::uint64_t>& ways) {
+Json ways_json(const std::map<Way, std::uint64_t>& ways) {
   Json out = Json::array();
-  for (const auto& [port, packets] : ways) out.push_back({{"port", port}, {"packets", packets}});
+  for (const auto& [way, packets] : ways) out.push_back({{way.kind, way.number}, {"packets", packets}});
   return out;
 }
 

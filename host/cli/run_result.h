@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/way.h"
 #include "forager/result.h"
 
 namespace forager::cli {
@@ -55,8 +56,8 @@ struct RunResult {
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
   std::map<std::uint32_t, VerdictCount> verdicts;    // by return value
-  std::map<std::uint32_t, std::uint64_t> redirects;  // packets by the port that they were redirected to
-  std::map<std::uint32_t, std::uint64_t> clones;     // copies by the port that they were sent to
+  std::map<Way, std::uint64_t> redirects;            // packets by where they were redirected to
+  std::map<Way, std::uint64_t> clones;               // copies by where they were sent to
   std::vector<Diagnostic> traps;                     // the first few
   std::uint64_t trap_count = 0;
   std::vector<nlohmann::ordered_json> event_results;  // of each event (event_results.h), the first pass

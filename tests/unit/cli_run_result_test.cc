@@ -5,6 +5,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
+
+#include "isa/tables.h"
 
 namespace forager::cli {
 namespace {
@@ -50,6 +53,22 @@ TEST(RunResult, VerdictsHaveTheirNames) {
   RunResult odd = sample();
   odd.verdicts[77] = {1, 1};
   EXPECT_EQ(to_json(odd)["verdicts"][2]["verdict"], "77");
+}
+
+TEST(RunResult, RedirectsSayToWhat) {
+  const auto cpumap = static_cast<std::uint32_t>(isa::MapType::cpumap);
+  const auto xskmap = static_cast<std::uint32_t>(isa::MapType::xskmap);
+  RunResult result = sample();
+  result.redirects[*way_of({.ifindex = 7})] = 3;
+  result.redirects[*way_of({.ifindex = 0, .map_type = cpumap})] = 2;
+  result.redirects[*way_of({.ifindex = 0, .map_type = xskmap})] = 1;
+  result.clones[*way_of({.flags = BPF_F_BROADCAST})] = 5;
+  EXPECT_EQ(way_of({}), std::nullopt) << "CPU 0 and key 0 are some place, port 0 is none";
+  const std::string text = to_text(result, 10);
+  EXPECT_THAT(text, HasSubstr("redirected: 2 to cpu 0, 3 to port 7, 1 to socket 0"));
+  EXPECT_THAT(text, HasSubstr("cloned: 5 to all ports"));
+  EXPECT_EQ(to_json(result)["redirects"][1], (nlohmann::ordered_json{{"port", 7}, {"packets", 3}}));
+  EXPECT_EQ(to_json(result)["redirects"][0]["cpu"], 0);
 }
 
 TEST(RunResult, LongListsAreCutInTextOnly) {
