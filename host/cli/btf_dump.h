@@ -2,7 +2,7 @@
 //
 // BTF as rows (bpftool's members), as lines, and as C.
 //
-// Tested by: tests/cli/btf_test.sh.
+// Tested by: tests/cli/bpftool_test.cc.
 #pragma once
 
 #include <cstdint>

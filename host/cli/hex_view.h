@@ -2,7 +2,7 @@
 //
 // Bytes for people: "0000000\t0000 0000 ... | ........ ........", 16 a line, as bpftool prints packets.
 //
-// Tested by: tests/cli/prog_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <string>

@@ -2,7 +2,7 @@
 //
 // Links and attachments of the kept state, and how ports are written: "2" or "port2".
 //
-// Tested by: tests/cli/link_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 // verbs are told what to run: "run PROG FILE [repeat N]", or "run dev PORT FILE" for the program that is attached
 // there. FILE is a capture, or the bytes of one packet (or context).
 //
-// Tested by: tests/cli/live_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <cstdint>

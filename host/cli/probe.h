@@ -3,7 +3,7 @@
 // What bpf(2) of this runtime takes, found out by asking it: libbpf's probes load programs and create maps, as bpftool
 // has them do in the kernel. Helpers are told from the tables and from what the interpreter runs.
 //
-// Tested by: tests/cli/feature_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 //
 // C prototypes of functions, from their BTF.
 //
-// Tested by: tests/cli/prog_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 //
 // Way: where a redirected packet went, in words. A port, a CPU (CPUMAP), a socket's key (XSKMAP), or all ports.
 //
-// Tested by: tests/unit/cli_run_result_test.cc, tests/cli/run_test.sh.
+// Tested by: tests/unit/cli_run_result_test.cc.
 #pragma once
 
 #include <compare>

@@ -2,7 +2,7 @@
 //
 // Disassemblies as bpftool gives them: text, or a row for each instruction.
 //
-// Tested by: tests/cli/prog_test.sh.
+// Tested by: tests/cli/bpftool_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -6,7 +6,7 @@
 // A program cannot look into the 16 bytes. Ours hold no address: they name an entry of the invocation's table, where
 // the memory is, so that an engine which checks everything can check them too, and a slice is told in the same terms.
 //
-// Tested by: tests/unit/helpers_dynptr_test.cc.
+// Tested by: tests/unit/interp_dynptr_test.cc.
 #pragma once
 
 #include <cstdint>

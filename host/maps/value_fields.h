@@ -11,7 +11,7 @@
 // and the timers of an element that goes are ended (exec::ValueHooks). So a lock whose holder still works on an element
 // that was deleted excludes him from the next element there too.
 //
-// Tested by: tests/unit/maps_fields_test.cc, syscall_value_flags_test.cc (against the kernel).
+// Tested by: tests/unit/maps_fields_test.cc, syscall_value_fields_test.cc (against the kernel).
 #pragma once
 
 #include <linux/bpf.h>

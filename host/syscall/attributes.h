@@ -3,7 +3,7 @@
 // The parts of union bpf_attr and struct bpf_link_info that <linux/bpf.h> 6.1 does not have, in the kernel's layout
 // (include/uapi/linux/bpf.h of Linux 6.18). A caller that was compiled with an older header leaves them zero.
 //
-// Tested by: tests/unit/syscall_attach_test.cc, syscall_link_info_test.cc.
+// Tested by: tests/unit/syscall_attach_test.cc.
 #pragma once
 
 #include <linux/bpf.h>

@@ -16,8 +16,6 @@ namespace {
 
 using runtime::MapObject;
 
-// Maps without contents (runtime::Settings::verify_only) have no abilities.
-
 // The descriptor in a value of 4 bytes, or of 8 whose upper ones must be zero.
 Errno<int> descriptor_in(const MapObject& map, const std::byte* value, std::uint64_t most) {
   std::uint64_t number = 0;
@@ -50,6 +48,7 @@ long check_reuseport(int fd, const SocketKind& kind) {
   return shares && has_port && reachable ? 0 : -EINVAL;
 }
 
+// Maps without contents (runtime::Settings::verify_only) have no abilities.
 long put_socket(const Call& call, MapObject& map, const std::byte* key, int fd, std::uint64_t flags) {
   if (map.map->abilities().sockets == nullptr) return -kNotSupported;
   auto socket = adopt_socket(call, fd);

@@ -2,7 +2,7 @@
 //
 // What BPF_OBJ_GET_INFO_BY_FD says of a link, and the names that it and BPF_TASK_FD_QUERY hand out.
 //
-// Tested by: tests/unit/syscall_link_info_test.cc.
+// Tested by: tests/unit/syscall_probe_test.cc, syscall_attach_test.cc.
 #pragma once
 
 #include <string_view>

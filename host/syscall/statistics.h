@@ -2,7 +2,7 @@
 //
 // BPF_ENABLE_STATS: runs of programs are counted as long as its descriptor, or a copy of it, is open.
 //
-// Tested by: tests/unit/syscall_query_test.cc.
+// Tested by: tests/unit/syscall_probe_test.cc.
 #pragma once
 
 #include "runtime/objects.h"

@@ -7,7 +7,7 @@
 // mattered (`precise`). When all those paths are done the marks are final, and the checkpoint no longer needs the way
 // that led to it.
 //
-// Tested by: tests/verifier, tests/unit/verifier_pruning_test.cc, tests/fuzz.
+// Tested by: tests/verifier, tests/unit/verifier_structure_test.cc, tests/fuzz.
 #pragma once
 
 #include <memory>
