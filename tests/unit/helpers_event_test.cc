@@ -7,6 +7,7 @@
 
 #include "exec/event.h"
 #include "exec/host_helpers.h"
+#include "exec/skb.h"
 #include "exec_testing.h"
 
 namespace forager::helpers {
@@ -155,6 +156,20 @@ TEST(CurrentTask, IsUnderTheCgroupsAboveIt) {
   EXPECT_EQ(under(1), 0);
   EXPECT_EQ(under(2), -EAGAIN);
   EXPECT_EQ(under(4), -E2BIG);
+
+  happening.frame = *exec::make_skb(std::vector<std::byte>(64), Type::sched_cls);
+  happening.frame.task = happening.task;
+  const Rig classifier{.type = Type::sched_cls, .maps = {map}};
+  const auto packet_under = [&](int index) {
+    const std::string number = std::to_string(index);
+    return returned(classifier, "r2 = map[0] ll\nr3 = " + number + "\ncall bpf_skb_under_cgroup", happening);
+  };
+  EXPECT_EQ(packet_under(0), 1);
+  EXPECT_EQ(packet_under(1), 0);
+  EXPECT_EQ(packet_under(2), -EAGAIN);
+  EXPECT_EQ(packet_under(4), -E2BIG);
+  happening.frame.socket = nullptr;
+  EXPECT_EQ(packet_under(0), -ENOENT) << "whose packet is it?";
 }
 
 TEST(CurrentTask, HasTheClassOfItsNetwork) {
