@@ -120,8 +120,9 @@ TEST(Calls, CompileRefusesWhatItCannotRunByName) {
   const auto image = backend().compile(program, {});
   ASSERT_FALSE(image);
   EXPECT_EQ(image.error().kind, ErrorKind::unsupported);
-  EXPECT_EQ(image.error().text(),
-            "helper bpf_snprintf_btf: it prints kernel objects by the kernel's BTF, at instruction 9");
+  EXPECT_EQ(
+      image.error().text(),
+      "helper bpf_snprintf_btf: it prints kernel objects by the kernel's BTF, at instruction 9 (test.c:7: the line;)");
 }
 
 TEST(Calls, ValuesFoundAreNullOrThere) {
