@@ -34,8 +34,8 @@ void be_quiet() {
 }
 
 [[noreturn]] void load_and_vanish(const std::string& path) {
+  syscall::start_afresh();  // first: even dup2() goes by the descriptors' table, which another thread may have locked
   be_quiet();
-  syscall::start_afresh();
   ::alarm(kSecondsToLoad);
   if (bpf_object* object = ::bpf_object__open_file(path.c_str(), nullptr); object != nullptr) {
     ::bpf_object__load(object);

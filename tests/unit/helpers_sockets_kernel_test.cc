@@ -61,6 +61,7 @@ class Sockets {
     const int fd = socket(wanted.ipv6 ? AF_INET6 : AF_INET, (wanted.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     const int one = 1, only = wanted.ipv6_only ? 1 : 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
     if (wanted.ipv6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     sockaddr_in ipv4{.sin_family = AF_INET, .sin_port = port, .sin_addr = {}, .sin_zero = {}};
     sockaddr_in6 ipv6{
