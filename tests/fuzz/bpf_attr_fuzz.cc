@@ -7,9 +7,13 @@
 // whose top byte is 0xa5 becomes an address in a buffer of our own, and an aligned 32-bit word whose top byte is 0xfd
 // one of the descriptors that earlier calls gave. bpf_attr_seeds.cc writes inputs that mean something.
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <span>
@@ -24,7 +28,18 @@ namespace ours = forager::syscall;
 using Input = std::span<const std::uint8_t>;
 
 constexpr int kMostDescriptors = 64;
-alignas(4096) std::array<std::byte, 65536> memory;
+constexpr std::size_t kMemory = 65536;
+
+// The calls' buffer. Nothing may be touched behind it: values are as large as the calls say.
+std::span<std::byte> memory() {
+  static auto* const kBase = [] {
+    constexpr std::size_t kGuard = std::size_t{1} << 36;
+    void* base = mmap(nullptr, kMemory + kGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED || mprotect(base, kMemory, PROT_READ | PROT_WRITE) != 0) std::abort();
+    return static_cast<std::byte*>(base);
+  }();
+  return {kBase, kMemory};
+}
 
 class Calls {
  public:
@@ -49,9 +64,19 @@ class Calls {
     std::memcpy(attributes.data(), input_.data() + 3, length);
     input_ = input_.subspan(3 + length);
     mend(attributes);
+    if (command == BPF_PROG_TEST_RUN) run_seldom(attributes);
     const long result =
         ours::bpf(process_, command, reinterpret_cast<bpf_attr*>(attributes.data()), std::min(size, 256U));
     if (result > 2 && fcntl(static_cast<int>(result), F_GETFD) >= 0) keep(static_cast<int>(result));
+  }
+
+  // A test run may be asked to go on for hours.
+  static void run_seldom(std::span<std::byte> attributes) {
+    std::uint32_t repeat = 0;
+    std::byte* at = attributes.data() + offsetof(bpf_attr, test.repeat);
+    std::memcpy(&repeat, at, sizeof repeat);
+    repeat %= 8;
+    std::memcpy(at, &repeat, sizeof repeat);
   }
 
   void keep(int fd) {
@@ -79,7 +104,7 @@ class Calls {
     std::uint64_t word = 0;
     std::memcpy(&word, at, sizeof word);
     if (word >> 56 == 0xa5) {
-      word = reinterpret_cast<std::uint64_t>(memory.data()) + (word & 0xffff);
+      word = reinterpret_cast<std::uint64_t>(memory().data()) + (word & 0xffff);
     } else if (word >> 32 >= 0x1000 && word >> 47 == 0) {
       word |= std::uint64_t{1} << 63;
     }
@@ -100,8 +125,8 @@ int lowest_free() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  memory.fill(std::byte{0});
-  if (size > 4096) std::memcpy(memory.data(), data + 4096, std::min(size - 4096, memory.size()));
+  std::ranges::fill(memory(), std::byte{0});
+  if (size > 4096) std::memcpy(memory().data(), data + 4096, std::min(size - 4096, kMemory));
   const int before = lowest_free();
   Calls(Input(data, std::min<std::size_t>(size, 4096))).run();
   if (lowest_free() != before) std::abort();

@@ -50,6 +50,10 @@ class Tee {
         return change(command, attr, size);
       case BPF_PROG_LOAD:
         return load(attr, size);
+      case BPF_OBJ_GET:  // maps with a pinning are made anew, and the machine's pins are left alone
+        return -ENOENT;
+      case BPF_OBJ_PIN:
+        return 0;
       default:
         return theirs(command, attr, size);
     }
