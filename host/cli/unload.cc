@@ -9,9 +9,17 @@
 namespace forager::cli {
 namespace {
 
-template <class T>
-bool any_pinned(const Registry& registry, PinKind kind, const std::vector<T>& things) {
-  return std::ranges::any_of(things, [&](const T& thing) { return !paths_of(registry, kind, thing.id).empty(); });
+bool program_pinned(const Registry& registry, const Saved& saved) {
+  return std::ranges::any_of(saved.programs, [&](const SavedProgram& program) {
+    return !paths_of(registry, PinKind::program, program.id).empty();
+  });
+}
+
+// Maps that are another object's hold that one.
+bool map_pinned(const Registry& registry, const Saved& saved) {
+  return std::ranges::any_of(saved.maps, [&](const SavedMap& map) {
+    return !map.shared && !paths_of(registry, PinKind::map, map.id).empty();
+  });
 }
 
 bool is_linked(const Registry& registry, const Saved& saved) {
@@ -21,8 +29,7 @@ bool is_linked(const Registry& registry, const Saved& saved) {
 }
 
 bool is_held(const Registry& registry, const Saved& saved) {
-  return any_pinned(registry, PinKind::program, saved.programs) || any_pinned(registry, PinKind::map, saved.maps) ||
-         is_linked(registry, saved);
+  return program_pinned(registry, saved) || map_pinned(registry, saved) || is_linked(registry, saved);
 }
 
 // The object that a pinned program or map belongs to.
@@ -34,7 +41,9 @@ Result<> drop_unheld(World& world, const Pin& pin) {
   if (pin.kind == PinKind::link) return {};
   const auto place = place_of(world, pin);
   if (!place || is_held(world.registry, world.object_of(*place))) return {};
-  return world.state().remove(world.object_of(*place).name);
+  auto removed = world.state().remove(world.object_of(*place).name);
+  if (!removed && removed.error().error == EBUSY) return {};  // another object uses its maps: it stays without a name
+  return removed;
 }
 
 }  // namespace

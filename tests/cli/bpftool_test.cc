@@ -145,8 +145,10 @@ TEST_F(Bpftool, ProgramsAndTypes) {
 }
 
 TEST_F(Bpftool, TheRest) {
-  for (const char* text : {"link show id 4000000000", "btf show id 4000000000", "version", "map help", "prog nonsense"})
-    compare(text);
+  for (const char* text : {"link show id 4000000000", "btf show id 4000000000", "version", "map help"}) compare(text);
+  const Answer nonsense = ours("prog nonsense");  // bpftool's document is null; ours says what is wrong
+  EXPECT_NE(nonsense.status, 0);
+  EXPECT_TRUE(nonsense.document.contains("error"));
   // The kernel's BTF has a name and no programs: the members of ours are among its own.
   ASSERT_EQ(ours("prog load " + kPrograms + "/xdp_drop.bpf.o {d}").status, 0);
   const Paths kernel = members(theirs("btf show").document, kKernelOnly);
