@@ -76,9 +76,12 @@ bool delete_and_insert(const MapUnderTest& map, std::uint32_t n, std::byte* key,
   map.key_of(n, key);
   return map.element(BPF_MAP_DELETE_ELEM, key, nullptr) == 0 && map.element(BPF_MAP_UPDATE_ELEM, key, value) == 0;
 }
-bool next_key(const MapUnderTest& map, std::uint32_t n, std::byte* key, std::byte* value) {
-  map.key_of(n, key);
+// As an iteration goes: on from the key that came last; behind the end, by a key that is not there, from the first.
+bool next_key(const MapUnderTest& map, std::uint32_t, std::byte* key, std::byte* value) {
+  const std::size_t bytes = map.shape().key_size;
   const long error = map.element(BPF_MAP_GET_NEXT_KEY, key, value);
+  if (error == 0) std::memcpy(key, value, bytes);
+  if (error == -ENOENT) std::memset(key, 0xff, bytes);
   return error == 0 || error == -ENOENT;
 }
 

@@ -9,12 +9,15 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <tuple>
 
 namespace forager::maps {
 namespace {
 
 // The largest range worth asking mmap() for: sizes beyond would overflow ours.
 constexpr std::uint64_t kMaxBytes = std::numeric_limits<std::int64_t>::max() / 2;
+
+constexpr std::uint64_t kWorthHugePages = std::uint64_t{8} << 20;
 
 std::unexpected<Diagnostic> no_memory(std::uint64_t bytes) {
   return fail(ErrorKind::system, ENOMEM,
@@ -53,6 +56,8 @@ Result<Region> Region::reserve(std::uint64_t bytes) {
   const std::uint64_t size = round_up_pages(bytes);
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return no_memory(bytes);
+  // Tables are read at random: a kernel that has huge pages saves them a walk through page tables. It need not have any.
+  if (size >= kWorthHugePages) std::ignore = madvise(base, size, MADV_HUGEPAGE);
   return Region(static_cast<std::byte*>(base), size);
 }
 
