@@ -17,7 +17,7 @@
 // Answers are compared first: a row whose sides differ is an error, not a figure.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <time.h>
+#include <ctime>
 
 #include <algorithm>
 #include <array>
