@@ -29,7 +29,7 @@ std::uint64_t extend(std::uint64_t value, std::uint32_t size, bool sign) {
 void Machine::show_context(const isa::ProgTypeRow& type) {
   using isa::ProgType;
   constexpr ProgType kAsItIs[] = {ProgType::kprobe, ProgType::tracepoint, ProgType::raw_tracepoint,
-                                  ProgType::raw_tracepoint_writable};
+                                  ProgType::raw_tracepoint_writable, ProgType::syscall};
   exec::Frame& frame = *run_.frame;
   const bool fits = type.context->size <= frame.context.size();
   context_ = fits ? std::span<std::byte>(frame.context).first(type.context->size) : frame.packet();

@@ -288,7 +288,7 @@ TEST(Cgroup, ReturnValueIsTheEvents) {
   EXPECT_EQ(happening.event->retval, -5);
 }
 
-// A call of the helper itself: cgroup_sysctl programs do not run yet.
+// A call of the helper itself, with a text of its own.
 class SysctlCalls {
  public:
   explicit SysctlCalls(Happening& happening) { run_.frame = &happening.frame; }
@@ -324,6 +324,17 @@ TEST(Cgroup, SysctlIsReadAndReplaced) {
   EXPECT_EQ(sysctl.call(Id::sysctl_set_new_value, fresh), 0);
   EXPECT_EQ(happening.event->sysctl->fresh, "9");
   EXPECT_TRUE(happening.event->effects.sysctl_replaced);
+}
+
+TEST(Cgroup, SysctlProgramsSeeWhetherItIsAWrite) {
+  Happening happening;
+  happening.put(0, 1);
+  happening.event->sysctl = {.name = "kernel/x", .current = "1", .fresh = "2"};
+  EXPECT_EQ(returned(Type::cgroup_sysctl, "r0 = *(u32 *)(r1 +0)", happening), 1);
+  const std::string renew =
+      "*(u32 *)(r10 -4) = 57\nr2 = r10\nr2 += -4\nr3 = 1\ncall bpf_sysctl_set_new_value\n*(u32 *)(r6 +4) = 0\nr0 = 1";
+  EXPECT_EQ(returned(Type::cgroup_sysctl, "r6 = r1\n" + renew, happening), 1);
+  EXPECT_EQ(happening.event->sysctl->fresh, "9");
 }
 
 TEST(Cgroup, BindIsRecorded) {
