@@ -45,7 +45,11 @@ class Judge {
   }
 
   void judge_type() {
-    if (std::ranges::find(able_.program_types, program_.type()) != able_.program_types.end()) return;
+    if (runs_type(program_, able_)) return;
+    if (const auto* iterator = program_.source().iterator; iterator != nullptr) {
+      add(ErrorKind::unsupported, fmt::format("iterator of {}", iterator->name));
+      return;
+    }
     const isa::ProgTypeRow* row = isa::find_prog_type(static_cast<std::uint32_t>(program_.type()));
     add(ErrorKind::unsupported,
         row == nullptr ? "unknown program type" : fmt::format("program type {}{}", row->name, why(row->status)));
@@ -98,6 +102,11 @@ class Judge {
 };
 
 }  // namespace
+
+bool runs_type(const program::Program& program, const Capabilities& capabilities) {
+  if (program.source().iterator != nullptr) return capabilities.iterators;
+  return std::ranges::find(capabilities.program_types, program.type()) != capabilities.program_types.end();
+}
 
 std::vector<Diagnostic> blockers(const verifier::VerifiedProgram& program, const Capabilities& capabilities) {
   return Judge(program, capabilities).judge();

@@ -17,4 +17,7 @@ namespace forager::exec {
 [[nodiscard]] std::vector<Diagnostic> blockers(const verifier::VerifiedProgram& program,
                                                const Capabilities& capabilities);
 
+// Whether programs of its type run there; iterators are a type of their own.
+[[nodiscard]] bool runs_type(const program::Program& program, const Capabilities& capabilities);
+
 }  // namespace forager::exec

@@ -42,6 +42,8 @@ struct EventEffects {
   std::uint32_t option_bytes = 0;  // of TCP options reserved or stored: bpf_reserve_hdr_opt, bpf_store_hdr_opt
 };
 
+struct Visit;
+
 struct Event {
   std::uint64_t cookie = 0;             // bpf_get_attach_cookie
   std::uint64_t function = 0;           // bpf_get_func_ip; 0 = not at the entry of a function
@@ -51,6 +53,7 @@ struct Event {
   std::optional<SysctlEvent> sysctl;
   std::vector<std::byte> saved_syn;  // TCP header of the connection's SYN, with its options: bpf_load_hdr_opt
   std::uint32_t option_room = 40;    // bytes left for TCP options of the packet that is being written
+  const Visit* visit = nullptr;      // what an iterator is shown (exec/visit.h)
   EventEffects effects;
 };
 

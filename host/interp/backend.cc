@@ -35,6 +35,7 @@ exec::Capabilities describe() {
   for (const isa::ProgTypeRow& row : isa::prog_types()) {
     if (row.status == "runs") able.program_types.push_back(row.type);
   }
+  able.iterators = true;
   return able;
 }
 

@@ -186,6 +186,8 @@ bool Machine::pass(Call& call, unsigned index) {
       return pass_record(call, index);
     case Arg::const_string:
       return pass_string(call, index);
+    case Arg::seq_file:
+      return pass_seq_file(call, index);
     case Arg::ctx_or_null:
       if (value == 0) return true;
       [[fallthrough]];

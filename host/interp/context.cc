@@ -41,8 +41,12 @@ void Machine::show_context(const isa::ProgTypeRow& type) {
 bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, bool sign) {
   const program::Source& program = unit_->program().source();
   const auto offset = static_cast<std::uint32_t>(span.offset);
-  const isa::ContextField* field = isa::check_access(
-      {.type = program.type, .attach_type = program.attach_type, .offset = offset, .bytes = size, .store = false});
+  const isa::ContextField* field = isa::check_access({.type = program.type,
+                                                      .attach_type = program.attach_type,
+                                                      .offset = offset,
+                                                      .bytes = size,
+                                                      .store = false,
+                                                      .context = unit_->program().context()});
   if (field == nullptr) return stop(span, size, Use::read);
   const exec::Frame& frame = *run_.frame;
   std::uint64_t value = 0;
@@ -71,6 +75,13 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
                                                  .end = exec::Socket::kViewBytes,
                                                  .socket = frame.socket.get()});
       break;
+    case isa::FieldKind::iter_meta:
+    case isa::FieldKind::kernel_map:
+    case isa::FieldKind::kernel_map_or_null:
+    case isa::FieldKind::key_or_null:
+    case isa::FieldKind::value_or_null:
+      value = shown(field->kind);
+      break;
     default:
       return stop(ErrorKind::unsupported, EOPNOTSUPP,
                   fmt::format("field {} of the context, which is a pointer to a kernel object", field->name));
@@ -82,8 +93,12 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
 bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, std::uint64_t value) {
   const program::Source& program = unit_->program().source();
   const auto offset = static_cast<std::uint32_t>(span.offset);
-  const isa::ContextField* field = isa::check_access(
-      {.type = program.type, .attach_type = program.attach_type, .offset = offset, .bytes = size, .store = true});
+  const isa::ContextField* field = isa::check_access({.type = program.type,
+                                                      .attach_type = program.attach_type,
+                                                      .offset = offset,
+                                                      .bytes = size,
+                                                      .store = true,
+                                                      .context = unit_->program().context()});
   if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > context_.size()) {
     return stop(span, size, Use::write);
   }

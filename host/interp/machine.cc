@@ -91,6 +91,7 @@ void Machine::start(exec::Frame& frame) {
 void Machine::start_entry() {
   const isa::ProgTypeRow* type = isa::find_prog_type(static_cast<u32>(unit_->program().type()));
   show_context(*type);
+  show_visit();
   r_[1] = Memory::fixed_address(context_region_);
   defined_ = bit(1);
   if (type->type == isa::ProgType::raw_memory) start_raw_memory();

@@ -30,6 +30,10 @@
 #include "interp/stacks.h"
 #include "interp/unit.h"
 
+namespace forager::exec {
+class SeqFile;
+}
+
 namespace forager::interp {
 
 class Machine : private exec::ProgramCalls {
@@ -69,6 +73,11 @@ class Machine : private exec::ProgramCalls {
   struct Slice {
     std::size_t entry = 0;
     GuestAddress address = 0;
+  };
+  // What an iterator is shown; 0 is null.
+  struct Shown {
+    GuestAddress meta = 0, map = 0, key = 0, value = 0, seq = 0;
+    exec::SeqFile* file = nullptr;
   };
 
   // machine.cc
@@ -124,6 +133,11 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] bool move_packet(const Edges& old);
   [[nodiscard]] Edges edges() const;
 
+  // visit.cc
+  void show_visit();
+  [[nodiscard]] std::uint64_t shown(isa::FieldKind kind) const;
+  [[nodiscard]] bool pass_seq_file(Call& call, unsigned index);
+
   // calls.cc
   [[nodiscard]] bool tail_call();
   [[nodiscard]] bool jump_to(const exec::ProgramSlot& slot);
@@ -175,6 +189,8 @@ class Machine : private exec::ProgramCalls {
   std::span<std::byte> context_;  // where its scalar fields stand
   std::array<Caller, isa::kMaxCallFrames> callers_{};
   std::vector<Slice> slices_;
+  Shown shown_;
+  std::array<std::uint64_t, 3> meta_{};  // struct bpf_iter_meta
   std::unique_ptr<Diagnostic> trap_;
 };
 

@@ -87,8 +87,10 @@ const Region& Memory::region(GuestAddress address) const {
 Fault Memory::examine(const Span& span, std::uint64_t size, Use use, bool inside) const {
   const Region& at = *span.region;
   if (at.kind == RegionKind::context) return Fault::context;
-  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code || at.kind == RegionKind::map)
+  if (at.kind == RegionKind::nothing || at.kind == RegionKind::code || at.kind == RegionKind::map ||
+      at.kind == RegionKind::object) {
     return Fault::no_memory;
+  }
   if (at.ended != nullptr) return Fault::ended;
   if (!inside) return Fault::bounds;
   if (use != Use::write && !at.readable) return Fault::not_readable;
@@ -145,6 +147,8 @@ std::string name_of(const Region& region) {
       return "a ring-buffer record";
     case RegionKind::socket:
       return "a socket";
+    case RegionKind::object:
+      return "a kernel object";
     case RegionKind::code:
       return "a function";
   }

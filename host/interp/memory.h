@@ -40,6 +40,7 @@ enum class RegionKind : std::uint8_t {
   map_value,
   record,
   socket,
+  object,  // of the kernel's: no bytes
   code,
 };
 

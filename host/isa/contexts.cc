@@ -81,6 +81,12 @@ constexpr ContextField nf_ctx[] = {
 constexpr ContextField user_memory[] = {
 #include "isa/ctx/user_memory.def"
 };
+constexpr ContextField iter_map_elem[] = {
+#include "isa/ctx/iter_map_elem.def"
+};
+constexpr ContextField iter_map[] = {
+#include "isa/ctx/iter_map.def"
+};
 // A raw-memory program has no context: r1 is plain memory, whose length only the run knows.
 constexpr std::span<const ContextField> raw_memory;
 
@@ -147,7 +153,7 @@ const ContextField* find_field(const ContextRow& context, std::uint32_t offset) 
 const ContextField* check_access(const ContextAccess& access) {
   const ProgTypeRow* type = find_prog_type(static_cast<std::uint32_t>(access.type));
   if (type == nullptr || access.bytes == 0 || access.offset % access.bytes != 0) return nullptr;
-  const ContextField* field = find_field(*type->context, access.offset);
+  const ContextField* field = find_field(access.context != nullptr ? *access.context : *type->context, access.offset);
   if (field == nullptr) return nullptr;
   const ProgTypeSet who = access.store ? field->writers : field->readers;
   const AttachSet where = access.store ? field->writers_at : field->readers_at;

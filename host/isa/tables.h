@@ -99,6 +99,19 @@ enum class FieldKind : std::uint8_t {
   socket_common_or_null,  // pointer to the part that every socket has, or null
   flow_keys,              // pointer to struct bpf_flow_keys
   pointer,                // pointer of another kind (BTF-typed, or opaque)
+  iter_meta,              // pointer to struct bpf_iter_meta
+  kernel_map,             // pointer to struct bpf_map
+  kernel_map_or_null,
+  key_or_null,    // pointer to the key of a map's element, or null
+  value_or_null,  // ... to its value
+};
+
+// Structures of the kernel's whose members programs may read (isa/iterators.h).
+enum class KernelStruct : std::uint8_t {
+  none,  // an object without members
+  seq_file,
+  bpf_iter_meta,
+  bpf_map,
 };
 
 // Which loads and stores of a field are allowed, besides natural alignment.
@@ -144,6 +157,7 @@ struct ContextAccess {
   std::uint32_t offset;       // bytes from r1's value at entry
   std::uint32_t bytes;        // 1, 2, 4 or 8
   bool store;
+  const ContextRow* context = nullptr;  // null: the program type's
 };
 
 [[nodiscard]] std::span<const ContextRow> contexts();
@@ -182,6 +196,7 @@ enum class Arg : std::uint8_t {
   btf_pointer,  // pointer to a kernel structure
   btf_pointer_or_null,
   percpu_btf_pointer,
+  seq_file,       // struct seq_file of an iterator
   spin_lock,      // struct bpf_spin_lock in a map value
   timer,          // struct bpf_timer in a map value
   kptr,           // kernel pointer slot in a map value

@@ -9,6 +9,12 @@
 
 namespace forager::program {
 
+const isa::ContextRow* Program::context() const {
+  if (source_.iterator != nullptr) return source_.iterator->context;
+  const isa::ProgTypeRow* row = isa::find_prog_type(static_cast<std::uint32_t>(source_.type));
+  return row == nullptr ? nullptr : row->context;
+}
+
 std::uint32_t Program::subprogram_of(std::uint32_t instruction) const {
   return blocks_[block_of_[instruction]].subprogram;
 }

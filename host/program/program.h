@@ -26,6 +26,7 @@
 
 #include "forager/result.h"
 #include "isa/isa.h"
+#include "isa/iterators.h"
 #include "isa/tables.h"
 
 namespace forager::program {
@@ -97,7 +98,9 @@ struct Source {
   isa::ProgType type{};
   std::uint32_t attach_type = 0;  // enum bpf_attach_type
   bool gpl_compatible = false;
-  bool xdp_has_frags = false;  // BPF_F_XDP_HAS_FRAGS
+  bool xdp_has_frags = false;                  // BPF_F_XDP_HAS_FRAGS
+  const isa::IteratorRow* iterator = nullptr;  // tracing: what the program visits, null = it is no iterator
+  std::vector<isa::KernelMember> members;      // what it may read of kernel structures, besides struct bpf_iter_meta
   std::vector<isa::Slot> slots;
   std::vector<MapSpec> maps;  // what lddw map_idx forms index
   std::vector<LineInfo> lines;
@@ -150,6 +153,8 @@ class Program {
   [[nodiscard]] const Source& source() const { return source_; }
   [[nodiscard]] const std::string& name() const { return source_.name; }
   [[nodiscard]] isa::ProgType type() const { return source_.type; }
+  // What r1 points to: the program type's context, or the iterator's. Null for a type that there is not.
+  [[nodiscard]] const isa::ContextRow* context() const;
   [[nodiscard]] std::span<const isa::Slot> slots() const { return source_.slots; }
   [[nodiscard]] std::span<const MapSpec> maps() const { return source_.maps; }
   [[nodiscard]] std::span<const Instruction> instructions() const { return instructions_; }

@@ -16,9 +16,7 @@ class Namer {
   Namer(const verifier::VerifiedProgram& verified, std::string_view backend, const exec::Capabilities& capabilities)
       : program_(verified.program()), able_(capabilities) {
     if (!able_.available) queue(BlockerKind::unavailable, backend);
-    if (std::ranges::find(able_.program_types, program_.type()) == able_.program_types.end()) {
-      queue(BlockerKind::program_type, type_name());
-    }
+    if (!exec::runs_type(program_, able_)) queue(BlockerKind::program_type, type_name());
     if (program_.slots().size() > able_.max_slots) queue(BlockerKind::size, program_.name());
     for (const program::MapSpec& map : program_.maps()) {
       const auto type = static_cast<std::size_t>(map.type);

@@ -50,6 +50,7 @@ struct LinkSpec {
   std::vector<LinkTarget> targets;
   std::shared_ptr<const std::atomic<bool>> enabled;  // null = always
   std::shared_ptr<const void> held;                  // what lives as long as the link: a perf event, a map
+  std::shared_ptr<const MapUser> map;                // iter: whose elements are visited, null where that is no matter
 };
 
 class LinkObject {

@@ -27,7 +27,7 @@ void MapObject::lose_users() {
 }
 
 bool MapObject::own_locked(const ProgramObject& program) {
-  const Owner owner{program.type(), program.source().xdp_has_frags};
+  const Owner owner{program.type(), program.source().xdp_has_frags, program.source().iterator};
   if (!owner_) owner_ = owner;
   return *owner_ == owner;
 }

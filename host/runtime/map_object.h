@@ -73,6 +73,7 @@ class MapObject {
   struct Owner {
     isa::ProgType type;
     bool has_frags;
+    const isa::IteratorRow* iterator;
     friend bool operator==(const Owner&, const Owner&) = default;
   };
   [[nodiscard]] bool own_locked(const ProgramObject& program);

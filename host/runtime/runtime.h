@@ -9,6 +9,7 @@
 // Tested by: tests/unit/runtime_objects_test.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -90,6 +91,7 @@ class Runtime {
   Settings settings;
   RunStatistics statistics;
   Cgroups cgroups;
+  std::atomic<std::uint64_t> iterator_sessions = 0;  // walks begun so far: each has the number that it was
 
  private:
   [[nodiscard]] Result<std::shared_ptr<ProgramObject>> verify_and_add(ProgramRequest& request,

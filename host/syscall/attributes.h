@@ -41,6 +41,12 @@ struct UprobeMultiAttributes {
   std::uint32_t count, flags, pid;
 };
 
+// union bpf_iter_link_info, and its size.
+struct IterAttributes {
+  std::uint64_t info;
+  std::uint32_t info_len;
+};
+
 // BPF_LINK_CREATE
 struct LinkAttributes {
   std::uint32_t prog_fd;
@@ -53,6 +59,7 @@ struct LinkAttributes {
     NetfilterAttributes netfilter;
     MprogAttributes mprog;  // tcx, netkit, cgroup
     UprobeMultiAttributes uprobe_multi;
+    IterAttributes iter;
   };
 };
 inline constexpr std::size_t kLinkCreateEnd = offsetof(LinkAttributes, uprobe_multi.pid) + sizeof(std::uint32_t);
@@ -114,6 +121,10 @@ struct LinkInfo {
       std::uint64_t cgroup_id;
       std::uint32_t attach_type;
     } cgroup;
+    struct {
+      std::uint64_t name;
+      std::uint32_t name_len, map_id;
+    } iter;
     struct {
       std::uint32_t netns_ino, attach_type;
     } netns;

@@ -41,7 +41,7 @@ struct Call {
 [[nodiscard]] long prog_test_run(const Call& call);
 // btf_commands.cc
 [[nodiscard]] long btf_load(const Call& call);
-// link_create.cc, link_probes.cc, link_commands.cc
+// link_create.cc, link_probes.cc, link_commands.cc, link_iter.cc
 [[nodiscard]] long link_create(const Call& call);
 [[nodiscard]] long raw_tracepoint_open(const Call& call);
 [[nodiscard]] long link_update(const Call& call);

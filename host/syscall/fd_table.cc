@@ -24,8 +24,8 @@ long real_close(int fd) { return as_errno(::syscall(SYS_close, fd)); }
 void real_unwatch(int epoll, int notify) { ::syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_DEL, notify, nullptr); }
 
 // What /proc/self/fd shows, which helps whoever looks with lsof.
-constexpr const char* kNames[] = {"bpf-map",        "bpf-prog",        "bpf-btf",  "bpf-link",
-                                  "bpf-perf-event", "bpf-probe-event", "bpf-stats"};
+constexpr const char* kNames[] = {"bpf-map",        "bpf-prog",        "bpf-btf",   "bpf-link",
+                                  "bpf-perf-event", "bpf-probe-event", "bpf-stats", "bpf-iter"};
 
 // Another descriptor of the same inode with an access mode of its own.
 int reopen(int fd, int access) {

@@ -43,13 +43,15 @@
 
 namespace forager::syscall {
 
+class IteratorFile;
 class PerfEvent;
 class ProbeEvent;
 class StatisticsUser;
 
-using Object = std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
-                            std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>,
-                            std::shared_ptr<PerfEvent>, std::shared_ptr<ProbeEvent>, std::shared_ptr<StatisticsUser>>;
+using Object =
+    std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
+                 std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>, std::shared_ptr<PerfEvent>,
+                 std::shared_ptr<ProbeEvent>, std::shared_ptr<StatisticsUser>, std::shared_ptr<IteratorFile>>;
 
 class FdTable {
  public:

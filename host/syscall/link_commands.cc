@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BPF_LINK_UPDATE, BPF_LINK_DETACH and BPF_ITER_CREATE: what is done with links that exist. Creating them stands in
-// link_create.cc.
+// BPF_LINK_UPDATE and BPF_LINK_DETACH: what is done with links that exist. Creating them stands in link_create.cc.
 #include <cerrno>
 
-#include "syscall/commands.h"
+#include "syscall/link_iter.h"
 
 namespace forager::syscall {
 namespace {
@@ -26,6 +25,7 @@ constexpr Abilities kAbilities[] = {
     {LinkType::kprobe_multi, -EINVAL, -EOPNOTSUPP},
     {LinkType::uprobe_multi, -EINVAL, -EOPNOTSUPP},
     {LinkType::netfilter, -EOPNOTSUPP, 0},
+    {LinkType::iter, 0, -EOPNOTSUPP},
 };
 
 Abilities abilities_of(const LinkObject& link) {
@@ -57,6 +57,9 @@ long link_update(const Call& call) {
   if (replaces) expected = find_program(call, asked.old_prog_fd);
   if (!expected) return expected.error();
   if (const long error = abilities_of(**link).update; error != 0) return error;
+  if ((*link)->spec.type == LinkType::iter) {
+    if (const long error = check_iterator_update(call, **link, **next); error != 0) return error;
+  }
   return call.runtime().points().update(**link, std::move(*next), expected->get());
 }
 
@@ -66,14 +69,6 @@ long link_detach(const Call& call) {
   if (const long error = abilities_of(**link).detach; error != 0) return error;
   call.runtime().points().detach(**link);
   return 0;
-}
-
-// An iterator's link is one of a tracing program, which names a kernel type by its BTF id: such programs do not load
-// here (there is no kernel whose types they could visit), so no link is one.
-long iter_create(const Call& call) {
-  if (call.attr.iter_create.flags != 0) return -EINVAL;
-  const auto link = find_link(call, call.attr.iter_create.link_fd);
-  return link ? -EINVAL : link.error();
 }
 
 }  // namespace forager::syscall

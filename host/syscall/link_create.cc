@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BPF_LINK_CREATE: one row for each kind of attach point. Those of events stand in link_probes.cc. Programs that hook
-// into a kernel's own functions (tracing, lsm, struct_ops, ext) have nothing to be attached to, and get -EINVAL, as do
-// those whose types have no links at all.
+// BPF_LINK_CREATE: one row for each kind of attach point. Those of events stand in link_probes.cc, those of
+// iterators in link_iter.cc. Programs that hook into a kernel's own functions (other tracing ones, lsm, struct_ops,
+// ext) have nothing to be attached to, and get -EINVAL, as do those whose types have no links at all.
 #include <bit>
 #include <cerrno>
 #include <climits>
 
+#include "syscall/link_iter.h"
 #include "syscall/link_probes.h"
 #include "syscall/targets.h"
 
@@ -120,6 +121,7 @@ constexpr LinkRow kRows[] = {
     {ProgType::kprobe, attach_probe},
     {ProgType::tracepoint, attach_probe},
     {ProgType::perf_event, attach_probe},
+    {ProgType::tracing, attach_iterator},
 };
 
 }  // namespace

@@ -55,6 +55,13 @@ long fill_cgroup(LinkInfo& info, const LinkObject& link) {
   return 0;
 }
 
+long fill_iter(LinkInfo& info, const LinkObject& link) {
+  const long error = put_sized(info.iter.name, info.iter.name_len, link.program()->source().iterator->name);
+  if (error != 0) return error;
+  if (link.spec.map != nullptr) info.iter.map_id = link.spec.map->object()->id;
+  return 0;
+}
+
 constexpr std::uint32_t kNetns = 1;  // the one there is
 
 long fill_netns(LinkInfo& info, const LinkObject& link) {
@@ -177,6 +184,7 @@ struct InfoRow {
 constexpr InfoRow kRows[] = {
     {LinkType::raw_tracepoint, fill_raw_tracepoint},
     {LinkType::cgroup, fill_cgroup},
+    {LinkType::iter, fill_iter},
     {LinkType::netns, fill_netns},
     {LinkType::xdp, fill_xdp},
     {LinkType::perf_event, fill_perf_event},

@@ -12,6 +12,7 @@
 #include "runtime/map_reference.h"
 #include "syscall/commands.h"
 #include "syscall/debug_info.h"
+#include "syscall/kernel_types.h"
 #include "syscall/log.h"
 
 namespace forager::syscall {
@@ -53,7 +54,9 @@ class Loader {
 
  private:
   long check_flags() {
-    const bool for_kernel_code = attr_.attach_btf_id != 0 || attr_.attach_prog_fd != 0 || attr_.core_relo_cnt != 0;
+    const bool iterator = attr_.prog_type == BPF_PROG_TYPE_TRACING && attr_.expected_attach_type == BPF_TRACE_ITER;
+    const bool for_kernel_code =
+        (attr_.attach_btf_id != 0 && !iterator) || attr_.attach_prog_fd != 0 || attr_.core_relo_cnt != 0;
     if ((attr_.prog_flags & ~kKnownFlags) != 0 || for_kernel_code || attr_.prog_ifindex != 0) return -EINVAL;
     request_.source.xdp_has_frags = (attr_.prog_flags & BPF_F_XDP_HAS_FRAGS) != 0;
     request_.verify.strict_alignment = (attr_.prog_flags & BPF_F_STRICT_ALIGNMENT) != 0;
@@ -119,6 +122,7 @@ class Loader {
     auto debug = read_debug_info(call_, request_.source, text_);
     if (!debug) return debug.error();
     request_.debug = std::move(*debug);
+    if (const long error = resolve_iterator(); error != 0) return error;
     if (const long error = resolve_maps(); error != 0) return error;
 
     verifier::Report report;
@@ -128,6 +132,19 @@ class Loader {
     const Diagnostic& why = program.error();
     if (text_.find(why.message) == std::string::npos) text_ += why.text() + "\n";
     return why.error != 0 ? -why.error : -EINVAL;
+  }
+
+  // What the program visits: named by the number of a function in the BTF of the machine's kernel.
+  long resolve_iterator() {
+    if (attr_.attach_btf_id == 0) return 0;
+    const auto types = kernel_types();
+    if (types == nullptr) return refuse(-EINVAL, "there is no BTF of a kernel to look attach_btf_id up in").error();
+    const auto name = function_name(*types, attr_.attach_btf_id, text_);
+    if (!name) return name.error();
+    request_.source.iterator = isa::find_iterator(*name);
+    request_.source.members = kernel_members(*types);
+    if (request_.source.iterator != nullptr) return 0;
+    return refuse(-EINVAL, fmt::format("{} is no iterator that there is here", *name)).error();
   }
 
   // Descriptors become indices into the program's maps.

@@ -14,8 +14,10 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstddef>
+#include <optional>
 
 #include "syscall/bpf.h"
+#include "syscall/iterator_file.h"
 #include "syscall/mapping.h"
 #include "syscall/perf_event.h"
 #include "syscall/polling.h"
@@ -34,6 +36,11 @@ long as_libc(long result) {
 
 constexpr int kArguments = 6;
 
+std::optional<long> read_ours(int fd, void* to, size_t size) {
+  if (!ours::IteratorFile::any()) return std::nullopt;
+  return ours::read_iterator(ours::process().fds, fd, reinterpret_cast<ours::UserAddress>(to), size);
+}
+
 }  // namespace
 
 extern "C" {
@@ -43,6 +50,8 @@ void* __real_mmap(void* address, size_t length, int protection, int flags, int f
 int __real_close(int fd);
 int __real_dup2(int from, int to);
 int __real_ioctl(int fd, unsigned long request, ...);
+ssize_t __real_read(int fd, void* to, size_t size);
+ssize_t __real___read_chk(int fd, void* to, size_t size, size_t room);
 int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event);
 int __real_epoll_wait(int epoll, struct epoll_event* events, int count, int timeout);
 int __real_epoll_pwait(int epoll, struct epoll_event* events, int count, int timeout, const sigset_t* signals);
@@ -105,6 +114,17 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
     result = ours::control_probe_event(ours::process(), fd, request, reinterpret_cast<ours::UserAddress>(argument));
   }
   return result ? static_cast<int>(as_libc(*result)) : __real_ioctl(fd, request, argument);
+}
+
+ssize_t __wrap_read(int fd, void* to, size_t size) {
+  const auto result = read_ours(fd, to, size);
+  return result ? as_libc(*result) : __real_read(fd, to, size);
+}
+
+// What read() becomes under _FORTIFY_SOURCE; where the buffer is too small, the original says so.
+ssize_t __wrap___read_chk(int fd, void* to, size_t size, size_t room) {
+  const auto result = size <= room ? read_ours(fd, to, size) : std::nullopt;
+  return result ? as_libc(*result) : __real___read_chk(fd, to, size, room);
 }
 
 int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {

@@ -14,7 +14,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 
+#include "syscall/iterator_file.h"
 #include "syscall/process.h"
 
 namespace {
@@ -45,11 +47,21 @@ FILE* open_text(const std::string& text) {
   return nullptr;
 }
 
+// ---- streams on iterators; the cookie is the descriptor ------------------------------------------------------------
+
+ssize_t read_stream(void* cookie, char* to, size_t size) { return ::read(*static_cast<int*>(cookie), to, size); }
+
+int close_stream(void* cookie) {
+  const std::unique_ptr<int> fd(static_cast<int*>(cookie));
+  return ::close(*fd);
+}
+
 }  // namespace
 
 extern "C" {
 
 FILE* __real_fopen(const char* path, const char* mode);
+FILE* __real_fdopen(int fd, const char* mode);
 FILE* __real_fopen64(const char* path, const char* mode);
 int __real_statfs(const char* path, struct statfs* to);
 int __real_statfs64(const char* path, struct statfs64* to);
@@ -73,6 +85,15 @@ FILE* __wrap_fopen(const char* path, const char* mode) {
   const auto text = text_of(path, mode);
   return text ? open_text(*text) : __real_fopen(path, mode);
 }
+// A stream on an iterator's descriptor: the C library's own reads would pass us by.
+FILE* __wrap_fdopen(int fd, const char* mode) {
+  if (*mode != 'r' || !ours::IteratorFile::any() || !ours::process().fds.find<ours::IteratorFile>(fd)) {
+    return __real_fdopen(fd, mode);
+  }
+  constexpr cookie_io_functions_t kReads{.read = read_stream, .write = nullptr, .seek = nullptr, .close = close_stream};
+  return fopencookie(new int(fd), mode, kReads);
+}
+
 FILE* __wrap_fopen64(const char* path, const char* mode) {
   const auto text = text_of(path, mode);
   return text ? open_text(*text) : __real_fopen64(path, mode);

@@ -72,6 +72,7 @@ class Analysis {
   // Throws Refusal.
   void run();
   [[nodiscard]] Recorder& recorder() { return recorder_; }
+  [[nodiscard]] const BufferUse& buffer_use() const { return buffers_; }
   [[nodiscard]] const std::vector<u32>& stack_depths() const { return stack_depths_; }  // bytes, by subprogram
 
  private:
@@ -164,6 +165,9 @@ class Analysis {
   void access_packet(const Access& a, const Reg& base);
   Reg access_map_value(const Access& a, const Reg& base, bool sign);
   void access_socket(const Access& a, const Reg& base);
+  // objects.cc
+  Reg access_object(const Access& a, const Reg& base, bool sign);
+  void access_buffer(const Access& a, const Reg& base);
   void check_alignment(const Access& a, const Reg& base, bool strict);
   void check_map_rights(const Reg& base, u32 reg, Touch touch);
   void check_range(u32 reg, const Reg& base, s64 offset, u64 bytes, u64 size, bool may_be_empty, std::string_view what);
@@ -260,6 +264,7 @@ class Analysis {
   const Structure& structure_;
   Report& report_;
   Recorder recorder_;
+  BufferUse buffers_;
   const isa::ProgTypeRow& type_;
 
   State state_;

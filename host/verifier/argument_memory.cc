@@ -95,6 +95,9 @@ void Analysis::check_memory(u32 number, u64 bytes, u64 certain, Touch touch, boo
       if (writes && reg.read_only) refuse(EACCES, fmt::format("R{} cannot write into {}", number, type_name(reg)));
       check_range(number, reg, 0, bytes, reg.bytes, may_be_empty, "memory");
       return;
+    case RegType::buffer:
+      access_buffer({.reg = number, .offset = 0, .bytes = static_cast<u32>(bytes), .touch = touch}, reg);
+      return;
     case RegType::raw:
       return;
     default:

@@ -14,7 +14,7 @@ constexpr TypeSet kScalar = set_of(RegType::scalar), kMap = set_of(RegType::map)
                   kObject = set_of(RegType::object);
 constexpr TypeSet kPacket = set_of(RegType::packet) | set_of(RegType::packet_meta);
 constexpr TypeSet kWritable = kStack | kPacket | set_of(RegType::map_key) | kValue | set_of(RegType::memory);
-constexpr TypeSet kMemory = kWritable | set_of(RegType::raw);
+constexpr TypeSet kMemory = kWritable | set_of(RegType::raw) | set_of(RegType::buffer);
 constexpr TypeSet kSocket = set_of(RegType::socket) | kObject;
 constexpr TypeSet kAnySocket =
     kSocket | set_of(RegType::socket_common) | set_of(RegType::tcp_socket) | set_of(RegType::xdp_socket);
@@ -52,6 +52,7 @@ constexpr ArgRule kRules[] = {
     {Arg::socket_common, kAnySocket, kNotNull, Touch::read, 0, "sock_common, sock, tcp_sock, xdp_sock"},
     {Arg::btf_pointer, kObject, kNotNull, Touch::read, 0, "a kernel object"},
     {Arg::btf_pointer_or_null, kObject, kOrNull, Touch::read, 0, "a kernel object"},
+    {Arg::seq_file, kObject, kNotNull, Touch::read, 0, "ptr_seq_file"},
     {Arg::percpu_btf_pointer, kObject, kNotNull, Touch::read, 0, "a kernel object"},
     {Arg::spin_lock, kValue, kNotNull, Touch::read, 0, "map_value"},
     {Arg::timer, kValue, kNotNull, Touch::read, 0, "map_value"},

@@ -76,7 +76,10 @@ void Analysis::check_pointer_kind(const CallMeta& meta, u32 index, const ArgRule
   const bool of_sockets = rule.arg == Arg::map_value && meta.map.type == RegType::map &&
                           (spec_of(meta.map).type == MapType::sockmap || spec_of(meta.map).type == MapType::sockhash);
   const TypeSet types = of_sockets ? rule_of(Arg::socket_common).types : rule.types;
-  if (!reg.is_pointer() || (set_of(reg.type) & types) == 0 || !record) wrong("");
+  // What no argument asks for by its structure is an object without one.
+  const isa::KernelStruct object = rule.arg == Arg::seq_file ? isa::KernelStruct::seq_file : isa::KernelStruct::none;
+  const bool other_object = reg.type == RegType::object && reg.object != object;
+  if (!reg.is_pointer() || (set_of(reg.type) & types) == 0 || !record || other_object) wrong("");
   if (reg.maybe_null) wrong("compare it with NULL, and pass it only where it is not");
   const bool moved = reg.offset != 0 || !reg.scalar.is_constant() || reg.scalar.value() != 0;
   if (!moved || !wants_no_offset(reg.type)) return;

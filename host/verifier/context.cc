@@ -27,27 +27,39 @@ bool stores_to_packets(ProgType type) {
 }
 
 // What a load of the field yields.
-RegType type_of(Kind kind) {
-  switch (kind) {
-    case Kind::packet:
-      return RegType::packet;
-    case Kind::packet_end:
-      return RegType::packet_end;
-    case Kind::packet_meta:
-      return RegType::packet_meta;
-    case Kind::socket:
-    case Kind::socket_or_null:
-      return RegType::socket;
-    case Kind::socket_common_or_null:
-      return RegType::socket_common;
-    case Kind::flow_keys:
-      return RegType::flow_keys;
-    case Kind::pointer:
-      return RegType::object;
-    case Kind::scalar:
-      break;
-  }
-  return RegType::scalar;
+struct Loaded {
+  Kind kind;
+  RegType type;
+  bool maybe_null = false;
+  isa::KernelStruct object = isa::KernelStruct::none;
+  bool read_only = false;
+};
+constexpr bool kOrNull = true;
+constexpr Loaded kLoaded[] = {
+    {Kind::scalar, RegType::scalar},
+    {Kind::packet, RegType::packet},
+    {Kind::packet_end, RegType::packet_end},
+    {Kind::packet_meta, RegType::packet_meta},
+    {Kind::socket, RegType::socket},
+    {Kind::socket_or_null, RegType::socket, kOrNull},
+    {Kind::socket_common_or_null, RegType::socket_common, kOrNull},
+    {Kind::flow_keys, RegType::flow_keys},
+    {Kind::pointer, RegType::object},
+    {Kind::iter_meta, RegType::object, false, isa::KernelStruct::bpf_iter_meta},
+    {Kind::kernel_map, RegType::object, false, isa::KernelStruct::bpf_map},
+    {Kind::kernel_map_or_null, RegType::object, kOrNull, isa::KernelStruct::bpf_map},
+    {Kind::key_or_null, RegType::buffer, kOrNull, isa::KernelStruct::none, true},
+    {Kind::value_or_null, RegType::buffer, kOrNull},
+};
+
+Reg loaded(Kind kind) {
+  const Loaded& row = kLoaded[static_cast<std::size_t>(kind)];
+  Reg out;
+  out.type = row.type;
+  out.maybe_null = row.maybe_null;
+  out.object = row.object;
+  out.read_only = row.read_only;
+  return out;
 }
 
 const char* verb(Touch touch) { return touch == Touch::read ? "load" : "store to"; }
@@ -89,7 +101,8 @@ Reg Analysis::access_context(const Access& a, const Reg& base) {
                                .attach_type = program_.source().attach_type,
                                .offset = static_cast<u32>(offset),
                                .bytes = a.bytes,
-                               .store = a.touch != Touch::read});
+                               .store = a.touch != Touch::read,
+                               .context = program_.context()});
   }
   if (field == nullptr) refuse_context(a);
   const bool sign = isa::row(current().op).sign_extends;
@@ -99,20 +112,19 @@ Reg Analysis::access_context(const Access& a, const Reg& base) {
     refuse(EACCES, fmt::format("invalid bpf_context access off={} size={}: a pointer cannot be sign-extended", offset,
                                a.bytes));
   }
-  Reg out;
-  out.type = type_of(field->kind);
-  out.maybe_null = field->kind == Kind::socket_or_null || field->kind == Kind::socket_common_or_null;
+  Reg out = loaded(field->kind);
   if (out.maybe_null) out.id = next_id();
   return out;
 }
 
 void Analysis::refuse_context(const Access& a) {
-  const isa::ContextField* near = a.offset >= 0 ? isa::find_field(*type_.context, static_cast<u32>(a.offset)) : nullptr;
+  const isa::ContextRow& context = *program_.context();
+  const isa::ContextField* near = a.offset >= 0 ? isa::find_field(context, static_cast<u32>(a.offset)) : nullptr;
   const std::string place = fmt::format("invalid bpf_context access off={} size={}: ", a.offset, a.bytes);
-  if (near == nullptr) refuse(EACCES, place + fmt::format("{} has no field at that offset", type_.context->name));
+  if (near == nullptr) refuse(EACCES, place + fmt::format("{} has no field at that offset", context.name));
   refuse(EACCES,
          place + fmt::format("programs of type {} may not {} '{}' of {} in this way", type_.name, verb(a.touch),
-                             near->name, type_.context->name),
+                             near->name, context.name),
          fmt::format("'{}' is {} bytes at offset {}{}", near->name, near->element, near->offset,
                      near->readers == 0 || near->writers == 0 ? ", and may not be written" : ""));
 }

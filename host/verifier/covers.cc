@@ -88,8 +88,8 @@ class Comparison {
   // Same but for the variable part and for how identities are numbered.
   bool same_shape(const Reg& a, const Reg& b) const {
     return a.type == b.type && a.maybe_null == b.maybe_null && a.read_only == b.read_only && a.inner == b.inner &&
-           a.origin == b.origin && a.dynptr == b.dynptr && a.first_slot == b.first_slot && a.map == b.map &&
-           a.bytes == b.bytes && a.frame == b.frame;
+           a.origin == b.origin && a.object == b.object && a.dynptr == b.dynptr && a.first_slot == b.first_slot &&
+           a.map == b.map && a.bytes == b.bytes && a.frame == b.frame;
   }
 
   bool exactly(const Reg& old, const Reg& now) {

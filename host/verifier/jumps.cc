@@ -14,8 +14,8 @@ using isa::Form;
 namespace {
 
 // Linux reg_not_null.
-bool is_never_null(RegType type) {
-  switch (type) {
+bool is_never_null(const Reg& reg) {
+  switch (reg.type) {
     case RegType::map:
     case RegType::map_value:
     case RegType::map_key:
@@ -24,6 +24,8 @@ bool is_never_null(RegType type) {
     case RegType::socket_common:
     case RegType::tcp_socket:
       return true;
+    case RegType::object:
+      return reg.object != isa::KernelStruct::none;
     default:
       return false;
   }
@@ -32,7 +34,7 @@ bool is_never_null(RegType type) {
 // A comparison of a pointer that cannot be null with 0.
 Outcome decide_null(Condition condition, const Reg& pointer, const Reg& number) {
   const bool zero = number.is_scalar() && number.scalar.is_constant() && number.scalar.value() == 0;
-  if (!zero || pointer.maybe_null || !is_never_null(pointer.type)) return Outcome::unknown;
+  if (!zero || pointer.maybe_null || !is_never_null(pointer)) return Outcome::unknown;
   if (condition == Condition::eq) return Outcome::never;
   return condition == Condition::ne ? Outcome::always : Outcome::unknown;
 }

@@ -138,6 +138,12 @@ Reg Analysis::access(const Access& a, const Reg* value, u32 value_reg, bool sign
     case RegType::xdp_socket:
       access_socket(a, base);
       break;
+    case RegType::object:
+      result = access_object(a, base, sign);
+      break;
+    case RegType::buffer:
+      access_buffer(a, base);
+      break;
     default:
       refuse(EACCES, fmt::format("R{} invalid mem access '{}': {} has no bytes that a program may {}", a.reg,
                                  type_name(base), say(base), read ? "read" : "write"));
@@ -155,7 +161,7 @@ Reg Analysis::access(const Access& a, const Reg* value, u32 value_reg, bool sign
 void Analysis::check_one_kind(RegType type) {
   const auto special = [](RegType t) {
     return t == RegType::context || t == RegType::socket || t == RegType::socket_common || t == RegType::tcp_socket ||
-           t == RegType::xdp_socket || t == RegType::flow_keys;
+           t == RegType::xdp_socket || t == RegType::flow_keys || t == RegType::object;
   };
   RegType& before = access_types_[at_];
   if (before == RegType::uninit) before = type;

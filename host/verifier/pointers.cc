@@ -22,6 +22,7 @@ bool keeps_arithmetic(RegType type) {
     case RegType::object:
     case RegType::function:
     case RegType::dynptr:
+    case RegType::buffer:
       return true;
     default:
       return false;

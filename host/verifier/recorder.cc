@@ -99,6 +99,13 @@ void Recorder::map_touched(const Reg& reg, MapTouch touch, isa::Op op) {
   use.atomic = op;
 }
 
+void Recorder::any_map_touched(MapTouch touch) {
+  for (Use& use : uses_) {
+    use.touched = use.reads = true;
+    use.writes |= touch == MapTouch::write;
+  }
+}
+
 std::vector<Facts> Recorder::facts() const {
   std::vector<Facts> out(rows_.size());
   for (std::size_t i = 0; i < out.size(); ++i) {

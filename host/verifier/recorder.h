@@ -37,6 +37,9 @@ class Recorder {
   enum class MapTouch : std::uint8_t { look, read, write, atomic };
   void map_touched(const Reg& reg, MapTouch touch, isa::Op op = isa::Op::ja);
 
+  // ... and any of them, by whoever is shown elements of a map that only an attachment names.
+  void any_map_touched(MapTouch touch);
+
   // What was recorded; branch facts follow from the ways seen.
   [[nodiscard]] std::vector<Facts> facts() const;
   [[nodiscard]] std::vector<ArgumentFacts> take_arguments() { return std::move(arguments_); }

@@ -30,12 +30,18 @@ constexpr TypeWords kWords[] = {
     {RegType::xdp_socket, "xdp_sock", "an XDP socket", Region::socket},
     {RegType::memory, "mem", "memory", Region::memory},
     {RegType::raw, "mem", "the memory", Region::memory},
-    {RegType::object, "ptr_", "a kernel object", Region::other},
+    {RegType::object, "ptr_", "a kernel object", Region::unknown},  // its members may be pointers
     {RegType::function, "func", "a function", Region::other},
     {RegType::dynptr, "dynptr_ptr", "a dynptr", Region::other},
+    {RegType::buffer, "buf", "an element's value", Region::unknown},
 };
 
 const TypeWords& words(RegType type) { return kWords[static_cast<std::size_t>(type)]; }
+
+std::string_view name_of(isa::KernelStruct object) {
+  constexpr std::string_view kNames[] = {"", "seq_file", "bpf_iter_meta", "bpf_map"};
+  return kNames[static_cast<std::size_t>(object)];
+}
 
 std::string hex(u64 value) { return fmt::format("{:#x}", value); }
 
@@ -67,6 +73,7 @@ std::string map_name(const Reg& reg, std::span<const program::MapSpec> maps) {
 std::string type_name(const Reg& reg) {
   std::string out =
       reg.type == RegType::memory && reg.origin == Origin::record ? "ringbuf_mem" : std::string(words(reg.type).name);
+  if (reg.object != isa::KernelStruct::none) out = fmt::format("trusted_{}{}", out, name_of(reg.object));
   if (reg.read_only) out = fmt::format("rdonly_{}", out);
   return reg.maybe_null ? fmt::format("{}_or_null", out) : out;
 }
@@ -78,6 +85,8 @@ std::string describe(const Reg& reg, std::span<const program::MapSpec> maps) {
   if (reg.type == RegType::map_value || reg.type == RegType::map) out += fmt::format(" of '{}'", map_name(reg, maps));
   if (reg.type == RegType::map) out = fmt::format("map '{}'", map_name(reg, maps));
   if (reg.type == RegType::memory && reg.origin == Origin::record) out = "a ring-buffer record";
+  if (reg.type == RegType::buffer && reg.read_only) out = "an element's key";
+  if (reg.object != isa::KernelStruct::none) out = fmt::format("the kernel's struct {}", name_of(reg.object));
   return reg.maybe_null ? out + " that may be null" : out;
 }
 

@@ -35,9 +35,11 @@ enum class RegType : std::uint8_t {
   xdp_socket,
   memory,  // `bytes` of it: a record, a slice, an argument of a global function
   raw,     // the memory of a raw_memory program, of a length that only the run knows
-  object,  // of the kernel, opaque
+  object,  // of the kernel; its members may be read if it is one of isa::KernelStruct
   function,
   dynptr,  // handed to a callback
+  buffer,  // what an iterator is shown, of a size that is compared with the program's reach when it is attached: a
+           // value, or a key (read_only)
 };
 
 // Where memory comes from: a parameter of a global function (whatever the caller passes), a ring buffer, a dynptr.
@@ -66,11 +68,12 @@ struct Reg {
   DynptrType dynptr = DynptrType::none;
   bool first_slot = false;  // of a dynptr on the stack
   Delta delta = Delta::none;
-  s32 offset = 0;            // fixed part of a pointer's offset
-  u32 map = program::kNone;  // index in Program::maps(); function: its subprogram
-  s32 range = 0;             // packet: bytes after the variable part known to exist
-  u32 bytes = 0;             // memory
-  u32 frame = 0;             // stack
+  isa::KernelStruct object = isa::KernelStruct::none;  // object: which
+  s32 offset = 0;                                      // fixed part of a pointer's offset
+  u32 map = program::kNone;                            // index in Program::maps(); function: its subprogram
+  s32 range = 0;                                       // packet: bytes after the variable part known to exist
+  u32 bytes = 0;                                       // memory
+  u32 frame = 0;                                       // stack
   u32 id = 0;
   u32 reference = 0;
   u32 slice_of = 0;  // memory: the dynptr's id; map: which lookup of the outer map found it

@@ -106,7 +106,8 @@ class Effect {
                                                         .attach_type = program_.source().attach_type,
                                                         .offset = static_cast<u32>(facts_.access.offset_min),
                                                         .bytes = bytes_,
-                                                        .store = false});
+                                                        .store = false,
+                                                        .context = program_.context()});
     return field != nullptr && field->kind == isa::FieldKind::scalar;
   }
 

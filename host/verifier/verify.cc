@@ -85,6 +85,7 @@ class Verification {
     std::vector<Facts> facts;
     std::vector<ArgumentFacts> arguments;
     std::vector<MapUse> uses;
+    BufferUse buffers;
   };
   [[nodiscard]] Proved take() { return std::move(proved_); }
 
@@ -99,6 +100,7 @@ class Verification {
     }
     Recorder recorder = std::move(analysis->recorder());
     stack_depths_ = analysis->stack_depths();
+    proved_.buffers = analysis->buffer_use();
     analysis.reset();
     give_back(program_);
     proved_.facts = recorder.facts();
@@ -129,6 +131,7 @@ Result<std::shared_ptr<const VerifiedProgram>> verify(program::Program program, 
   verified->facts_ = std::move(proved.facts);
   verified->arguments_ = std::move(proved.arguments);
   verified->uses_ = std::move(proved.uses);
+  verified->buffers_ = proved.buffers;
   verified->needs_zeroed_stack_ = options.allow_uninitialised_stack;
   return verified;
 }

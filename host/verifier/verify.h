@@ -43,12 +43,21 @@ struct Report {
   std::uint32_t stack_depth = 0;   // bytes over all frames of the deepest call chain
 };
 
+// What an iterator reaches of the keys and values that it is shown, bytes from the first: whoever shows it smaller ones
+// must refuse (Linux max_rdonly_access, max_rdwr_access).
+struct BufferUse {
+  std::uint32_t key = 0;
+  std::uint32_t value = 0;
+  bool writes = false;  // values
+};
+
 class VerifiedProgram {
  public:
   [[nodiscard]] const program::Program& program() const { return program_; }
   [[nodiscard]] std::span<const Facts> facts() const { return facts_; }     // one per instruction
   [[nodiscard]] std::span<const MapUse> map_uses() const { return uses_; }  // one per Program::maps() entry
   [[nodiscard]] std::span<const ArgumentFacts> call_arguments() const { return arguments_; }
+  [[nodiscard]] const BufferUse& buffer_use() const { return buffers_; }
   // True if it was verified with allow_uninitialised_stack and needs frames that begin as zeros.
   [[nodiscard]] bool needs_zeroed_stack() const { return needs_zeroed_stack_; }
 
@@ -61,6 +70,7 @@ class VerifiedProgram {
   std::vector<Facts> facts_;
   std::vector<MapUse> uses_;
   std::vector<ArgumentFacts> arguments_;
+  BufferUse buffers_;
   bool needs_zeroed_stack_ = false;
 };
 

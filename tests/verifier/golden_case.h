@@ -13,6 +13,7 @@
 //                                    nobody can change), and the fields spin_lock, timer, opaque =OFFSET
 //   function LABEL global|static int|void|other PARAMETER...
 //                                    BTF signature: ctx, int, mem=BYTES, nullable=BYTES, other
+//   iterator NAME                    the program is one; struct bpf_map is that of Linux 6.18
 //   prelude NAME                     program text that " use NAME" inserts
 //   case NAME
 //   accept
@@ -66,6 +67,7 @@ struct TextLine {
 struct Setting {
   isa::ProgType type = isa::ProgType::xdp;
   std::uint32_t attach_type = 0;
+  const isa::IteratorRow* iterator = nullptr;
   bool gpl = true;
   Options options;
   std::vector<program::MapSpec> maps;

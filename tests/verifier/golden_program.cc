@@ -62,6 +62,13 @@ Result<> add_functions(const std::vector<FunctionLine>& lines, Assembled& out) {
   return {};
 }
 
+// Of struct bpf_map in Linux 6.18, some.
+constexpr isa::KernelMember kMapMembers[] = {
+    {.of = isa::KernelStruct::bpf_map, .name = "max_entries", .offset = 76, .size = 4},
+    {.of = isa::KernelStruct::bpf_map, .name = "map_extra", .offset = 80, .size = 8},
+    {.of = isa::KernelStruct::bpf_map, .name = "id", .offset = 92, .size = 4},
+};
+
 }  // namespace
 
 Result<Assembled> assemble(const Case& given) {
@@ -73,6 +80,8 @@ Result<Assembled> assemble(const Case& given) {
   out->source.name = "entry";
   out->source.type = given.setting.type;
   out->source.attach_type = given.setting.attach_type;
+  out->source.iterator = given.setting.iterator;
+  if (given.setting.iterator != nullptr) out->source.members = {std::begin(kMapMembers), std::end(kMapMembers)};
   out->source.gpl_compatible = given.setting.gpl;
   out->source.maps = given.setting.maps;
   if (auto done = add_functions(given.setting.functions, *out); !done) return std::unexpected(std::move(done.error()));

@@ -185,6 +185,14 @@ Result<> read_function(Words& words, Setting& setting) {
   return {};
 }
 
+Result<> read_iterator(const std::string& name, Setting& setting) {
+  setting.iterator = isa::find_iterator("bpf_iter_" + name);
+  if (setting.iterator == nullptr) return refuse(fmt::format("'{}' is no iterator", name));
+  setting.type = isa::ProgType::tracing;
+  setting.attach_type = static_cast<std::uint32_t>(isa::AttachType::trace_iter);
+  return {};
+}
+
 Result<bool> known(Result<> done) {
   if (!done) return std::unexpected(std::move(done.error()));
   return true;
@@ -217,6 +225,7 @@ Result<bool> read_setting(const std::string& word, Words& words, Setting& settin
   if (word == "type") return known(read_type(words, setting));
   if (word == "map") return known(read_map(words, setting));
   if (word == "function") return known(read_function(words, setting));
+  if (word == "iterator") return known(read_iterator(words.next(), setting));
   if (word == "option") return known(read_option(words.next(), setting.options));
   if (word != "licence") return false;
   setting.gpl = words.next() != "none";

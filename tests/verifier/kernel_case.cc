@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel_case.h"
 
+#include <bpf/btf.h>
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -116,6 +118,28 @@ KernelAnswer explain(bpf_attr& attr, int error) {
           .log = std::move(log)};
 }
 
+// The function that stands for an iterator in the kernel's BTF; 0 if it has none.
+std::uint32_t function_of(const isa::IteratorRow& iterator) {
+  static const std::unique_ptr<btf, decltype(&btf__free)> kTypes(btf__load_vmlinux_btf(), btf__free);
+  const std::string name = fmt::format("bpf_iter_{}", iterator.name);
+  const int id = kTypes == nullptr ? -1 : btf__find_by_name_kind(kTypes.get(), name.c_str(), BTF_KIND_FUNC);
+  return id < 0 ? 0 : static_cast<std::uint32_t>(id);
+}
+
+// Why the running kernel takes no iterator, or empty. Some allow no tracing programs, whoever asks.
+std::string no_iterators() {
+  static const std::string kReason = [] {
+    Case minimal;
+    minimal.text = "r0 = 0\nexit\n";
+    minimal.setting.type = ProgType::tracing;
+    minimal.setting.attach_type = BPF_TRACE_ITER;
+    minimal.setting.iterator = &isa::iterators().front();
+    const KernelAnswer answer = ask_kernel(minimal, *assemble(minimal));
+    return answer.verdict.accepts ? "" : fmt::format("no iterators here: {}", std::strerror(answer.verdict.error));
+  }();
+  return kReason;
+}
+
 }  // namespace
 
 std::string no_kernel() {
@@ -130,6 +154,7 @@ std::string no_kernel() {
 std::string not_for_kernels(const Case& given) {
   const ProgType type = given.setting.type;
   if (type == ProgType::raw_memory) return "raw_memory is a type of ours";
+  if (given.setting.iterator != nullptr) return no_iterators();
   if (type == ProgType::tracing || type == ProgType::lsm || type == ProgType::struct_ops || type == ProgType::ext) {
     return "the kernel verifies this type against a function of its own only";
   }
@@ -143,6 +168,7 @@ KernelAnswer ask_kernel(const Case& given, const Assembled& assembled, bool expl
   bpf_attr attr{};
   attr.prog_type = static_cast<std::uint32_t>(given.setting.type);
   attr.expected_attach_type = given.setting.attach_type;
+  if (given.setting.iterator != nullptr) attr.attach_btf_id = function_of(*given.setting.iterator);
   attr.insns = reinterpret_cast<std::uintptr_t>(linked.slots.data());
   attr.insn_cnt = static_cast<std::uint32_t>(linked.slots.size());
   attr.license = reinterpret_cast<std::uintptr_t>(given.setting.gpl ? "GPL" : "none");
