@@ -3,7 +3,7 @@
 // Frame geometry and the three helpers that change it, step by step as bpf_xdp_adjust_* of net/core/filter.c do it.
 //
 // Tested by: tests/unit/exec_frame_test.cc, and against the kernel by tests/unit/helpers_kernel_test.cc and
-// test_run_kernel_test.cc.
+// syscall_test_run_kernel_test.cc.
 #include "exec/frame.h"
 
 #include <algorithm>
