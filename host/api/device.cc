@@ -37,12 +37,15 @@ void set_field(exec::Frame& frame, std::size_t offset, std::uint32_t value) {
   std::memcpy(frame.context.data() + offset, &value, sizeof value);
 }
 
-Result<std::vector<exec::Frame>> frames_of(std::span<const Packet> packets, std::uint64_t first_id) {
+// Long packets come to a program in fragments if it was made for them (section "xdp.frags"), else in one piece, as
+// Linux's generic XDP has it.
+Result<std::vector<exec::Frame>> frames_of(std::span<const Packet> packets, std::uint64_t first_id, bool fragments) {
   std::vector<exec::Frame> frames;
   frames.reserve(packets.size());
   for (const Packet& packet : packets) {
     auto frame = exec::Frame::make(packet.bytes);
     if (!frame) return std::unexpected(std::move(frame.error()));
+    if (fragments) frame->set_linear(exec::kMaxLinearBytes);
     frame->id = first_id + frames.size();
     set_field(*frame, offsetof(xdp_md, ingress_ifindex), packet.ingress_ifindex);
     set_field(*frame, offsetof(xdp_md, rx_queue_index), packet.rx_queue);
@@ -70,7 +73,7 @@ struct Device::State {
   std::uint64_t packets = 0;  // run so far
 
   Result<> run(std::span<Packet> part, RunReport& report) {
-    auto frames = frames_of(part, packets);
+    auto frames = frames_of(part, packets, session.program().source().xdp_has_frags);
     if (!frames) return std::unexpected(std::move(frames.error()));
     auto ran = session.run(*frames);
     if (!ran) return std::unexpected(std::move(ran.error()));

@@ -178,6 +178,9 @@ Result<std::vector<exec::Frame>> EngineRun::make_batch(std::span<const sim::Capt
 Result<exec::Frame> EngineRun::make_xdp(const sim::CapturedPacket& packet) const {
   auto frame = exec::Frame::make(packet.bytes);
   if (!frame) return frame;
+  const std::uint32_t asked = options_.linear.value_or(exec::kMaxLinearBytes);
+  const bool fragments = options_.linear || session_->program().source().xdp_has_frags;
+  if (fragments) frame->set_linear(std::min(asked, exec::kMaxLinearBytes));
   exec::set(*frame, offsetof(xdp_md, ingress_ifindex), options_.ifindex);
   exec::set(*frame, offsetof(xdp_md, rx_queue_index), options_.queue);
   return frame;
@@ -190,6 +193,7 @@ Result<exec::Frame> EngineRun::make_skb(const sim::CapturedPacket& packet) const
   const exec::FibTable& table = syscall::process().runtime.environment.fib;
   auto frame = exec::make_skb(bytes, type_, exec::skb_device(table, options_.ifindex));
   if (!frame) return frame;
+  if (options_.linear) frame->set_linear(*options_.linear);
   exec::set(*frame, offsetof(__sk_buff, ingress_ifindex), options_.ifindex);
   exec::set(*frame, offsetof(__sk_buff, tstamp), std::uint64_t{packet.timestamp_ns});
   return frame;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct RunOptions {
   std::uint32_t ifindex = 1;  // ingress; the kernel's test run stands on loopback, which is 1
   std::uint32_t queue = 0;
   std::uint64_t seed = 1;
+  // Bytes of a packet in its linear part; nothing: of XDP programs with fragments what a buffer holds, of others all.
+  std::optional<std::uint32_t> linear;
 };
 
 // Sees every frame after it ran, in the first of the passes; may be null.

@@ -200,6 +200,7 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_flag("--assert-facts", arguments->run.assert_facts, "... and where a fact of the verifier does not hold");
   verb->add_option("--ifindex", arguments->run.ifindex, "ingress interface the program sees")->capture_default_str();
   verb->add_option("--queue", arguments->run.queue, "receive queue the program sees")->capture_default_str();
+  verb->add_option("--linear", arguments->run.linear, "bytes of a packet that are linear; the rest is in fragments");
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();
   verb->add_option("--show", arguments->show, "map entries and printk lines shown")->capture_default_str();
   verb->callback([&cli, arguments] { cli.action = [&cli, arguments] { return run(cli, *arguments); }; });

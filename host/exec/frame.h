@@ -2,9 +2,14 @@
 //
 // Frame: one packet (or event) on its way through a program, and what the program decided about it.
 //
-//      buffer                                                              buffer + capacity
-//      | headroom          | metadata | packet bytes        | tailroom | reserve |
-//      0              data_meta     data                 data_end           limit()
+//      buffer                                                                buffer + capacity
+//      | headroom   | metadata | linear part | fragments      | tailroom         | reserve |
+//      0        data_meta     data        data_end       packet_end           limit()
+//
+// A packet of several buffers (XDP's "multi-buffer", a non-linear __sk_buff) has a linear part, which the program
+// reaches by pointers, and fragments, which it reaches by helpers only. Here both stand in one piece, fragments right
+// behind the linear part, so that whoever deals with the whole packet need not know. A packet without fragments has
+// data_end == packet_end.
 //
 // Geometry follows Linux's XDP test frame, so that engines can be compared with BPF_PROG_TEST_RUN byte by byte:
 // 256 bytes of headroom, frames of 4096 bytes (larger packets get a larger frame), the last 320 bytes reserved
@@ -12,6 +17,8 @@
 //
 // Frames of programs that see a __sk_buff are made by exec/skb.h. They grow at both ends as socket buffers do, into a
 // larger buffer where they must.
+//
+// Fragments of XDP frames are kFrameBytes long, the last one shorter: no helper makes others of them.
 //
 // The program's context (struct xdp_md, __sk_buff, ...) travels in `context` in uapi layout; pointer fields such as
 // data and data_end are not stored there: engines derive them from the frame.
@@ -35,6 +42,8 @@ inline constexpr std::uint32_t kHeadroom = 256;         // XDP_PACKET_HEADROOM
 inline constexpr std::uint32_t kFrameBytes = 4096;      // frame_sz of the kernel's test run
 inline constexpr std::uint32_t kTailReserve = 320;      // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
 inline constexpr std::uint32_t kFrameHeader = 40;       // sizeof(struct xdp_frame)
+inline constexpr std::uint32_t kMaxLinearBytes = kFrameBytes - kHeadroom - kTailReserve;
+inline constexpr std::uint32_t kMaxFragments = 17;      // MAX_SKB_FRAGS
 inline constexpr std::uint32_t kMaxContextBytes = 256;  // no uapi context is larger
 inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
 inline constexpr std::uint32_t kMaxBufferBytes = 4 * 1024 * 1024;  // KMALLOC_MAX_SIZE: no buffer grows beyond
@@ -71,29 +80,38 @@ class Frame {
   // A frame without head- and tailroom (raw memory programs).
   [[nodiscard]] static Frame raw(std::span<const std::byte> memory);
 
-  [[nodiscard]] std::span<std::byte> packet() { return {buffer_.data() + data_, data_end_ - data_}; }
-  [[nodiscard]] std::span<const std::byte> packet() const { return {buffer_.data() + data_, data_end_ - data_}; }
+  // All of it, fragments too.
+  [[nodiscard]] std::span<std::byte> packet() { return {buffer_.data() + data_, packet_end_ - data_}; }
+  [[nodiscard]] std::span<const std::byte> packet() const { return {buffer_.data() + data_, packet_end_ - data_}; }
   [[nodiscard]] std::byte* buffer() { return buffer_.data(); }
   [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(buffer_.size()); }
   // Offsets into buffer(), bytes.
   [[nodiscard]] std::uint32_t data_meta() const { return data_meta_; }
   [[nodiscard]] std::uint32_t data() const { return data_; }
   [[nodiscard]] std::uint32_t data_end() const { return data_end_; }
+  [[nodiscard]] std::uint32_t packet_end() const { return packet_end_; }
+  // Of the linear part.
   [[nodiscard]] std::uint32_t limit() const { return capacity() - reserve_; }
 
-  // bpf_xdp_adjust_{head,tail,meta} (net/core/filter.c): 0 or -EINVAL, -EACCES; new tail bytes are zero.
+  // Makes the linear part so many bytes long, or as long as the packet; the rest becomes fragments.
+  void set_linear(std::uint32_t bytes);
+
+  // bpf_xdp_adjust_{head,tail,meta} (net/core/filter.c): 0 or -EINVAL, -EACCES; new tail bytes are zero. With
+  // fragments, the tail grows within the last one, and shrinks over all of them.
   [[nodiscard]] int adjust_head(std::int32_t delta);
   [[nodiscard]] int adjust_tail(std::int32_t delta);
   [[nodiscard]] int adjust_meta(std::int32_t delta);
 
-  // For exec/skb.h: makes sure of so many bytes before data() and behind data_end(), zeros where they are new. Says by
+  // For exec/skb.h: makes sure of so many bytes before data() and behind packet_end(), zeros where they are new. Says by
   // how much offsets into buffer() grew; nothing over kMaxBufferBytes.
   [[nodiscard]] std::optional<std::uint32_t> make_room(std::size_t head, std::size_t tail);
-  // Moves the packet's edges by so many bytes, which are in the buffer. Metadata is gone then.
+  // Moves data() and packet_end() by so many bytes, which are in the buffer. Metadata is gone then. The linear part ends
+  // where it did, or with the packet if there are no fragments.
   void move_edges(std::int64_t head, std::int64_t tail);
 
-  // Replaces the contents with another engine's output. Errors: limit if it does not fit the frame.
-  [[nodiscard]] Result<> assign(std::span<const std::byte> packet);
+  // Replaces the contents with another engine's output, of which so many bytes are linear; by default all. Errors: limit
+  // if it does not fit the frame.
+  [[nodiscard]] Result<> assign(std::span<const std::byte> packet, std::size_t linear = SIZE_MAX);
 
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
   std::uint64_t id = 0;                               // position in the input, from 0
@@ -114,8 +132,11 @@ class Frame {
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:
+  [[nodiscard]] int adjust_fragments(std::int32_t delta);
+  [[nodiscard]] std::uint32_t last_fragment_room() const;
+
   std::vector<std::byte> buffer_;
-  std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, reserve_ = 0, head_limit_ = 0;
+  std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, packet_end_ = 0, reserve_ = 0, head_limit_ = 0;
 };
 
 using PacketBatch = std::span<Frame>;

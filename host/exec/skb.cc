@@ -184,6 +184,11 @@ void skb_set_length(Frame& frame, std::uint32_t bytes) {
   set_length_field(frame);
 }
 
+void skb_make_linear(Frame& frame, std::uint64_t bytes) {
+  const std::uint64_t linear = frame.data_end() - frame.data();
+  if (bytes > linear) frame.set_linear(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, UINT32_MAX)));
+}
+
 std::int64_t skb_network_offset(const Frame& frame) {
   return std::int64_t{frame.skb->network_header} - std::int64_t{frame.data()};
 }

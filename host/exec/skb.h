@@ -7,7 +7,9 @@
 // changes the packet's size does it by the functions here, which keep it. The rest of struct sk_buff that helpers act
 // upon is struct Skb; a frame with one has a __sk_buff.
 //
-// A packet is always in one piece: nothing is ever non-linear here.
+// Packets are linear as they are made, as those of Linux 6.18's test runs are. Frame::set_linear makes one non-linear:
+// then the program must ask for what it wants to reach by pointers (bpf_skb_pull_data), and helpers that change bytes
+// make them linear, with all before them.
 //
 // Tested by: tests/unit/exec_skb_test.cc, and against the kernel by helpers_skb_kernel_test.cc.
 #pragma once
@@ -115,6 +117,8 @@ void settle_skb_store(Frame& frame, std::size_t offset);
 void skb_push(Frame& frame, std::uint32_t bytes);  // room has been made
 void skb_pull(Frame& frame, std::uint32_t bytes);  // the packet has them
 void skb_set_length(Frame& frame, std::uint32_t bytes);
+// pskb_may_pull(): the linear part has at least so many bytes, or all that there are.
+void skb_make_linear(Frame& frame, std::uint64_t bytes);
 // From data() on; may be negative.
 [[nodiscard]] std::int64_t skb_network_offset(const Frame& frame);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // bpf_check_mtu against the environment's interfaces (net/core/filter.c bpf_xdp_check_mtu, bpf_skb_check_mtu). Sizes
-// count the link header; no packet here has segments, so that BPF_MTU_CHK_SEGS finds nothing to object to.
+// count the link header; no packet here has segments, so that BPF_MTU_CHK_SEGS finds nothing to object to. Of an XDP
+// frame of several buffers Linux counts the linear part only.
 #include <linux/bpf.h>
 
 #include <cerrno>
@@ -29,6 +30,10 @@ int check_flags(bool is_xdp, u64 flags, std::int32_t difference, std::uint32_t a
   return flags != 0 && (difference != 0 || asked != 0) ? -EINVAL : 0;
 }
 
+std::uint32_t length_of(const exec::Frame& frame, bool is_xdp) {
+  return (is_xdp ? frame.data_end() : frame.packet_end()) - frame.data();
+}
+
 }  // namespace
 
 u64 check_mtu(RunContext& run, u64, u64 ifindex, u64 mtu_length, u64 difference, u64 flags) {
@@ -40,7 +45,7 @@ u64 check_mtu(RunContext& run, u64, u64 ifindex, u64 mtu_length, u64 difference,
   const exec::FibInterface* device = interface(run, is_xdp, static_cast<std::uint32_t>(ifindex));
   if (device == nullptr) return result(-ENODEV);
   // Linux adds them up as int.
-  const std::int64_t size = asked != 0 ? asked + kLinkHeader : static_cast<std::int64_t>(run.frame->packet().size());
+  const std::int64_t size = asked != 0 ? asked + kLinkHeader : std::int64_t{length_of(*run.frame, is_xdp)};
   const auto needed = static_cast<std::int32_t>(size + by);
   std::memcpy(pointer<void>(mtu_length), &device->mtu, sizeof device->mtu);
   return needed <= static_cast<std::int64_t>(device->mtu) + kLinkHeader ? BPF_MTU_CHK_RET_SUCCESS

@@ -29,8 +29,16 @@ inline constexpr int kNotSupported = exec::kNotSupported;
 // data(), and may be negative down to the link header.
 [[nodiscard]] inline std::byte* packet_at(Frame& frame, std::int64_t offset, std::uint64_t size) {
   const std::int64_t at = frame.data() + offset;
-  const bool inside = at >= 0 && static_cast<std::uint64_t>(at) + size <= frame.data_end();
+  const bool inside = at >= 0 && static_cast<std::uint64_t>(at) + size <= frame.packet_end();
   return inside ? frame.buffer() + at : nullptr;
+}
+
+// bpf_try_make_writable(): the same for bytes that are going to change.
+[[nodiscard]] inline std::byte* writable_at(Frame& frame, std::int64_t offset, std::uint64_t size) {
+  std::byte* found = packet_at(frame, offset, size);
+  const std::int64_t end = offset + static_cast<std::int64_t>(size);
+  if (found != nullptr && end > 0) exec::skb_make_linear(frame, static_cast<std::uint64_t>(end));
+  return found;
 }
 
 template <class T>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A socket buffer's bytes by offset: load, store, pull (net/core/filter.c). Packets are always in one piece here, so
-// that pulling changes nothing.
+// A socket buffer's bytes by offset: load, store, pull (net/core/filter.c).
 #include <linux/bpf.h>
 
 #include <climits>
@@ -55,7 +54,7 @@ u64 skb_store_bytes(RunContext&, u64 ctx, u64 where, u64 from, u64 size, u64 fla
   Frame& frame = frame_of(ctx);
   const std::uint32_t offset = low(where);
   if ((flags & ~u64{BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH}) != 0) return result(-EINVAL);
-  std::byte* to = offset <= INT_MAX ? packet_at(frame, offset, low(size)) : nullptr;
+  std::byte* to = offset <= INT_MAX ? writable_at(frame, offset, low(size)) : nullptr;
   if (to == nullptr) return result(-EFAULT);
   const std::span<std::byte> changed(to, low(size));
   const bool recompute = (flags & BPF_F_RECOMPUTE_CSUM) != 0;
@@ -66,8 +65,12 @@ u64 skb_store_bytes(RunContext&, u64 ctx, u64 where, u64 from, u64 size, u64 fla
   return 0;
 }
 
+// A size of 0 asks for the linear part as it is.
 u64 skb_pull_data(RunContext&, u64 ctx, u64 size, u64, u64, u64) {
-  return result(low(size) > frame_of(ctx).packet().size() ? -ENOMEM : 0);
+  Frame& frame = frame_of(ctx);
+  if (low(size) > frame.packet().size()) return result(-ENOMEM);
+  exec::skb_make_linear(frame, low(size));
+  return 0;
 }
 
 }  // namespace forager::helpers

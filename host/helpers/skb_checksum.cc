@@ -59,7 +59,7 @@ void follow_pseudo_header(Frame& frame, const Change& change, u64 flags) {
 }
 
 std::byte* checksum_at(Frame& frame, std::uint32_t offset) {
-  return offset > kMaxOffset || offset % 2 != 0 ? nullptr : packet_at(frame, offset, sizeof(std::uint16_t));
+  return offset > kMaxOffset || offset % 2 != 0 ? nullptr : writable_at(frame, offset, sizeof(std::uint16_t));
 }
 
 void raise_level(Skb& skb) {

@@ -89,7 +89,7 @@ u64 skb_ecn_set_ce(RunContext&, u64 ctx, u64, u64, u64, u64) {
   const std::uint16_t protocol = network_protocol(frame);
   if (!is_ip(protocol)) return 0;
   const std::uint32_t header_bytes = protocol == ETH_P_IP ? kIpv4Header : kIpv6Header;
-  std::byte* header = packet_at(frame, exec::skb_network_offset(frame), header_bytes);
+  std::byte* header = writable_at(frame, exec::skb_network_offset(frame), header_bytes);
   if (frame.packet().size() < header_bytes || header == nullptr) return 0;
   return protocol == ETH_P_IP ? mark_ipv4(header) : mark_ipv6(frame, header);
 }

@@ -48,7 +48,7 @@ int insert(Frame& frame, std::uint32_t offset, std::uint32_t bytes) {
 }
 
 int remove(Frame& frame, std::uint32_t offset, std::uint32_t bytes) {
-  std::byte* gone = packet_at(frame, offset, bytes);
+  std::byte* gone = writable_at(frame, offset, bytes);
   if (gone == nullptr) return -ENOMEM;
   bytes_leave(frame, {gone, bytes});
   std::byte* start = frame.buffer() + frame.data();
@@ -158,7 +158,7 @@ int adjust_stream(Frame& frame, std::int32_t change, std::uint32_t mode, u64 fla
   if (flags != 0 || mode != 0) return -EINVAL;
   if (bytes > kMaxChange) return -EFAULT;
   if (change < 0) {
-    if (frame.packet().size() < bytes) return -ENOMEM;
+    if (writable_at(frame, 0, bytes) == nullptr) return -ENOMEM;
     exec::skb_pull(frame, bytes);
     return 0;
   }

@@ -21,9 +21,10 @@ std::uint32_t least_length(const Frame& frame) {
 
 int set_length(Frame& frame, std::uint32_t length) {
   const auto old = static_cast<std::uint32_t>(frame.packet().size());
+  exec::skb_make_linear(frame, old);
   const std::uint32_t more = length > old ? length - old : 0;
   if (!exec::skb_reserve(frame, 0, more)) return -ENOMEM;
-  std::memset(frame.buffer() + frame.data_end(), 0, more);
+  std::memset(frame.buffer() + frame.packet_end(), 0, more);
   // __skb_grow_rcsum() and __skb_trim_rcsum(): the sum that came with the packet is given up.
   if (length != old && has_complete_checksum(frame)) frame.skb->ip_summed = Skb::Checksum::none;
   exec::skb_set_length(frame, length);

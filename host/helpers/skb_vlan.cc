@@ -58,7 +58,7 @@ std::uint16_t protocol_beneath(Frame& frame) {
 
 // __skb_vlan_pop(): takes the tag behind the addresses out of the bytes.
 int tag_out_of_bytes(Frame& frame, std::uint16_t& control) {
-  if (frame.packet().size() < kTaggedHeader) return -ENOMEM;
+  if (writable_at(frame, 0, kTaggedHeader) == nullptr) return -ENOMEM;
   std::byte* header = frame.buffer() + frame.data();
   bytes_leave(frame, {header + kAddresses, kTag});
   control = std::byteswap(load<std::uint16_t>(header + ETH_HLEN));

@@ -124,7 +124,7 @@ bool Machine::load_packet(const Step& s, std::uint32_t size, std::uint64_t index
   r_[0] = 0;
   std::fill_n(r_.begin() + 1, 5, 0);
   const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
-  if (at < first || at + size > frame.data_end()) return exit(s);
+  if (at < first || at + size > frame.packet_end()) return exit(s);
   const std::byte* bytes = run_.frame->buffer() + at;
   for (std::uint32_t i = 0; i < size; ++i) r_[0] = r_[0] << 8 | std::to_integer<std::uint64_t>(bytes[i]);
   return true;
@@ -134,7 +134,7 @@ void Machine::start_packet() {
   const exec::Frame& frame = *run_.frame;
   if (checked_) {
     packet_written_.assign(frame.capacity(), 0);
-    std::fill(packet_written_.begin() + frame.data_meta(), packet_written_.begin() + frame.data_end(), 1);
+    std::fill(packet_written_.begin() + frame.data_meta(), packet_written_.begin() + frame.packet_end(), 1);
   }
   add_packet();
 }
@@ -174,7 +174,7 @@ bool Machine::move_packet(const Edges& old) {
 
 Machine::Edges Machine::edges() const {
   const exec::Frame& frame = *run_.frame;
-  return {.meta = frame.data_meta(), .data = frame.data(), .end = frame.data_end()};
+  return {.meta = frame.data_meta(), .data = frame.data(), .end = frame.packet_end()};
 }
 
 }  // namespace forager::interp

@@ -9,6 +9,7 @@
 // Tested by: tests/unit/runtime_objects_test.cc.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -54,6 +55,9 @@ struct Settings {
   // Programs are only to be judged: maps of types that are not built become maps without contents, so that programs
   // which use them load, and cannot run.
   bool verify_only = false;
+  // Takes the frames of live test runs (BPF_F_TEST_XDP_LIVE_FRAMES) that pass, go back or are redirected; null: nobody,
+  // they end there.
+  std::function<void(const exec::Frame&)> on_live_frame;
   // Asked of every program besides what its loader asks; limits are the smaller ones.
   verifier::Options verify;
 };
@@ -90,6 +94,7 @@ class Runtime {
   exec::Environment environment;
   Settings settings;
   RunStatistics statistics;
+  std::array<std::atomic<std::uint64_t>, 4> live_frames{};  // of live test runs, by exec::Fate
   Cgroups cgroups;
   std::atomic<std::uint64_t> iterator_sessions = 0;  // walks begun so far: each has the number that it was
 

@@ -3,7 +3,7 @@
 // BPF_PROG_TEST_RUN (net/bpf/test_run.c), on the backend that the runtime is set to: what the kinds of programs share.
 // test_run.cc has the table of kinds, and one file each has what its kind takes and gives back.
 //
-// Tested by: tests/unit/syscall_prog_test.cc, tests/unit/helpers_skb_kernel_test.cc.
+// Tested by: tests/unit/syscall_prog_test.cc, syscall_test_run_test.cc, helpers_skb_kernel_test.cc.
 #pragma once
 
 #include <algorithm>
@@ -14,15 +14,19 @@
 
 #include "exec/frame.h"
 #include "runtime/objects.h"
+#include "runtime/session.h"
 #include "syscall/commands.h"
 
 namespace forager::syscall {
 
 using TestRunFn = long (*)(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
 
-// test_run_xdp.cc, test_run_skb.cc. 0 or a negative errno.
+// test_run_xdp.cc, test_run_skb.cc, test_run_sk_lookup.cc, test_run_context.cc. 0 or a negative errno.
 [[nodiscard]] long test_run_xdp(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
 [[nodiscard]] long test_run_skb(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
+[[nodiscard]] long test_run_sk_lookup(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
+[[nodiscard]] long test_run_raw_tracepoint(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
+[[nodiscard]] long test_run_syscall(const Call& call, std::shared_ptr<runtime::ProgramObject> program);
 
 inline constexpr std::uint32_t kTestIfindex = 1;  // loopback: where test packets arrive, if nothing else is said
 
@@ -32,13 +36,27 @@ struct TestResult {
   std::uint32_t duration_ns = 0;
 };
 
+// The program on the backend that the runtime is set to, on a lane of per-CPU maps.
+[[nodiscard]] Errno<runtime::Session> open_session(const Call& call, std::shared_ptr<runtime::ProgramObject> program,
+                                                   unsigned cpu = 0);
+// What a diagnostic of a backend or a stopped program is as an errno, negative.
+[[nodiscard]] long error_of(const Diagnostic& diagnostic);
+// Nanoseconds of one of so many runs, as far as the field holds them.
+[[nodiscard]] std::uint32_t average(std::uint64_t nanoseconds, std::uint32_t times);
+
+struct Repetition {
+  unsigned cpu = 0;                           // lane of per-CPU maps
+  void (*prepare)(exec::Frame&) = nullptr;  // before each run
+};
 // Runs the program on the frame, `test.repeat` times: the same frame again and again, as the kernel does it, so that
 // changes to the packet add up. A program that is stopped gives its errno.
 [[nodiscard]] Errno<TestResult> run_repeatedly(const Call& call, std::shared_ptr<runtime::ProgramObject> program,
-                                               exec::Frame& frame);
+                                               exec::Frame& frame, const Repetition& how = {});
 
-// bpf_test_finish(): a short buffer gets what fits, and -ENOSPC; without a size hint all is copied.
-[[nodiscard]] long write_test_result(const Call& call, std::span<const std::byte> data, const TestResult& result);
+// bpf_test_finish(): a short buffer gets what fits, and -ENOSPC; without a size hint all is copied. Of the data the last
+// `fragments` bytes are in fragments; a buffer shorter than these gets nothing, and the other results are not told.
+[[nodiscard]] long write_test_result(const Call& call, std::span<const std::byte> data, const TestResult& result,
+                                     std::uint32_t fragments = 0);
 
 // bpf_ctx_init(): a caller that wants a context out has one in, if only of zeros; nothing if neither is asked for.
 template <class T>

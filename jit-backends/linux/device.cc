@@ -13,23 +13,24 @@
 namespace forager::jit::linux_kernel {
 namespace {
 
-constexpr std::size_t kOutputBytes = std::size_t{64} * 1024;  // helpers make packets of the stack larger
+constexpr std::size_t kOutputBytes = std::size_t{128} * 1024;  // helpers make packets larger
 constexpr std::size_t kPaddedBytes = 64;                      // the dummy packet of a raw-memory run
 constexpr int kInterruptedAttempts = 8;
 
-std::unexpected<Diagnostic> out_of_range(std::size_t asked) {
+std::unexpected<Diagnostic> out_of_range(std::size_t asked, std::size_t most = kMaxPacketBytes) {
   const bool small = asked < kMinPacketBytes;
-  auto failure = fail(ErrorKind::limit, EINVAL,
-                      fmt::format("the kernel's test run takes no packet of {} than {} bytes", small ? "less" : "more",
-                                  small ? kMinPacketBytes : kMaxPacketBytes));
-  failure.error().limit = small ? kMinPacketBytes : kMaxPacketBytes;
+  const std::size_t limit = small ? kMinPacketBytes : most;
+  auto failure =
+      fail(ErrorKind::limit, EINVAL,
+           fmt::format("the kernel's test run takes no packet of {} than {} bytes", small ? "less" : "more", limit));
+  failure.error().limit = limit;
   failure.error().asked = asked;
   return failure;
 }
 
 // Metadata that the program left goes in front of the packet again.
-Result<> take_output(exec::Frame& frame, std::span<const std::byte> out, std::size_t meta) {
-  if (auto done = frame.assign(out.subspan(meta)); !done) return done;
+Result<> take_output(exec::Frame& frame, std::span<const std::byte> out, std::size_t meta, std::size_t fragments) {
+  if (auto done = frame.assign(out.subspan(meta), out.size() - meta - fragments); !done) return done;
   if (meta == 0 || frame.adjust_meta(-static_cast<std::int32_t>(meta)) != 0) return {};
   std::memcpy(frame.buffer() + frame.data_meta(), out.data(), meta);
   return {};
@@ -186,7 +187,10 @@ Result<std::uint64_t> KernelDevice::run_frame(exec::Frame& frame) {
 Result<TestRun> KernelDevice::describe(const exec::Frame& frame) {
   const std::size_t bytes = frame.packet().size();
   const std::size_t meta = frame.data() - frame.data_meta();
-  if (bytes < kMinPacketBytes || bytes + meta > kMaxPacketBytes) return out_of_range(bytes + meta);
+  const std::size_t fragments = frame.packet_end() - frame.data_end();
+  const std::size_t linear = bytes + meta - fragments;
+  if (bytes < kMinPacketBytes || linear > kMaxPacketBytes) return out_of_range(linear);
+  if (fragments > kMaxFragmentBytes) return out_of_range(bytes + meta, linear + kMaxFragmentBytes);
   xdp_md context;
   std::memcpy(&context, frame.context.data(), sizeof(context));
   if (auto port = network_.ensure_port(context.ingress_ifindex); !port) {
@@ -195,6 +199,7 @@ Result<TestRun> KernelDevice::describe(const exec::Frame& frame) {
   return TestRun{.in = {frame.packet().data() - meta, bytes + meta},
                  .out = output_,
                  .in_meta = static_cast<std::uint32_t>(meta),
+                 .in_fragments = static_cast<std::uint32_t>(fragments),
                  .ingress_ifindex = context.ingress_ifindex,
                  .rx_queue = context.rx_queue_index,
                  .egress_ifindex = context.egress_ifindex};
@@ -214,7 +219,7 @@ Result<std::uint64_t> KernelDevice::run_xdp(exec::Frame& frame) {
   if (!run) return std::unexpected(std::move(run.error()));
   if (auto done = test_run(*program_, *run); !done) return std::unexpected(std::move(done.error()));
   frame.return_value = run->return_value;
-  auto taken = take_output(frame, std::span(output_).first(run->out_bytes), run->out_meta);
+  auto taken = take_output(frame, std::span(output_).first(run->out_bytes), run->out_meta, run->out_fragments);
   if (!taken) return std::unexpected(std::move(taken.error()));
   return run->nanoseconds;
 }

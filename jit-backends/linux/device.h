@@ -17,7 +17,8 @@
 namespace forager::jit::linux_kernel {
 
 inline constexpr std::uint32_t kMinPacketBytes = 14;  // the test run takes no frame without an Ethernet header
-inline constexpr std::uint32_t kMaxPacketBytes = exec::kFrameBytes - exec::kHeadroom - exec::kTailReserve;
+inline constexpr std::uint32_t kMaxPacketBytes = exec::kMaxLinearBytes;
+inline constexpr std::uint32_t kMaxFragmentBytes = exec::kMaxFragments * exec::kFrameBytes;
 
 class KernelDevice final : public exec::Device {
  public:

@@ -142,7 +142,7 @@ long load_program(const LoadRequest& request, std::string& log, SystemCall call)
 int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
   xdp_md in{};
   in.data = run.in_meta;
-  in.data_end = static_cast<__u32>(run.in.size());
+  in.data_end = static_cast<__u32>(run.in.size()) - run.in_fragments;
   in.ingress_ifindex = run.ingress_ifindex;
   in.rx_queue_index = run.rx_queue;
   in.egress_ifindex = run.egress_ifindex;
@@ -162,6 +162,7 @@ int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
   if (result != 0) return static_cast<int>(result);
   run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
   run.out_meta = std::min(out.data, run.out_bytes);
+  run.out_fragments = run.out_bytes - std::clamp(out.data_end, run.out_meta, run.out_bytes);
   run.return_value = attr.test.retval;
   run.nanoseconds = attr.test.duration;
   return 0;

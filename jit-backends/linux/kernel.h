@@ -54,7 +54,8 @@ struct LoadRequest {
 struct TestRun {
   std::span<const std::byte> in;  // metadata and packet
   std::span<std::byte> out;
-  std::uint32_t in_meta = 0;  // bytes of metadata before the packet
+  std::uint32_t in_meta = 0;       // bytes of metadata before the packet
+  std::uint32_t in_fragments = 0;  // bytes at its end that are not linear
   std::uint32_t ingress_ifindex = 0;
   std::uint32_t rx_queue = 0;
   std::uint32_t egress_ifindex = 0;
@@ -62,6 +63,7 @@ struct TestRun {
   // Results.
   std::uint32_t out_bytes = 0;  // metadata and packet
   std::uint32_t out_meta = 0;
+  std::uint32_t out_fragments = 0;
   std::uint32_t return_value = 0;
   std::uint32_t nanoseconds = 0;  // of one repetition
 };

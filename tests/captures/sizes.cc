@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Captures that are about length alone: large, tiny, imix. Sizes in a capture lack the frame check sequence of four
+// Captures that are about length alone: large, jumbo, tiny, imix. Sizes in a capture lack the frame check sequence of four
 // bytes.
 #include <algorithm>
 #include <random>
@@ -38,6 +38,17 @@ Frames large() {
   for (const std::size_t size : {1512, 1513, 1514, 3399, 3400}) {
     frames.push_back(frame4(size, 31));
     frames.push_back(frame6(size, 31));
+  }
+  return frames;
+}
+
+// Around the ends of the linear part (3,520 bytes) and of the fragments behind it (4,096 each); IP's own length ends
+// at 65,535.
+Frames jumbo() {
+  Frames frames;
+  for (const std::size_t size : {3500, 3519, 3520, 3521, 7612, 7613, 7616, 7617, 9014, 16000, 65500, 65535}) {
+    frames.push_back(frame4(size, 33));
+    frames.push_back(frame6(size, 33));
   }
   return frames;
 }

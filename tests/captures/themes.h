@@ -21,6 +21,7 @@ inline void append(Frames& frames, const Frames& more) { frames.insert(frames.en
 [[nodiscard]] Frames nat();       // translated endpoints, and others
 [[nodiscard]] Frames vlan();      // a trunk of several VLANs
 [[nodiscard]] Frames large();     // up to 1,514 bytes, and some of 3,400
+[[nodiscard]] Frames jumbo();     // of one buffer and of several, up to 17 fragments
 [[nodiscard]] Frames tiny();      // 0 to 20 bytes
 [[nodiscard]] Frames imix();      // the Internet mix: 28 of 64 bytes, 16 of 570, 4 of 1,518, frame check included
 

@@ -28,6 +28,8 @@ expect 0 "3 times" run "$firewall" --pcap "$capture" --backend interp --repeat 3
 expect 0 "XDP_REDIRECT" run "$programs/xdp_redirect_map.bpf.o" --pcap "$captures/mixed.pcap" --backend interp \
   --setup "$setups/xdp_redirect_map.setup.json"
 expect 0 "printk" run "$programs/xdp_core_globals.bpf.o" --pcap "$captures/mixed.pcap" --backend interp
+expect 0 "XDP_TX" run "$programs/xdp_trailer.bpf.o" --pcap "$captures/jumbo.pcap" --backend interp --checked
+expect 0 "XDP_TX" run "$programs/xdp_trailer.bpf.o" --pcap "$captures/jumbo.pcap" --backend interp --linear 14
 expect 0 "records" run "$programs/xdp_ringbuf_sampler.bpf.o" --pcap "$capture" --backend interp
 
 # run, wrong input

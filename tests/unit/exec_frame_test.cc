@@ -92,6 +92,55 @@ TEST(Frame, MetadataGoesWithTheHead) {
   EXPECT_EQ(frame.adjust_head(-202), 0);
 }
 
+TEST(Frame, FragmentsFollowTheLinearPart) {
+  Frame frame = make(counting(9000));
+  frame.set_linear(kMaxLinearBytes);
+  EXPECT_EQ(frame.data_end(), 256U + 3520U);
+  EXPECT_EQ(frame.packet_end(), 256U + 9000U);
+  EXPECT_EQ(frame.limit(), 4096U - 320U) << "the linear part is in one buffer";
+  EXPECT_EQ(testing::bytes_of(frame.packet()), counting(9000));
+  frame.set_linear(UINT32_MAX);
+  EXPECT_EQ(frame.data_end(), frame.packet_end());
+}
+
+TEST(Frame, FragmentsGrowToTheEndOfTheLastAndShrinkIntoTheLinearPart) {
+  Frame frame = make(counting(9000));
+  frame.set_linear(kMaxLinearBytes);
+  const std::int32_t room = 2 * 4096 - (9000 - 3520);
+  EXPECT_EQ(frame.adjust_tail(room + 1), -EINVAL);
+  EXPECT_EQ(frame.adjust_tail(room), 0);
+  EXPECT_EQ(frame.adjust_tail(1), -EINVAL);
+  Bytes grown = counting(9000);
+  grown.resize(3520 + 2 * 4096);
+  EXPECT_EQ(testing::bytes_of(frame.packet()), grown);
+  EXPECT_EQ(frame.adjust_tail(-4096), 0);
+  EXPECT_EQ(frame.adjust_tail(1), -EINVAL) << "the fragment that is now the last is full";
+  EXPECT_EQ(frame.adjust_tail(INT32_MIN), -EINVAL);
+  EXPECT_EQ(frame.adjust_tail(-4096 - 3420), 0);
+  EXPECT_EQ(frame.data_end(), 256U + 100U);
+  EXPECT_EQ(frame.adjust_tail(3421), -EINVAL) << "no fragments are left, and the buffer is that of the linear part";
+  EXPECT_EQ(frame.adjust_tail(3420), 0);
+}
+
+TEST(Frame, HeadStaysInTheLinearPart) {
+  Frame frame = make(counting(9000));
+  frame.set_linear(100);
+  EXPECT_EQ(frame.adjust_head(87), -EINVAL);
+  EXPECT_EQ(frame.adjust_head(86), 0);
+  EXPECT_EQ(frame.packet().size(), 9000U - 86U);
+  EXPECT_EQ(frame.data_end() - frame.data(), 14U);
+}
+
+TEST(Frame, AssignTakesFragmentsToo) {
+  Frame frame = make(counting(9000));
+  frame.set_linear(kMaxLinearBytes);
+  ASSERT_TRUE(frame.assign(as_bytes(counting(8000)), 3000));
+  EXPECT_EQ(testing::bytes_of(frame.packet()), counting(8000));
+  EXPECT_EQ(frame.data_end(), 256U + 3000U);
+  EXPECT_FALSE(frame.assign(as_bytes(counting(8000)), 3737)) << "more than the linear part can be";
+  EXPECT_FALSE(frame.assign(as_bytes(Bytes(20000)), 3000)) << "more than the fragments can hold";
+}
+
 TEST(Frame, AssignTakesWhatAnotherEngineMadeOfIt) {
   Frame frame = make(counting(60));
   ASSERT_TRUE(frame.assign(as_bytes(counting(200))));

@@ -158,6 +158,38 @@ TEST(LinuxDevice, TrapsFramesTheTestRunDoesNotTake) {
   EXPECT_EQ(backend().capabilities().max_packet_bytes, 3520U);
 }
 
+TEST(LinuxDevice, RunsFramesWithFragments) {
+  FORAGER_NEEDS_KERNEL();
+  Rig rig;
+  rig.open(
+      "r6 = r1\nr2 = 100\ncall bpf_xdp_adjust_tail\nr1 = r6\nr2 = -16\ncall bpf_xdp_adjust_meta\n"
+      "r1 = r6\nr2 = 4\ncall bpf_xdp_adjust_head\nr1 = r6\ncall bpf_xdp_get_buff_len\nexit\n");
+  Bytes packet(9000);
+  for (std::size_t i = 0; i < packet.size(); ++i) packet[i] = static_cast<std::byte>(i % 251);
+  auto frame = exec::Frame::make(packet).value();
+  frame.set_linear(exec::kMaxLinearBytes);
+  const auto report = rig.device->run({&frame, 1});
+  ASSERT_TRUE(report) << report.error().text();
+  ASSERT_EQ(frame.trap, nullptr) << frame.trap->text();
+  EXPECT_EQ(frame.return_value, 9096U);
+  EXPECT_EQ(frame.data_end() - frame.data(), 3516U);
+  EXPECT_EQ(frame.data() - frame.data_meta(), 16U);
+  packet.erase(packet.begin(), packet.begin() + 4);
+  packet.resize(9096);
+  EXPECT_TRUE(std::ranges::equal(frame.packet(), packet));
+}
+
+TEST(LinuxDevice, TrapsFramesOfTooManyFragments) {
+  FORAGER_NEEDS_KERNEL();
+  Rig rig;
+  rig.open(kPass);
+  auto frame = exec::Frame::make(Bytes(3520 + 17 * 4096 + 1)).value();
+  frame.set_linear(exec::kMaxLinearBytes);
+  ASSERT_TRUE(rig.device->run({&frame, 1}));
+  ASSERT_NE(frame.trap, nullptr);
+  EXPECT_EQ(frame.trap->limit, 3520U + 17 * 4096);
+}
+
 TEST(LinuxDevice, SaysWhyTheKernelRefused) {
   FORAGER_NEEDS_KERNEL();
   Rig rig{.unverified = true};

@@ -114,6 +114,15 @@ inline constexpr bpf_insn kReturn2[] = {{0xb7, 0, 0, 0, 2}, {0x95, 0, 0, 0, 0}};
   return kReason;
 }
 
+// Linux major.minor or later.
+[[nodiscard]] inline bool kernel_is(int major, int minor) {
+  utsname name{};
+  int has_major = 0, has_minor = 0;
+  if (uname(&name) != 0) return false;
+  std::sscanf(name.release, "%d.%d", &has_major, &has_minor);
+  return std::pair(has_major, has_minor) >= std::pair(major, minor);
+}
+
 enum class Whose { ours, kernel };
 
 class BpfTest : public ::testing::TestWithParam<Whose> {
@@ -149,11 +158,7 @@ class BpfTest : public ::testing::TestWithParam<Whose> {
   }
   // Whether what is asked answers as Linux major.minor does: ours does, a kernel from then on.
   [[nodiscard]] bool answers_as(int major, int minor) const {
-    utsname name{};
-    int has_major = 0, has_minor = 0;
-    if (ours() || uname(&name) != 0) return ours();
-    std::sscanf(name.release, "%d.%d", &has_major, &has_minor);
-    return std::pair(has_major, has_minor) >= std::pair(major, minor);
+    return ours() || kernel_is(major, minor);
   }
   System& system() { return *system_; }
   [[nodiscard]] bool ours() const { return GetParam() == Whose::ours; }
