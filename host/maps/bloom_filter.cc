@@ -15,10 +15,12 @@
 
 #include <bit>
 #include <cerrno>
+#include <cstring>
 
 #include "maps/attributes.h"
 #include "maps/jhash.h"
 #include "maps/memory.h"
+#include "maps/snapshot.h"
 #include "maps/types.h"
 #include "maps/value_map.h"
 #include "maps/words.h"
@@ -50,7 +52,7 @@ std::uint32_t seed_of(const exec::MapSpec& spec) {
   return seed;
 }
 
-class BloomFilterMap final : public ValueMap {
+class BloomFilterMap final : public ValueMap, public Snapshot {
  public:
   BloomFilterMap(exec::MapSpec spec, Region bits)
       : ValueMap(std::move(spec)),
@@ -81,10 +83,29 @@ class BloomFilterMap final : public ValueMap {
   // How many values went in, nobody knows.
   [[nodiscard]] exec::MapUsage usage() const override { return {0, bits_.size() + sizeof *this}; }
 
+  // The bits, and the seed that gives them their meaning.
+  [[nodiscard]] std::vector<std::byte> copy_out() const override {
+    std::vector<std::byte> bytes(words() * sizeof(Word) + sizeof seed_);
+    for (std::size_t i = 0; i < words(); ++i) {
+      const Word word = load_word(bits_.base() + i * sizeof word);
+      std::memcpy(bytes.data() + i * sizeof word, &word, sizeof word);
+    }
+    std::memcpy(bytes.data() + words() * sizeof(Word), &seed_, sizeof seed_);
+    return bytes;
+  }
+  bool copy_in(std::span<const std::byte> bytes) override {
+    const std::size_t size = words() * sizeof(Word);
+    if (bytes.size() != size + sizeof seed_) return false;
+    std::memcpy(bits_.base(), bytes.data(), size);
+    std::memcpy(&seed_, bytes.data() + size, sizeof seed_);
+    return (spec().flags & kZeroSeed) == 0 || seed_ == 0;
+  }
+
  private:
   [[nodiscard]] std::uint32_t bit_of(const void* value, std::uint32_t function) const {
     return jhash(value, spec().value_size, seed_ + function) & mask_;
   }
+  [[nodiscard]] std::size_t words() const { return (std::size_t{mask_} + 1) / kWordBits; }
   [[nodiscard]] StoredWord* word_of_bit(std::uint32_t bit) const {
     return reinterpret_cast<StoredWord*>(bits_.base()) + bit / kWordBits;
   }

@@ -49,6 +49,23 @@ exec::MapUsage ElementRing::usage() const {
   return {count_, values_.size() + sizeof *this};
 }
 
+std::vector<std::byte> ElementRing::copy_out() const {
+  const std::size_t size = spec().value_size;
+  const std::lock_guard guard(lock_);
+  std::vector<std::byte> bytes(count_ * size);
+  for (std::size_t i = 0; i < count_; ++i) std::memcpy(bytes.data() + i * size, at(i), size);
+  return bytes;
+}
+
+bool ElementRing::copy_in(std::span<const std::byte> bytes) {
+  const std::size_t size = spec().value_size;
+  if (bytes.size() % size != 0) return false;
+  for (; !bytes.empty(); bytes = bytes.subspan(size)) {
+    if (push(bytes.data(), BPF_ANY) != 0) return false;
+  }
+  return true;
+}
+
 MapResult make_element_ring(exec::MapSpec spec, ElementRing::Takes takes) {
   const std::uint64_t bytes = std::uint64_t{spec.max_entries} * spec.value_size;
   const auto checked = Checks(spec)

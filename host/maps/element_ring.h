@@ -16,12 +16,13 @@
 #include "exec/map.h"
 #include "maps/lock.h"
 #include "maps/memory.h"
+#include "maps/snapshot.h"
 #include "maps/types.h"
 #include "maps/value_map.h"
 
 namespace forager::maps {
 
-class ElementRing final : public ValueMap {
+class ElementRing final : public ValueMap, public Snapshot {
  public:
   enum class Takes : std::uint8_t { oldest, newest };
   ElementRing(exec::MapSpec spec, Region values, Takes takes);
@@ -34,6 +35,9 @@ class ElementRing final : public ValueMap {
   int next_key(const void*, void*) override { return -EINVAL; }
   int take(const void*, void* value, std::uint64_t flags) override { return flags != 0 ? -EINVAL : pop(value); }
   [[nodiscard]] exec::MapUsage usage() const override;
+  // The values, oldest first.
+  [[nodiscard]] std::vector<std::byte> copy_out() const override;
+  [[nodiscard]] bool copy_in(std::span<const std::byte> bytes) override;
 
  private:
   int copy(void* value, bool remove);

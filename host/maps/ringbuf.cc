@@ -110,6 +110,41 @@ void RingBufferMap::settle() const {
   if (ready()) notify().signal();
 }
 
+// ---- the contents as bytes ---------------------------------------------------------------------------------------
+
+// Under the lock nobody reserves, so what stands before the producer stays. The consumer's position is hostile.
+std::vector<std::byte> RingBufferMap::copy_out() const {
+  std::vector<std::byte> bytes;
+  const std::lock_guard guard(lock_);
+  std::uint64_t at = consumer();
+  if (at % 8 != 0 || producer_ - at > mask()) return bytes;
+  while (at < producer_) {
+    const std::uint32_t header = length_at(at).load(std::memory_order_acquire);
+    const std::uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+    if ((header & BPF_RINGBUF_BUSY_BIT) != 0 || record_bytes(length) > producer_ - at) break;
+    if ((header & BPF_RINGBUF_DISCARD_BIT) == 0) {
+      const auto* size = reinterpret_cast<const std::byte*>(&length);
+      const std::byte* record = data() + (at & mask()) + BPF_RINGBUF_HDR_SZ;
+      bytes.insert(bytes.end(), size, size + sizeof length);
+      bytes.insert(bytes.end(), record, record + length);
+    }
+    at += record_bytes(length);
+  }
+  return bytes;
+}
+
+bool RingBufferMap::copy_in(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    std::uint32_t length = 0;
+    if (bytes.size() < sizeof length) return false;
+    std::memcpy(&length, bytes.data(), sizeof length);
+    bytes = bytes.subspan(sizeof length);
+    if (bytes.size() < length || output(bytes.data(), length, BPF_RB_NO_WAKEUP) != 0) return false;
+    bytes = bytes.subspan(length);
+  }
+  return true;
+}
+
 // ------------------------------------------------------------------------------------------------------------------
 
 MapResult make_ringbuf(exec::MapSpec spec, unsigned) { return RingBufferMap::make(std::move(spec)); }

@@ -23,10 +23,11 @@
 #include "exec/map.h"
 #include "maps/lock.h"
 #include "maps/ring_map.h"
+#include "maps/snapshot.h"
 
 namespace forager::maps {
 
-class RingBufferMap final : public RingMap, public exec::RingProducer {
+class RingBufferMap final : public RingMap, public exec::RingProducer, public Snapshot {
  public:
   [[nodiscard]] static Result<std::shared_ptr<exec::Map>> make(exec::MapSpec spec);
 
@@ -36,6 +37,10 @@ class RingBufferMap final : public RingMap, public exec::RingProducer {
   [[nodiscard]] std::uint64_t query(std::uint64_t what) const override;
   // Records larger than the ring count too.
   [[nodiscard]] std::uint64_t lost() const override { return lost_.load(std::memory_order_relaxed); }
+
+  // The committed records that nobody has consumed, each behind its length (u32). Positions and losses begin anew.
+  [[nodiscard]] std::vector<std::byte> copy_out() const override;
+  [[nodiscard]] bool copy_in(std::span<const std::byte> bytes) override;
 
   [[nodiscard]] bool ready() const override { return available() != 0; }
   void settle() const override;
@@ -48,7 +53,7 @@ class RingBufferMap final : public RingMap, public exec::RingProducer {
   [[nodiscard]] std::uint64_t available() const;
   [[nodiscard]] std::uint64_t oldest_busy(std::uint64_t producer);
 
-  Lock lock_;
+  mutable Lock lock_;
   std::uint64_t pending_ = 0;   // no record before it is busy; guarded by lock_
   std::uint64_t producer_ = 0;  // guarded by lock_: the page's copy may be scribbled over by who maps it
   std::atomic<std::uint64_t> lost_{0};

@@ -129,7 +129,10 @@ Process& process() {
   if (of_child != nullptr) return *of_child;
   static auto* const kProcess = [] {
     // Callbacks of timers would run into the destruction of what they use.
-    std::ignore = std::atexit([] { process().runtime.timers().stop(); });
+    std::ignore = std::atexit([] {
+      process().runtime.timers().stop();
+      process().pin_store.close();
+    });
     return new Process;
   }();
   return *kProcess;

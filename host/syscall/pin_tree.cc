@@ -79,12 +79,31 @@ long PinTree::check_new(const std::string& path) const {
   return name_of(path).contains('.') ? -EPERM : 0;
 }
 
-long PinTree::pin(const std::string& path, Object object) {
-  if (!std::visit(KindOf{}, object)) return -EINVAL;
+void PinTree::watch(Watcher watcher) {
+  const std::lock_guard guard(mutex_);
+  watcher_ = std::move(watcher);
+}
+
+long PinTree::tell(const std::string& path) const {
+  std::unique_lock guard(mutex_);
+  const Watcher watcher = watcher_;
+  guard.unlock();
+  return watcher ? watcher(path) : 0;
+}
+
+long PinTree::add(const std::string& path, Object object) {
   const std::lock_guard guard(mutex_);
   if (const long error = check_new(path); error != 0) return error;
   nodes_.emplace(path, Node{std::move(object)});
   return 0;
+}
+
+long PinTree::pin(const std::string& path, Object object) {
+  if (!std::visit(KindOf{}, object)) return -EINVAL;
+  if (const long error = add(path, std::move(object)); error != 0) return error;
+  const long error = tell(path);
+  if (error != 0) (void)take_out(path);
+  return error;
 }
 
 Errno<Object> PinTree::get(const std::string& path) const {
@@ -95,7 +114,7 @@ Errno<Object> PinTree::get(const std::string& path) const {
   return *at->second.object;
 }
 
-long PinTree::unlink(const std::string& path) {
+long PinTree::take_out(const std::string& path) {
   Node removed;  // destroyed after the lock
   const std::lock_guard guard(mutex_);
   if (is_directory(path)) return -EISDIR;
@@ -104,6 +123,12 @@ long PinTree::unlink(const std::string& path) {
   removed = std::move(at->second);
   nodes_.erase(at);
   return 0;
+}
+
+long PinTree::unlink(const std::string& path) {
+  const long error = take_out(path);
+  if (error == 0) (void)tell(path);
+  return error;
 }
 
 long PinTree::make_directory(const std::string& path) {
@@ -134,6 +159,15 @@ Errno<std::vector<std::string>> PinTree::list(const std::string& directory) cons
     if (parent_of(at->first) == directory) names.emplace_back(name_of(at->first));
   }
   return names;
+}
+
+std::vector<std::pair<std::string, Object>> PinTree::pinned() const {
+  std::vector<std::pair<std::string, Object>> all;
+  const std::lock_guard guard(mutex_);
+  for (const auto& [path, node] : nodes_) {
+    if (node.object) all.emplace_back(path, *node.object);
+  }
+  return all;
 }
 
 }  // namespace forager::syscall

@@ -8,6 +8,7 @@
 
 #include "runtime/runtime.h"
 #include "syscall/fd_table.h"
+#include "syscall/pin_store.h"
 #include "syscall/trace.h"
 #include "syscall/tracepoint_ids.h"
 #include "syscall/virtual_files.h"
@@ -21,6 +22,7 @@ struct Process {
   TracepointIds tracepoints;
   VirtualFiles files{runtime.settings.bpffs_mount, tracepoints};
   FdTable fds;  // after the runtime, and so gone before it
+  PinStore pin_store{*this};
 };
 
 // Made at its first use, and never destroyed: descriptors may be closed until the very end of the program.

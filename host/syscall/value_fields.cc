@@ -19,6 +19,7 @@ using Kind = ValueField::Kind;
 
 constexpr int kMaxDepth = 32;            // Linux's MAX_RESOLVE_DEPTH
 constexpr std::size_t kMaxFields = 11;   // Linux's BTF_FIELDS_MAX
+constexpr std::uint32_t kOneWay = BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 constexpr unsigned kMaxParts = 1 << 20;  // looked at: nesting may multiply them without end
 
 // ---- which fields there are, and which maps may have them --------------------------------------------------------
@@ -201,7 +202,6 @@ bool consistent(const std::vector<Found>& found, std::uint32_t value_size) {
 }  // namespace
 
 Errno<std::vector<ValueField>> value_fields(const ::btf& types, std::uint32_t type, const program::MapSpec& map) {
-  constexpr std::uint32_t kOneWay = BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
   Search search(types);
   std::vector<ValueField> fields;
   if (!search.value(type) || !consistent(search.found(), map.value_size)) return fields;
@@ -211,6 +211,22 @@ Errno<std::vector<ValueField>> value_fields(const ::btf& types, std::uint32_t ty
     fields.push_back({one.row->kind, static_cast<std::uint32_t>(one.offset), one.row->size});
   }
   return fields;
+}
+
+bool possible_fields(const program::MapSpec& map) {
+  if (isa::find_map(static_cast<std::uint32_t>(map.type)) == nullptr) return false;
+  std::vector<Found> found;
+  for (const ValueField& field : map.fields) {
+    const auto fits = [&](const Row& row) {
+      return row.kind == field.kind && row.size == field.size && field.offset % row.align == 0 &&
+             (row.maps >> static_cast<unsigned>(map.type) & 1) != 0 &&
+             !(row.once && std::ranges::find(found, &row, &Found::row) != found.end());
+    };
+    const Row* row = std::ranges::find_if(kRows, fits);
+    if (row == std::end(kRows) && !fits(kPointer)) return false;
+    found.push_back({row != std::end(kRows) ? row : &kPointer, field.offset});
+  }
+  return found.empty() || ((map.flags & kOneWay) == 0 && consistent(found, map.value_size));
 }
 
 }  // namespace forager::syscall

@@ -26,4 +26,7 @@ namespace forager::syscall {
 [[nodiscard]] Errno<std::vector<program::ValueField>> value_fields(const ::btf& types, std::uint32_t type,
                                                                    const program::MapSpec& map);
 
+// Whether the spec's fields are such as some BTF gives a map of its type: for fields that come from elsewhere.
+[[nodiscard]] bool possible_fields(const program::MapSpec& map);
+
 }  // namespace forager::syscall

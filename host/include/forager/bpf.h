@@ -21,6 +21,11 @@ union bpf_attr; /* NOLINT(readability-identifier-naming): the kernel's */
 /* Safe from any thread. `attr` may be any address at all: a bad one gives -EFAULT. */
 long forager_bpf(int cmd, union bpf_attr* attr, unsigned size);
 
+/* Pins that outlive the process: forager::keep_pins() and forager::save_pins() of forager/forager.h. Both return 0 or a
+ * negative errno. `left_out` may be null; it is called with one line for each file that could not be used. */
+long forager_keep_pins(const char* directory, void (*left_out)(const char* line, void* context), void* context);
+long forager_save_pins(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -152,4 +152,15 @@ class Device {
   std::unique_ptr<State> state_;
 };
 
+// ---- pins ----------------------------------------------------------------------------------------------------
+
+// Pins (BPF_OBJ_PIN) that outlive the process: maps and programs that are pinned in a directory's files are pinned
+// again, and what is pinned from now on is written there: at once, by save_pins(), and when the process ends by exit().
+// To be called before anything is pinned. Files are checked, and their programs verified again; what could not be used
+// is left out and left where it is, and is the value: a line each that names file and reason. What is kept and what is
+// not: docs/adr/0009-pins.md. Errors: system: EBUSY while another process has the directory, or if there are pins.
+[[nodiscard]] Result<std::vector<Diagnostic>> keep_pins(const std::string& directory);
+// Writes everything that is pinned as it is now. Errors: system. Without keep_pins() there is nothing to do.
+[[nodiscard]] Result<> save_pins();
+
 }  // namespace forager
