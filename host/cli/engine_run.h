@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Running a capture, or a file of events, through one program on one backend: what `forager run`, the golden tests and the packet benches
-// share. No terminal, no files but those asked for.
+// Running a capture, or a file of events, through one program on one backend: what `forager run`, the golden tests and
+// the packet benches share. No terminal, no files but those asked for.
 //
 // Tested by: tests/golden.
 #pragma once

@@ -55,10 +55,10 @@ struct RunResult {
   std::uint64_t repeat = 1;
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
-  std::map<std::uint32_t, VerdictCount> verdicts;    // by return value
-  std::map<Way, std::uint64_t> redirects;            // packets by where they were redirected to
-  std::map<Way, std::uint64_t> clones;               // copies by where they were sent to
-  std::vector<Diagnostic> traps;                     // the first few
+  std::map<std::uint32_t, VerdictCount> verdicts;  // by return value
+  std::map<Way, std::uint64_t> redirects;          // packets by where they were redirected to
+  std::map<Way, std::uint64_t> clones;             // copies by where they were sent to
+  std::vector<Diagnostic> traps;                   // the first few
   std::uint64_t trap_count = 0;
   std::vector<nlohmann::ordered_json> event_results;  // of each event (event_results.h), the first pass
   std::uint64_t event_results_left_out = 0;

@@ -86,7 +86,7 @@ struct RunContext {
   Frame* frame = nullptr;
   const verifier::VerifiedProgram* program = nullptr;  // the one running now (changes at a tail call)
   unsigned cpu = 0;
-  std::uint64_t random_state = 0;  // seeded per engine instance, so runs are reproducible
+  std::uint64_t random_state = 0;        // seeded per engine instance, so runs are reproducible
   std::span<const std::uint32_t> ports;  // of the device (DeviceOptions::ports)
   const ProgramMemory* memory = nullptr;
   ProgramCalls* calls = nullptr;

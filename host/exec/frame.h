@@ -38,10 +38,10 @@
 
 namespace forager::exec {
 
-inline constexpr std::uint32_t kHeadroom = 256;         // XDP_PACKET_HEADROOM
-inline constexpr std::uint32_t kFrameBytes = 4096;      // frame_sz of the kernel's test run
-inline constexpr std::uint32_t kTailReserve = 320;      // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
-inline constexpr std::uint32_t kFrameHeader = 40;       // sizeof(struct xdp_frame)
+inline constexpr std::uint32_t kHeadroom = 256;     // XDP_PACKET_HEADROOM
+inline constexpr std::uint32_t kFrameBytes = 4096;  // frame_sz of the kernel's test run
+inline constexpr std::uint32_t kTailReserve = 320;  // SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
+inline constexpr std::uint32_t kFrameHeader = 40;   // sizeof(struct xdp_frame)
 inline constexpr std::uint32_t kMaxLinearBytes = kFrameBytes - kHeadroom - kTailReserve;
 inline constexpr std::uint32_t kMaxFragments = 17;      // MAX_SKB_FRAGS
 inline constexpr std::uint32_t kMaxContextBytes = 256;  // no uapi context is larger
@@ -102,15 +102,15 @@ class Frame {
   [[nodiscard]] int adjust_tail(std::int32_t delta);
   [[nodiscard]] int adjust_meta(std::int32_t delta);
 
-  // For exec/skb.h: makes sure of so many bytes before data() and behind packet_end(), zeros where they are new. Says by
-  // how much offsets into buffer() grew; nothing over kMaxBufferBytes.
+  // For exec/skb.h: makes sure of so many bytes before data() and behind packet_end(), zeros where they are new. Says
+  // by how much offsets into buffer() grew; nothing over kMaxBufferBytes.
   [[nodiscard]] std::optional<std::uint32_t> make_room(std::size_t head, std::size_t tail);
-  // Moves data() and packet_end() by so many bytes, which are in the buffer. Metadata is gone then. The linear part ends
-  // where it did, or with the packet if there are no fragments.
+  // Moves data() and packet_end() by so many bytes, which are in the buffer. Metadata is gone then. The linear part
+  // ends where it did, or with the packet if there are no fragments.
   void move_edges(std::int64_t head, std::int64_t tail);
 
-  // Replaces the contents with another engine's output, of which so many bytes are linear; by default all. Errors: limit
-  // if it does not fit the frame.
+  // Replaces the contents with another engine's output, of which so many bytes are linear; by default all. Errors:
+  // limit if it does not fit the frame.
   [[nodiscard]] Result<> assign(std::span<const std::byte> packet, std::size_t linear = SIZE_MAX);
 
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
@@ -128,7 +128,7 @@ class Frame {
   std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
   Redirect redirect;
   std::vector<FrameClone> clones;
-  std::shared_ptr<Socket> target;  // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
+  std::shared_ptr<Socket> target;    // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
 
  private:

@@ -120,8 +120,8 @@ struct StorageOwner {
 class LocalStorage {
  public:
   virtual ~LocalStorage() = default;
-  // The owner's value in place (per-CPU maps: one after the other, each rounded up to 8 bytes). Where there is none: null without BPF_LOCAL_STORAGE_GET_F_CREATE, else a new one that
-  // holds `initial` (null: zeros).
+  // The owner's value in place (per-CPU maps: one after the other, each rounded up to 8 bytes). Where there is none:
+  // null without BPF_LOCAL_STORAGE_GET_F_CREATE, else a new one that holds `initial` (null: zeros).
   virtual void* get(const StorageOwner& owner, const void* initial, std::uint64_t flags) = 0;
   virtual int erase(const StorageOwner& owner) = 0;  // -ENOENT
 };

@@ -21,7 +21,8 @@ auto with_task(const exec::RunContext& run, Use use) {
   return *run.frame->event;
 }
 
-// 1 if the task is of the cgroup at `index` or of one below it, else 0; -E2BIG beyond the map, -EAGAIN at an empty slot.
+// 1 if the task is of the cgroup at `index` or of one below it, else 0; -E2BIG beyond the map, -EAGAIN at an empty
+// slot.
 [[nodiscard]] std::uint64_t is_under_cgroup(exec::RunContext& run, exec::Map& cgroups, std::uint32_t index);
 
 }  // namespace forager::helpers

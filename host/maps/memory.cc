@@ -56,7 +56,8 @@ Result<Region> Region::reserve(std::uint64_t bytes) {
   const std::uint64_t size = round_up_pages(bytes);
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return no_memory(bytes);
-  // Tables are read at random: a kernel that has huge pages saves them a walk through page tables. It need not have any.
+  // Tables are read at random: a kernel that has huge pages saves them a walk through page tables. It need not have
+  // any.
   if (size >= kWorthHugePages) std::ignore = madvise(base, size, MADV_HUGEPAGE);
   return Region(static_cast<std::byte*>(base), size);
 }

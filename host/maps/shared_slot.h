@@ -10,8 +10,9 @@
 // to nothing destroys the object. Numbers below nothing are readers that were quicker than the writer.
 //
 // A read is two atomic operations on the slot, as with a spin lock for each slot (maps/lock.h); but no reader or writer
-// ever waits for one that was preempted, which on lanes that outnumber cores happens all the time. Hazard pointers or epochs would spare readers the write, and ask every thread to register itself; as who looks
-// up a map or a program counts a reference to it anyway, there is a write to a shared line in any case.
+// ever waits for one that was preempted, which on lanes that outnumber cores happens all the time. Hazard pointers or
+// epochs would spare readers the write, and ask every thread to register itself; as who looks up a map or a program
+// counts a reference to it anyway, there is a write to a shared line in any case.
 //
 // A SharedSlot of zeros is empty, so that slots may stand in freshly mapped memory; such an array's owner clears each.
 // Pointers have 48 bits (x86-64 and arm64 give user space no more unless it asks).

@@ -51,7 +51,8 @@ struct Capture {
       record.example = shape_of(*spec.inner);
       record.example.fields = spec.inner->fields;
     }
-    record.contents = read_contents(process, *map, [this](Referent what, std::uint32_t id) { return number(what, id); });
+    record.contents =
+        read_contents(process, *map, [this](Referent what, std::uint32_t id) { return number(what, id); });
     return pack(record);
   }
 

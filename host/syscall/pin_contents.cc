@@ -84,8 +84,9 @@ class Elements {
       const long error = put(contents.keys.data() + i * key_size_, contents.values.data() + i * value_size_, object_of);
       if (error == -ENOENT) ++left_out;
       if (error != 0 && error != -ENOENT) {
-        return fail(ErrorKind::input, static_cast<int>(-error),
-                    fmt::format("has an element that the map does not take: {}", std::strerror(static_cast<int>(-error))));
+        return fail(
+            ErrorKind::input, static_cast<int>(-error),
+            fmt::format("has an element that the map does not take: {}", std::strerror(static_cast<int>(-error))));
       }
     }
     return left_out;

@@ -25,7 +25,7 @@ namespace {
 
 using maps::Fd;
 
-constexpr std::uint32_t kLargestNumber = 1U << 30;  // so that there is always a next one
+constexpr std::uint32_t kLargestNumber = 1U << 30;                           // so that there is always a next one
 constexpr std::string_view kSuffixes[] = {".btf", ".map", ".prog", ".pin"};  // by RecordKind
 
 constexpr std::string_view kUnfinished = ".new";

@@ -26,7 +26,9 @@ constexpr std::size_t kLogBytes = std::size_t{1} << 16;
 std::unexpected<Diagnostic> bad(std::string what) { return fail(ErrorKind::input, EINVAL, std::move(what)); }
 
 UserAddress address_of(const void* pointer) { return reinterpret_cast<UserAddress>(pointer); }
-std::uint32_t count_of(std::size_t count) { return static_cast<std::uint32_t>(std::min<std::size_t>(count, UINT32_MAX)); }
+std::uint32_t count_of(std::size_t count) {
+  return static_cast<std::uint32_t>(std::min<std::size_t>(count, UINT32_MAX));
+}
 
 // False if the name is too long for its field.
 template <std::size_t size>

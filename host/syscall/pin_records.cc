@@ -55,8 +55,8 @@ template <class T>
 concept List = requires(T list) { list.resize(1); };
 // Elements whose bytes in memory are their bytes in a file.
 template <class T>
-inline constexpr bool kPlain = Number<T> || std::same_as<T, std::byte> || std::same_as<T, char> ||
-                               std::same_as<T, isa::Slot>;
+inline constexpr bool kPlain =
+    Number<T> || std::same_as<T, std::byte> || std::same_as<T, char> || std::same_as<T, isa::Slot>;
 
 class Packer {
  public:
@@ -160,7 +160,7 @@ std::optional<Record> unpack(std::span<const std::byte> bytes) {
   return record;
 }
 
-#define FORAGER_RECORD(Record)                           \
+#define FORAGER_RECORD(Record)                         \
   template std::vector<std::byte> pack(const Record&); \
   template std::optional<Record> unpack(std::span<const std::byte>)
 FORAGER_RECORD(BtfRecord);

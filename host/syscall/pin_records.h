@@ -54,7 +54,7 @@ struct ProgramRecord {
   bool gpl_compatible = false, xdp_has_frags = false;
   std::vector<isa::Slot> slots;  // maps by their index in `maps`
   std::uint32_t btf = 0;
-  std::vector<std::byte> functions, lines;     // struct bpf_func_info, bpf_line_info
+  std::vector<std::byte> functions, lines;      // struct bpf_func_info, bpf_line_info
   std::vector<std::uint32_t> maps, also_bound;  // the second by BPF_PROG_BIND_MAP
 };
 

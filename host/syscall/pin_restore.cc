@@ -52,8 +52,8 @@ class Restorer {
     constexpr Make kMake[] = {&Restorer::make_btf, &Restorer::make_map, &Restorer::make_program, &Restorer::make_pin};
     try {
       const auto record = read_pin_file(directory_, file);
-      auto made = record ? (this->*kMake[static_cast<std::size_t>(file.kind)])(file, *record)
-                         : std::unexpected(record.error());
+      auto made =
+          record ? (this->*kMake[static_cast<std::size_t>(file.kind)])(file, *record) : std::unexpected(record.error());
       if (!made) say(file, std::move(made.error()));
     } catch (const std::bad_alloc&) {
       say(file, fail(ErrorKind::system, ENOMEM, "needs more memory than there is").error());

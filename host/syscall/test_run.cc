@@ -13,10 +13,14 @@ struct Kind {
   TestRunFn run;
 };
 constexpr Kind kKinds[] = {
-    {isa::ProgType::xdp, test_run_xdp},        {isa::ProgType::socket_filter, test_run_skb},
-    {isa::ProgType::sched_cls, test_run_skb},  {isa::ProgType::sched_act, test_run_skb},
-    {isa::ProgType::cgroup_skb, test_run_skb}, {isa::ProgType::lwt_in, test_run_skb},
-    {isa::ProgType::lwt_out, test_run_skb},    {isa::ProgType::lwt_xmit, test_run_skb},
+    {isa::ProgType::xdp, test_run_xdp},
+    {isa::ProgType::socket_filter, test_run_skb},
+    {isa::ProgType::sched_cls, test_run_skb},
+    {isa::ProgType::sched_act, test_run_skb},
+    {isa::ProgType::cgroup_skb, test_run_skb},
+    {isa::ProgType::lwt_in, test_run_skb},
+    {isa::ProgType::lwt_out, test_run_skb},
+    {isa::ProgType::lwt_xmit, test_run_skb},
     {isa::ProgType::sk_lookup, test_run_sk_lookup},
     {isa::ProgType::raw_tracepoint, test_run_raw_tracepoint},
     {isa::ProgType::syscall, test_run_syscall},

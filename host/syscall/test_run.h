@@ -45,7 +45,7 @@ struct TestResult {
 [[nodiscard]] std::uint32_t average(std::uint64_t nanoseconds, std::uint32_t times);
 
 struct Repetition {
-  unsigned cpu = 0;                           // lane of per-CPU maps
+  unsigned cpu = 0;                         // lane of per-CPU maps
   void (*prepare)(exec::Frame&) = nullptr;  // before each run
 };
 // Runs the program on the frame, `test.repeat` times: the same frame again and again, as the kernel does it, so that
@@ -53,8 +53,9 @@ struct Repetition {
 [[nodiscard]] Errno<TestResult> run_repeatedly(const Call& call, std::shared_ptr<runtime::ProgramObject> program,
                                                exec::Frame& frame, const Repetition& how = {});
 
-// bpf_test_finish(): a short buffer gets what fits, and -ENOSPC; without a size hint all is copied. Of the data the last
-// `fragments` bytes are in fragments; a buffer shorter than these gets nothing, and the other results are not told.
+// bpf_test_finish(): a short buffer gets what fits, and -ENOSPC; without a size hint all is copied. Of the data the
+// last `fragments` bytes are in fragments; a buffer shorter than these gets nothing, and the other results are not
+// told.
 [[nodiscard]] long write_test_result(const Call& call, std::span<const std::byte> data, const TestResult& result,
                                      std::uint32_t fragments = 0);
 

@@ -29,8 +29,8 @@ class XdpRun {
         program_(std::move(program)) {}
 
   long run() {
-    constexpr long (XdpRun::* kSteps[])() = {&XdpRun::check,       &XdpRun::read_context,   &XdpRun::check_sizes,
-                                             &XdpRun::read_data,   &XdpRun::set_context,    &XdpRun::check_fragments,
+    constexpr long (XdpRun::* kSteps[])() = {&XdpRun::check,       &XdpRun::read_context,  &XdpRun::check_sizes,
+                                             &XdpRun::read_data,   &XdpRun::set_context,   &XdpRun::check_fragments,
                                              &XdpRun::make_frames, &XdpRun::run_and_answer};
     for (const auto step : kSteps) {
       if (const long error = (this->*step)(); error != 0) return error;

@@ -17,8 +17,8 @@ using isa::MapType;
 using program::ValueField;
 using Kind = ValueField::Kind;
 
-constexpr int kMaxDepth = 32;            // Linux's MAX_RESOLVE_DEPTH
-constexpr std::size_t kMaxFields = 11;   // Linux's BTF_FIELDS_MAX
+constexpr int kMaxDepth = 32;           // Linux's MAX_RESOLVE_DEPTH
+constexpr std::size_t kMaxFields = 11;  // Linux's BTF_FIELDS_MAX
 constexpr std::uint32_t kOneWay = BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
 constexpr unsigned kMaxParts = 1 << 20;  // looked at: nesting may multiply them without end
 

@@ -14,7 +14,7 @@ namespace forager::jit::linux_kernel {
 namespace {
 
 constexpr std::size_t kOutputBytes = std::size_t{128} * 1024;  // helpers make packets larger
-constexpr std::size_t kPaddedBytes = 64;                      // the dummy packet of a raw-memory run
+constexpr std::size_t kPaddedBytes = 64;                       // the dummy packet of a raw-memory run
 constexpr int kInterruptedAttempts = 8;
 
 std::unexpected<Diagnostic> out_of_range(std::size_t asked, std::size_t most = kMaxPacketBytes) {

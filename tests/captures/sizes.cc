@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Captures that are about length alone: large, jumbo, tiny, imix. Sizes in a capture lack the frame check sequence of four
-// bytes.
+// Captures that are about length alone: large, jumbo, tiny, imix. Sizes in a capture lack the frame check sequence of
+// four bytes.
 #include <algorithm>
 #include <random>
 

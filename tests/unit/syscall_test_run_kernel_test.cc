@@ -104,7 +104,8 @@ std::string adjust_something(Random& random) {
     case 1:
       return adjust("meta", pick(random, {0, -4, 4, -8, -216, -3, -252}));
     default:
-      return adjust("tail", pick(random, {0, 1, -1, 100, -100, 4095, 4096, 4097, -4096, -70000, 70000, near, near, near}));
+      return adjust("tail",
+                    pick(random, {0, 1, -1, 100, -100, 4095, 4096, 4097, -4096, -70000, 70000, near, near, near}));
   }
 }
 
@@ -147,8 +148,8 @@ std::string look(Random& random) {
 std::string random_program(Random& random) {
   std::string text = "r6 = r1\nr7 = 0\n";
   for (unsigned steps = 1 + random() % 8; steps > 0; --steps) {
-    constexpr std::string (*kSteps[])(Random&) = {adjust_something, adjust_something, copy_bytes, copy_bytes, check_mtu,
-                                                  look};
+    constexpr std::string (*kSteps[])(Random&) = {adjust_something, adjust_something, copy_bytes,
+                                                  copy_bytes,       check_mtu,        look};
     text += kSteps[random() % std::size(kSteps)](random);
   }
   return text + "r0 = r7\nexit";

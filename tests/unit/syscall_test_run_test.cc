@@ -347,7 +347,8 @@ TEST_P(TestRun, SyscallProgramsNeedNoMemory) {
 TEST_P(TestRun, SocketLookupsSeeAddresses) {
   constexpr const char* kFields =
       "r0 = *(u32 *)(r1 +8)\nr2 = *(u32 *)(r1 +16)\nr0 += r2\nr2 = *(u32 *)(r1 +40)\nr0 += r2\n"
-      "r2 = *(u32 *)(r1 +20)\nr0 += r2\nr2 = *(u32 *)(r1 +60)\nr0 += r2\nif r0 == 1162 goto +2\nr0 = 0\nexit\nr0 = 1\nexit";
+      "r2 = *(u32 *)(r1 +20)\nr0 += r2\nr2 = *(u32 *)(r1 +60)\nr0 += r2\nif r0 == 1162 goto +2\nr0 = 0\nexit\nr0 = "
+      "1\nexit";
   const int fd = load_text(kFields, BPF_PROG_TYPE_SK_LOOKUP, 0, BPF_SK_LOOKUP);
   const auto looked = [&](auto change) {
     bpf_sk_lookup context{}, after{};

@@ -157,9 +157,7 @@ class BpfTest : public ::testing::TestWithParam<Whose> {
     return system_->close(fd);
   }
   // Whether what is asked answers as Linux major.minor does: ours does, a kernel from then on.
-  [[nodiscard]] bool answers_as(int major, int minor) const {
-    return ours() || kernel_is(major, minor);
-  }
+  [[nodiscard]] bool answers_as(int major, int minor) const { return ours() || kernel_is(major, minor); }
   System& system() { return *system_; }
   [[nodiscard]] bool ours() const { return GetParam() == Whose::ours; }
 
