@@ -164,7 +164,7 @@ XdpTest random_test(Random& random) {
   test.packet.resize(size);
   std::ranges::generate(test.packet, [&] { return static_cast<std::uint8_t>(random()); });
   test.load_flags = random() % 4 == 0 ? 0 : BPF_F_XDP_HAS_FRAGS;
-  test.repeat = random() % 4;
+  test.repeat = pick(random, {0U, 1U, 1U, 1U, 1U, 1U, 1U, 3U});  // several take the kernel long to prepare
   test.has_out = random() % 8 != 0;
   const auto around = static_cast<std::uint32_t>(random() % (size + 300));
   test.size_out = pick<std::uint32_t>(random, {0, 1 << 17, 1 << 17, 1 << 17, around, size > 3520 ? size - 3520 : 10});
@@ -182,6 +182,7 @@ class TestRunInKernel : public ::testing::Test {
     if (!why_no_kernel().empty()) GTEST_SKIP() << why_no_kernel();
     if (!kernel_is(6, 18)) GTEST_SKIP() << "Linux takes the linear part's size since 6.18";
   }
+  TestRunInKernel() { ours.process.runtime.environment.fib.interfaces.push_back({.ifindex = 1, .mtu = 65536}); }
   OurSystem ours;
   KernelSystem theirs;
 };
@@ -189,17 +190,17 @@ class TestRunInKernel : public ::testing::Test {
 TEST_F(TestRunInKernel, PacketsOfSeveralBuffersAgree) {
   Random random(20);
   unsigned ran = 0, refused = 0, cut = 0, fragmented = 0;
-  for (int round = 0; round < 4000; ++round) {
+  for (int round = 0; round < 800; ++round) {
     const XdpTest test = random_test(random);
     const XdpOutcome expected = run_xdp(theirs, test);
     ASSERT_EQ(run_xdp(ours, test), expected) << test;
     ++(expected.error == 0 ? ran : expected.error == -ENOSPC ? cut : refused);
     fragmented += expected.error == 0 && test.packet.size() > 3520 + 252 ? 1 : 0;
   }
-  EXPECT_GT(ran, 1000U);
-  EXPECT_GT(refused, 200U);
-  EXPECT_GT(cut, 200U);
-  EXPECT_GT(fragmented, 500U);
+  EXPECT_GT(ran, 200U);
+  EXPECT_GT(refused, 40U);
+  EXPECT_GT(cut, 40U);
+  EXPECT_GT(fragmented, 100U);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 //
 // BPF_PROG_TEST_RUN beyond one packet and its verdict, ours beside the kernel's: fragments, live frames, and programs
 // that get a context only. syscall_prog_test has the rest, syscall_test_run_kernel_test generated packets.
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "exec/verdict.h"
