@@ -36,6 +36,16 @@ Result<> take_output(exec::Frame& frame, std::span<const std::byte> out, std::si
   return {};
 }
 
+// Whether the kernel's test run takes this packet of the stack.
+Result<> check_skb(const exec::Frame& frame, std::span<const std::byte> packet) {
+  if (packet.size() < exec::kMinSkbBytes || packet.size() > exec::kMaxSkbBytes) return out_of_range(packet.size());
+  if (frame.data_end() != frame.packet_end()) {
+    return fail(ErrorKind::unsupported, EOPNOTSUPP, "the kernel's test run makes no non-linear packets of the stack");
+  }
+  if (exec::has_network_header(packet)) return {};
+  return fail(ErrorKind::limit, EINVAL, "the kernel's test run takes no IP packet without a whole header");
+}
+
 __sk_buff skb_context(const exec::Frame& frame) {
   __sk_buff context{};
   for (const exec::SkbField& field : exec::skb_user_fields()) {
@@ -228,11 +238,8 @@ Result<SkbTestRun> KernelDevice::test_run_skb(const exec::Frame& frame, std::uin
   const std::uint32_t link_bytes = exec::sees_link_header(type()) ? 0 : exec::kMinSkbBytes;
   if (frame.skb == nullptr) return fail(ErrorKind::bug, EINVAL, "the frame is none of a program of the stack");
   const std::size_t bytes = frame.packet().size() + link_bytes;
-  if (bytes < exec::kMinSkbBytes || bytes > exec::kMaxSkbBytes) return out_of_range(bytes);
   const std::span<const std::byte> packet(frame.packet().data() - link_bytes, bytes);
-  if (!exec::has_network_header(packet)) {
-    return fail(ErrorKind::limit, EINVAL, "the kernel's test run takes no IP packet without a whole header");
-  }
+  if (auto fits = check_skb(frame, packet); !fits) return std::unexpected(std::move(fits.error()));
   const auto context = skb_context(frame);
   if (auto port = network_.ensure_port(context.ifindex); !port) return std::unexpected(std::move(port.error()));
   SkbTestRun run{.in = packet, .out = output_, .context = context, .repeat = repeat};

@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "exec/skb.h"
 #include "tests/unit/linux_support.h"
 
 namespace forager {
@@ -188,6 +189,17 @@ TEST(LinuxDevice, TrapsFramesOfTooManyFragments) {
   ASSERT_TRUE(rig.device->run({&frame, 1}));
   ASSERT_NE(frame.trap, nullptr);
   EXPECT_EQ(frame.trap->limit, 3520U + 17 * 4096);
+}
+
+TEST(LinuxDevice, TrapsPacketsOfTheStackThatAreNotLinear) {
+  FORAGER_NEEDS_KERNEL();
+  Rig rig;
+  rig.open("r0 = 0\nexit\n", {}, isa::ProgType::sched_cls);
+  auto frame = exec::make_skb(Bytes(64), isa::ProgType::sched_cls).value();
+  frame.set_linear(20);
+  ASSERT_TRUE(rig.device->run({&frame, 1}));
+  ASSERT_NE(frame.trap, nullptr);
+  EXPECT_EQ(frame.trap->kind, ErrorKind::unsupported);
 }
 
 TEST(LinuxDevice, SaysWhyTheKernelRefused) {
