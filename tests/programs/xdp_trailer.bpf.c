@@ -9,6 +9,8 @@
 //
 // Tested by: its rows of matrix.txt.
 
+#include <bpf/bpf_endian.h>
+
 #include "verdicts.h"
 
 #define SUMMED_BYTES 64
