@@ -330,7 +330,7 @@ TEST(Cgroup, SysctlProgramsSeeWhetherItIsAWrite) {
   Happening happening;
   happening.put(0, 1);
   happening.event->sysctl = {.name = "kernel/x", .current = "1", .fresh = "2"};
-  EXPECT_EQ(returned(Type::cgroup_sysctl, "r0 = *(u32 *)(r1 +0)", happening), 1);
+  EXPECT_EQ(returned(Type::cgroup_sysctl, "r0 = *(u32 *)(r1 +0)\nr0 &= 1", happening), 1);
   const std::string renew =
       "*(u32 *)(r10 -4) = 57\nr2 = r10\nr2 += -4\nr3 = 1\ncall bpf_sysctl_set_new_value\n*(u32 *)(r6 +4) = 0\nr0 = 1";
   EXPECT_EQ(returned(Type::cgroup_sysctl, "r6 = r1\n" + renew, happening), 1);
