@@ -70,7 +70,9 @@ class Sockets {
               wanted.ipv6 ? static_cast<void*>(&ipv6.sin6_addr) : &ipv4.sin_addr);
     const auto* name = wanted.ipv6 ? reinterpret_cast<sockaddr*>(&ipv6) : reinterpret_cast<sockaddr*>(&ipv4);
     EXPECT_EQ(bind(fd, name, wanted.ipv6 ? sizeof ipv6 : sizeof ipv4), 0) << wanted.address << std::strerror(errno);
-    if (wanted.tcp) EXPECT_EQ(listen(fd, 4), 0);
+    if (wanted.tcp) {
+      EXPECT_EQ(listen(fd, 4), 0);
+    }
     fds_.push_back(fd);
     return fd;
   }

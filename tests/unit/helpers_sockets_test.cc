@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Helpers of sockets that the kernel cannot be asked about by a test run: storage, options, redirects by maps of
-// sockets, maps of maps from programs, SYN cookies.
+// Helpers of sockets that the kernel cannot be asked about by a test run: lookups that must let go, maps of maps from
+// programs, SYN cookies.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
@@ -22,12 +22,6 @@ std::shared_ptr<Socket> listener() {
   exec::SocketAddresses any{};
   any.local_port = htons(80);
   return std::make_shared<Socket>(any, Socket::kTcp, Socket::kListen);
-}
-std::shared_ptr<Socket> connection() {
-  exec::SocketAddresses ends{.local = {10, 0, 0, 1}, .remote = {10, 0, 0, 2}};
-  ends.local_port = htons(80);
-  ends.remote_port = htons(9);
-  return std::make_shared<Socket>(ends, Socket::kTcp, Socket::kEstablished);
 }
 
 MapRef map_of(exec::MapSpec spec) {

@@ -300,11 +300,11 @@ TEST(MapsConcurrencyHash, HalvesOfTwoKeysNeverMakeAThird) {
 // A map so small that all of its nodes may be in the hands of inserting threads.
 TEST(MapsConcurrencyHash, LruInsertionsNeverFail) {
   constexpr unsigned kThreads = 16;
-  for (const auto [type, max] : {std::pair{MapType::lru_hash, 1U},
-                                 {MapType::lru_hash, 5U},
-                                 {MapType::lru_hash, 300U},
-                                 {MapType::lru_percpu_hash, 1U},
-                                 {MapType::lru_percpu_hash, 300U}}) {
+  for (const auto& [type, max] : {std::pair{MapType::lru_hash, 1U},
+                                  {MapType::lru_hash, 5U},
+                                  {MapType::lru_hash, 300U},
+                                  {MapType::lru_percpu_hash, 1U},
+                                  {MapType::lru_percpu_hash, 300U}}) {
     const auto map = make(spec_of(type, 8, max), kCpus);
     std::atomic<int> failed{0};
     on_threads(kThreads, [&](unsigned thread) {

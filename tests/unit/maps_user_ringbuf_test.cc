@@ -141,7 +141,7 @@ TEST_F(UserRing, RandomTrafficGoesThroughLikeAQueue) {
     if (below(random, 3) != 0) {
       const Bytes sample(below(random, 700), static_cast<char>(random()));
       const bool discarded = below(random, 5) == 0;
-      if (submit(sample, discarded ? BPF_RINGBUF_DISCARD_BIT : 0) && !discarded) sent.push_back(sample);
+      if (submit(sample, discarded ? unsigned{BPF_RINGBUF_DISCARD_BIT} : 0U) && !discarded) sent.push_back(sample);
       continue;
     }
     const std::size_t most = 1 + below(random, 6), expected = std::min(most, sent.size());

@@ -32,7 +32,7 @@ class MapsRings : public ::testing::TestWithParam<MapType> {
  protected:
   static std::vector<MapSpec> specs() {
     std::vector<MapSpec> specs;
-    for (const auto [size, entries] : {std::pair{8U, 10U}, {1U, 1U}, {13U, 33U}, {300U, 2U}}) {
+    for (const auto& [size, entries] : {std::pair{8U, 10U}, {1U, 1U}, {13U, 33U}, {300U, 2U}}) {
       specs.push_back({.type = GetParam(), .value_size = size, .max_entries = entries});
     }
     return specs;

@@ -418,7 +418,9 @@ TEST_F(Timers, StartCancelAndDeleteFromManyThreads) {
           (void)queue_->init(*map_, where, CLOCK_MONOTONIC);
           (void)queue_->set_callback(where, with);
           (void)queue_->start(where, random() % 2000, 0);
-          if (random() % 4 == 0) EXPECT_NE(queue_->cancel(where), -EDEADLK);
+          if (random() % 4 == 0) {
+            EXPECT_NE(queue_->cancel(where), -EDEADLK);
+          }
           if (random() % 16 == 0) (void)map_->erase(&key);
         }
       });
