@@ -184,7 +184,9 @@ TEST_P(Iterators, AProgramNamesItsTargetByAFunctionOfTheKernel) {
   attr.attach_btf_id = 1U << 30;
   EXPECT_EQ(bpf(BPF_PROG_LOAD, attr), -EINVAL);
   attr = program_attr(code, "run_prog");  // a function of the kernel's that is no target
-  if (attr.attach_btf_id != 0) EXPECT_EQ(bpf(BPF_PROG_LOAD, attr), -EINVAL);
+  if (attr.attach_btf_id != 0) {
+    EXPECT_EQ(bpf(BPF_PROG_LOAD, attr), -EINVAL);
+  }
   attr = program_attr(code);
   attr.prog_type = BPF_PROG_TYPE_XDP;
   EXPECT_EQ(bpf(BPF_PROG_LOAD, attr), -EINVAL);
@@ -263,7 +265,9 @@ TEST_P(Iterators, UpdatesTakeIteratorsOfTheSameTarget) {
   EXPECT_EQ(elements_of(before).size(), 2U) << "a walk that has begun keeps its program";
   EXPECT_TRUE(elements_of(iterator(link)).empty());
   // Linux up to 6.18 lets it in, and reads behind the values.
-  if (ours()) EXPECT_EQ(update(load_iterator(kReadsFarIntoValues)), -EACCES);
+  if (ours()) {
+    EXPECT_EQ(update(load_iterator(kReadsFarIntoValues)), -EACCES);
+  }
 }
 
 TEST_P(Iterators, LinksStayAttached) {
@@ -334,7 +338,9 @@ TEST_P(Iterators, ReadOnlyValuesAreRead) {
   const int map = create_map(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_RDONLY_PROG));
   put(map, 0, 5);
   EXPECT_EQ(elements_of(iterator_of(kCopies, map)), (std::vector<Element>{{0, 5}}));
-  if (ours()) EXPECT_EQ(try_attach(load_iterator(kAdds), map), -EACCES);
+  if (ours()) {
+    EXPECT_EQ(try_attach(load_iterator(kAdds), map), -EACCES);
+  }
   const int write_only = create_map(map_attr(BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_WRONLY_PROG));
   put(write_only, 0, 6);
   EXPECT_EQ(elements_of(iterator_of(kCopies, write_only)), (std::vector<Element>{{0, 6}}));
