@@ -17,7 +17,9 @@ namespace {
 // Hands programs to a kernel, whose helpers and maps they are then.
 constexpr std::string_view kDelegates = "linux";
 
+// Of tracing programs, iterators may be all that runs.
 bool runs(const exec::Capabilities& able, isa::ProgType type) {
+  if (type == isa::ProgType::tracing && able.iterators) return true;
   return std::ranges::find(able.program_types, type) != able.program_types.end();
 }
 
@@ -59,8 +61,9 @@ void program_types(std::string& text) {
     for (const BackendRow& row : backends()) {
       if (runs(row.get().capabilities(), type.type)) engines += (engines.empty() ? "" : ", ") + std::string(row.name);
     }
-    fmt::format_to(to, "| {} | {} | {} |\n", static_cast<std::uint32_t>(type.type), type.name,
-                   engines.empty() ? type.status : std::string_view(engines));
+    const bool whole = type.status == "runs";
+    fmt::format_to(to, "| {} | {} | {}{}{} |\n", static_cast<std::uint32_t>(type.type), type.name, engines,
+                   engines.empty() || whole ? "" : ": ", whole && !engines.empty() ? "" : type.status);
   }
 }
 
