@@ -20,19 +20,19 @@ namespace forager::syscall {
 
 class IteratorFile {
  public:
-  explicit IteratorFile(std::shared_ptr<runtime::Iterator> iterator) : iterator_(std::move(iterator)) { ++count_; }
-  ~IteratorFile() { --count_; }
+  explicit IteratorFile(std::shared_ptr<runtime::Iterator> iterator) : iterator_(std::move(iterator)) { ++live; }
+  ~IteratorFile() { --live; }
   IteratorFile(const IteratorFile&) = delete;
   IteratorFile& operator=(const IteratorFile&) = delete;
 
   // Whether there is one in this process: while there is none, reads are of no interest.
-  [[nodiscard]] static bool any() { return count_.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] static bool any() { return live.load(std::memory_order_relaxed) != 0; }
 
   // read(2): bytes, or a negative errno.
   [[nodiscard]] long read(UserAddress to, std::size_t size);
 
  private:
-  static inline std::atomic<unsigned> count_ = 0;
+  static inline std::atomic<unsigned> live = 0;
   const std::shared_ptr<runtime::Iterator> iterator_;
 };
 

@@ -54,8 +54,10 @@ TEST_P(VerifierPrograms, Accepted) {
     SCOPED_TRACE(subject.title());
     if (no_kernel().empty()) {
       const Verdict kernel = ask_kernel(subject.kernel);
-      EXPECT_TRUE(kernel.accepted() || older_kernel()) << kernel.message;
-      if (!kernel.accepted()) continue;
+      // EPERM: a kernel may keep whole kinds of programs (iterators, say) from everybody.
+      const bool kept_away = kernel.error == EPERM;
+      EXPECT_TRUE(kernel.accepted() || kept_away || older_kernel()) << kernel.message;
+      if (!kernel.accepted() && !kept_away) continue;
     }
     ASSERT_FALSE(subject.missing) << subject.missing->text();
     const Verdict ours = ask_ours(subject.source);
