@@ -92,6 +92,24 @@ TEST_P(TestRun, ContextsSayWhatIsLinear) {
   }
 }
 
+TEST_P(TestRun, LongerContextsAreThoseOfALaterKernel) {
+  const int fd = load_text(kLinearBytes);
+  const Bytes in(64);
+  Bytes context(5000);
+  context[offsetof(xdp_md, data_end)] = 64;
+  const auto sized = [&](std::uint32_t bytes) {
+    return run_with(fd, in, [&](bpf_attr& attr) {
+      attr.test.ctx_in = address_of(context.data());
+      attr.test.ctx_size_in = bytes;
+    });
+  };
+  EXPECT_EQ(sized(sizeof(xdp_md)), 0);
+  EXPECT_EQ(sized(sizeof(xdp_md) + 8), 0) << "zeros";
+  EXPECT_EQ(sized(5000), -E2BIG) << "more than a page";
+  context[sizeof(xdp_md) + 3] = 1;
+  EXPECT_EQ(sized(sizeof(xdp_md) + 8), -E2BIG);
+}
+
 // ---- live frames ----------------------------------------------------------------------------------------------------
 
 class LiveFrames : public TestRun {
