@@ -17,6 +17,17 @@
 namespace forager::interp {
 namespace {
 
+// The field that a load or a store touches; null if the program may not.
+const isa::ContextField* field_at(const program::Program& program, std::uint32_t offset, std::uint32_t size,
+                                  bool store) {
+  return isa::check_access({.type = program.type(),
+                            .attach_type = program.source().attach_type,
+                            .offset = offset,
+                            .bytes = size,
+                            .store = store,
+                            .context = program.context()});
+}
+
 std::uint64_t extend(std::uint64_t value, std::uint32_t size, bool sign) {
   if (!sign || size == 8) return value;
   const unsigned unused = 64 - 8 * size;
@@ -39,14 +50,8 @@ void Machine::show_context(const isa::ProgTypeRow& type) {
 }
 
 bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, bool sign) {
-  const program::Source& program = unit_->program().source();
   const auto offset = static_cast<std::uint32_t>(span.offset);
-  const isa::ContextField* field = isa::check_access({.type = program.type,
-                                                      .attach_type = program.attach_type,
-                                                      .offset = offset,
-                                                      .bytes = size,
-                                                      .store = false,
-                                                      .context = unit_->program().context()});
+  const isa::ContextField* field = field_at(unit_->program(), offset, size, false);
   if (field == nullptr) return stop(span, size, Use::read);
   const exec::Frame& frame = *run_.frame;
   std::uint64_t value = 0;
@@ -91,14 +96,8 @@ bool Machine::load_context(const Step& s, const Span& span, std::uint32_t size, 
 }
 
 bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, std::uint64_t value) {
-  const program::Source& program = unit_->program().source();
   const auto offset = static_cast<std::uint32_t>(span.offset);
-  const isa::ContextField* field = isa::check_access({.type = program.type,
-                                                      .attach_type = program.attach_type,
-                                                      .offset = offset,
-                                                      .bytes = size,
-                                                      .store = true,
-                                                      .context = unit_->program().context()});
+  const isa::ContextField* field = field_at(unit_->program(), offset, size, true);
   if (field == nullptr || field->kind != isa::FieldKind::scalar || offset + size > context_.size()) {
     return stop(span, size, Use::write);
   }

@@ -91,7 +91,10 @@ FILE* __wrap_fdopen(int fd, const char* mode) {
     return __real_fdopen(fd, mode);
   }
   constexpr cookie_io_functions_t kReads{.read = read_stream, .write = nullptr, .seek = nullptr, .close = close_stream};
-  return fopencookie(new int(fd), mode, kReads);
+  auto cookie = std::make_unique<int>(fd);
+  FILE* const stream = fopencookie(cookie.get(), mode, kReads);
+  if (stream != nullptr) static_cast<void>(cookie.release());
+  return stream;
 }
 
 FILE* __wrap_fopen64(const char* path, const char* mode) {
