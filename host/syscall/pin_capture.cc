@@ -89,7 +89,10 @@ struct Capture {
 
 struct AsKept {
   std::optional<Kept> operator()(const std::shared_ptr<runtime::MapUser>& map) const { return map->object(); }
-  std::optional<Kept> operator()(const std::shared_ptr<ProgramObject>& program) const { return program; }
+  // What an iterator reads of the kernel's structures stands elsewhere in the next kernel.
+  std::optional<Kept> operator()(const std::shared_ptr<ProgramObject>& program) const {
+    return program->source().iterator == nullptr ? std::optional<Kept>(program) : std::nullopt;
+  }
   template <class T>
   std::optional<Kept> operator()(const T&) const {
     return std::nullopt;

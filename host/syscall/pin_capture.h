@@ -26,7 +26,7 @@ using Kept = std::variant<std::shared_ptr<const runtime::BtfObject>, std::shared
 
 [[nodiscard]] inline RecordKind kind_of(const Kept& object) { return static_cast<RecordKind>(object.index()); }
 [[nodiscard]] std::uint32_t id_of(const Kept& object);
-// Nothing for objects that are not kept (links).
+// Nothing for objects that are not kept: links, and programs that are made for one kernel.
 [[nodiscard]] std::optional<Kept> kept(const Object& object);
 
 // The object's record; `number_of` is asked for the file of every object that it names.

@@ -38,13 +38,15 @@ bool set_name(char (&field)[size], const std::string& name) {
   return true;
 }
 
-// What a verifier's log says last: why, and behind it perhaps how many instructions were looked at.
+// Why a program was refused: what its log (verifier/verify.cc) says before it goes into particulars.
+constexpr std::string_view kAfterReason[] = {"limit ", "the path there:", "hint: ", "stack depth ", "processed "};
 std::string reason_in(std::string_view log) {
   std::string reason;
   while (!log.empty()) {
     const auto line = log.substr(0, log.find('\n'));
     log.remove_prefix(std::min(line.size() + 1, log.size()));
-    if (!line.empty() && !line.starts_with("processed ")) reason = line;
+    if (std::ranges::any_of(kAfterReason, [&](auto start) { return line.starts_with(start); })) break;
+    if (!line.empty()) reason = line;
   }
   return reason;
 }

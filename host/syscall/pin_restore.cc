@@ -50,6 +50,10 @@ class Restorer {
 
   void attempt(const PinFile& file) {
     constexpr Make kMake[] = {&Restorer::make_btf, &Restorer::make_map, &Restorer::make_program, &Restorer::make_pin};
+    if (objects_.contains(file.number)) {
+      say(file, bad("has the number of another file").error());
+      return;
+    }
     try {
       const auto record = read_pin_file(directory_, file);
       auto made =
@@ -73,8 +77,7 @@ class Restorer {
   // ---- one of each kind ----
 
   template <class Record>
-  Result<Object> make(const PinFile& file, const Record& record) {
-    if (objects_.contains(file.number)) return bad("has the number of another file");
+  Result<Object> make(const Record& record) {
     return rebuild(process_, record, [this](std::uint32_t number) { return object(number); });
   }
 
@@ -90,7 +93,7 @@ class Restorer {
   Result<> make_plain(const PinFile& file, Bytes bytes) {
     const auto record = unpack<Record>(bytes);
     if (!record) return malformed();
-    const auto made = make(file, *record);
+    const auto made = make(*record);
     if (!made) return std::unexpected(made.error());
     keep(file, *made, *record);
     return {};
@@ -101,7 +104,7 @@ class Restorer {
   Result<> make_map(const PinFile& file, Bytes bytes) {
     auto record = unpack<MapRecord>(bytes);
     if (!record) return malformed();
-    const auto made = make(file, *record);
+    const auto made = make(*record);
     if (!made) return std::unexpected(made.error());
     auto user = std::get<std::shared_ptr<MapUser>>(*made);
     runtime::MapObject& map = *user->object();

@@ -12,7 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <new>
 #include <optional>
+#include <tuple>
 
 #include "syscall/pin_records.h"
 #include "syscall/pin_restore.h"
@@ -27,6 +29,15 @@ std::unexpected<Diagnostic> refused(const std::string& path, const std::string& 
   return fail(ErrorKind::system, error, path + ": " + why);
 }
 std::unexpected<Diagnostic> refused(const std::string& path) { return refused(path, std::strerror(errno), errno); }
+
+template <class Call>
+Result<> within_memory(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::system, ENOMEM, "pins need more memory than there is");
+  }
+}
 
 long errno_of(const Diagnostic& why) { return why.error != 0 ? -why.error : -EIO; }
 
@@ -92,7 +103,7 @@ Result<> PinStore::save() {
   for (const auto& [path, object] : process_.files.pins().pinned()) {
     const auto as_kept = kept(object);
     if (!as_kept) continue;
-    auto written = write(*as_kept, pass, true);
+    auto written = within_memory([&] { return write(*as_kept, pass, true); });
     if (written && !pins_.contains(path)) written = write_pin(path, *as_kept);
     if (!written && result) result = std::move(written);
   }
@@ -101,7 +112,7 @@ Result<> PinStore::save() {
 }
 
 void PinStore::close() {
-  (void)save();
+  std::ignore = save();  // whoever wants to know has called it before
   if (!keeps()) return;
   const std::lock_guard guard(mutex_);
   owner_ = 0;
@@ -119,16 +130,15 @@ void PinStore::let_go() {
 long PinStore::changed(const std::string& path) {
   if (!keeps()) return 0;
   const std::lock_guard guard(mutex_);
+  if (directory_.get() < 0) return 0;  // closed meanwhile
   const auto object = process_.files.pins().get(path);
   const auto as_kept = object ? kept(*object) : std::nullopt;
-  Result<> written;
-  if (as_kept) {
-    Pass pass;
-    written = write(*as_kept, pass, true);
-    if (written) written = write_pin(path, *as_kept);
-  }
-  if (!as_kept || !written) remove_pin(path);
-  if (!as_kept || !written) sweep();
+  Pass pass;
+  auto written = within_memory([&] { return as_kept ? write(*as_kept, pass, true) : Result<>(); });
+  if (as_kept && written) written = write_pin(path, *as_kept);
+  if (as_kept && written) return 0;
+  remove_pin(path);
+  sweep();
   return written ? 0 : errno_of(written.error());
 }
 

@@ -10,7 +10,7 @@
 // orderly end of the process. Removing a pin removes its file, and those of objects that no file needs any more. Files
 // that could not be read are never touched.
 //
-// Links, directories without pins, and ids are not kept.
+// Links, iterators, directories without pins, and ids are not kept.
 //
 // Invariant: safe from any thread. A child of fork() writes nothing.
 //
