@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace forager::cli {
 namespace {
@@ -71,7 +72,7 @@ Result<> unpin(const Cli& cli, Words words) {
   auto& pins = world->registry.pins;
   const auto at = std::ranges::find(pins, *path, &Pin::path);
   if (at == pins.end()) return fail(ErrorKind::input, ENOENT, fmt::format("nothing is pinned at {}", *path));
-  const Pin pin = *at;
+  const Pin pin = std::move(*at);
   pins.erase(at);
   if (auto written = world->state().set_registry(world->registry); !written) return written;
   if (auto dropped = drop_unheld(*world, pin); !dropped) return dropped;
