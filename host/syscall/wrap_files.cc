@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <tuple>
 
 #include "syscall/iterator_file.h"
 #include "syscall/process.h"
@@ -93,7 +94,7 @@ FILE* __wrap_fdopen(int fd, const char* mode) {
   constexpr cookie_io_functions_t kReads{.read = read_stream, .write = nullptr, .seek = nullptr, .close = close_stream};
   auto cookie = std::make_unique<int>(fd);
   FILE* const stream = fopencookie(cookie.get(), mode, kReads);
-  if (stream != nullptr) static_cast<void>(cookie.release());
+  if (stream != nullptr) std::ignore = cookie.release();
   return stream;
 }
 
