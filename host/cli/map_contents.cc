@@ -78,7 +78,7 @@ Result<std::vector<Entry>> read_kept_entries(const MapHandle& map, const Ids& id
     const std::uint32_t named = named_in(*reference, entry.value);
     const std::uint32_t kept = named == 0 ? 0 : ids.kept(reference->what, named);
     // What the name stands for goes with this process, and so the entry does.
-    if (kept == 0 && !(named == 0 && reference->optional)) continue;
+    if (kept == 0 && (named != 0 || !reference->optional)) continue;
     set_named(*reference, entry.value, kept);
     out.push_back(std::move(entry));
   }

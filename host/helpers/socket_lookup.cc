@@ -63,7 +63,7 @@ SocketRef find(const RunContext& run, const Lookup& lookup) {
 }
 
 // sk_to_full_sk: a request for a connection counts as its listener.
-SocketRef full_socket(const RunContext& run, SocketRef socket) {
+SocketRef full_socket(const RunContext& run, const SocketRef& socket) {
   if (socket != nullptr && socket->state() == Socket::kNewSynRecv) {
     return run.environment->sockets.listener_of(*socket);
   }
