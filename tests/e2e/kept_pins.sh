@@ -6,6 +6,6 @@
 set -eu
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-for run in 1 2 3; do "$@" "$directory/pins"; done
+for _ in 1 2 3; do "$@" "$directory/pins"; done
 printf x >>"$(echo "$directory"/pins/*.prog)"
 "$@" "$directory/pins" 2>&1 | sed "s,$directory/,,"
