@@ -182,11 +182,11 @@ std::shared_ptr<exec::Map> exec_map(const MapUnderTest& like) {
 // One turn of the same loop; `operation` is given the key. A step that is not inlined, as a helper call is none.
 template <class Step>
 double exec_turn_ns(const MapUnderTest& like, Step step) {
-  constexpr unsigned kTurns = 100'000;
+  constexpr unsigned kTurns = kProgramTurns;
   alignas(8) std::array<std::byte, 64> key{};
-  std::uint32_t n = 0;
   double best = -1;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 200; ++round) {
+    std::uint32_t n = 0;  // each run of a program begins anew, so that it meets the same entries
     const double start = thread_ns();
     for (unsigned i = 0; i < kTurns; ++i) {
       like.key_of(n, key.data());

@@ -108,7 +108,7 @@ double loop_ns(const MapUnderTest& map, ProgramOperation operation, std::int32_t
 }  // namespace
 
 double kernel_turn_ns(const MapUnderTest& map, ProgramOperation operation, std::string& error) {
-  constexpr std::int32_t kShort = 1000, kLong = 5000;
+  constexpr std::int32_t kShort = 1000, kLong = kProgramTurns;
   const double shorter = loop_ns(map, operation, kShort, error), longer = loop_ns(map, operation, kLong, error);
   return error.empty() ? (longer - shorter) / (kLong - kShort) : -1;
 }

@@ -9,6 +9,9 @@
 
 namespace forager::bench {
 
+// Of the longer run; both sides touch this many entries, over and over.
+inline constexpr int kProgramTurns = 5000;
+
 enum class ProgramOperation { nothing, lookup, update };
 
 // Nanoseconds of one turn of the loop, by two run lengths; negative with `error` if the kernel refuses.
