@@ -280,6 +280,10 @@ int HashTable::first_from(std::uint32_t bucket, const void* after_key, void* nex
 }
 
 int HashTable::next_in_order(const void* key, void* next) {
+  if (key != nullptr && key == next) {  // a walk that is done again must still know where it began
+    const auto* bytes = static_cast<const std::byte*>(key);
+    return next_in_order(std::vector(bytes, bytes + shape_.key_size).data(), next);
+  }
   return first_from(key == nullptr ? 0 : bucket_of(hash_of(key)), key, next);
 }
 
