@@ -17,8 +17,7 @@ namespace {
 // The largest range worth asking mmap() for: sizes beyond would overflow ours.
 constexpr std::uint64_t kMaxBytes = std::numeric_limits<std::int64_t>::max() / 2;
 
-constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
-constexpr std::uint64_t kWorthHugePages = kHugePage / 2;
+constexpr std::uint64_t kWorthHugePages = std::uint64_t{8} << 20;
 
 std::unexpected<Diagnostic> no_memory(std::uint64_t bytes) {
   return fail(ErrorKind::system, ENOMEM,
@@ -54,13 +53,12 @@ Region::~Region() {
 
 Result<Region> Region::reserve(std::uint64_t bytes) {
   if (bytes > kMaxBytes) return no_memory(bytes);
-  const bool huge = bytes >= kWorthHugePages;
-  const std::uint64_t size = huge ? (bytes + kHugePage - 1) / kHugePage * kHugePage : round_up_pages(bytes);
+  const std::uint64_t size = round_up_pages(bytes);
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return no_memory(bytes);
   // Tables are read at random: a kernel that has huge pages saves them a walk through page tables. It need not have
   // any.
-  if (huge) std::ignore = madvise(base, size, MADV_HUGEPAGE);
+  if (size >= kWorthHugePages) std::ignore = madvise(base, size, MADV_HUGEPAGE);
   return Region(static_cast<std::byte*>(base), size);
 }
 
