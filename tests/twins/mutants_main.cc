@@ -106,9 +106,8 @@ class Run {
   void one(const Subject& subject) {
     if (subject.missing) return note(subject, "not asked: " + subject.missing->text());
     const Comparison whole = compare(subject);
-    // A kernel may keep whole kinds of programs from everybody: it has no verdict then.
-    if (whole.kernel.error == EPERM) return fmt::print("{}: the kernel does not permit it\n", subject.title());
     if (!whole.ours.accepted()) note(subject, "ours refuses the program itself: " + whole.ours.message);
+    if (keeps_away(subject, whole.kernel)) return fmt::print("{}: the kernel permits it to nobody\n", subject.title());
     if (!whole.kernel.accepted()) note(subject, "the kernel refuses the program itself: " + whole.kernel.message);
     const bool both = whole.ours.accepted() && whole.kernel.accepted();
     if (both && whole.kernel.milliseconds <= arguments_.milliseconds) mutants_of(subject);

@@ -6,6 +6,7 @@
 // Tested by: tests/twins/tee_test.cc.
 #pragma once
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,12 @@ struct Subject {
 
   [[nodiscard]] std::string title() const { return object + "/" + name; }
 };
+
+// Whether the kernel keeps tracing programs like this one (iterators over map elements, say) from everybody: then its
+// EPERM is no verdict.
+[[nodiscard]] inline bool keeps_away(const Subject& subject, const Verdict& kernel) {
+  return kernel.error == EPERM && subject.source.type == isa::ProgType::tracing;
+}
 
 // Decodes and verifies. The message is the Diagnostic's text.
 [[nodiscard]] Verdict ask_ours(program::Source source, const verifier::Options& options = {},
