@@ -54,7 +54,7 @@ MapResult make_cgroup_array(exec::MapSpec spec, unsigned) {
                            .equal("value_size", spec.value_size, 4)
                            .allocates(std::uint64_t{spec.max_entries} * kWordBytes)
                            .done();
-  return make_slot_map<CgroupArrayMap>(checked, std::move(spec));
+  return open_map<CgroupArrayMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

@@ -72,10 +72,8 @@ void* CgroupStorage::get(const exec::StorageOwner& owner, const void* initial, s
 namespace {
 
 MapResult make(exec::MapSpec spec, unsigned cpus, std::uint64_t most) {
-  if (auto checked = check_cgroup_storage(spec, most); !checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<CgroupStorage>(std::move(spec), cpus);
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  const auto checked = check_cgroup_storage(spec, most);
+  return open_map<CgroupStorage>(checked, std::move(spec), cpus);
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ MapResult make_cpumap(exec::MapSpec spec, unsigned cpus) {
           .require(spec.value_size == 4 || spec.value_size == 8, "value_size must be 4 (qsize) or 8 (and a program)")
           .at_most("max_entries", spec.max_entries, kMaxCpus, E2BIG)
           .done();
-  return make_slot_map<CpuMap>(checked, std::move(spec), cpus);
+  return open_map<CpuMap>(checked, std::move(spec), cpus);
 }
 
 }  // namespace forager::maps

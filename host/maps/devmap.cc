@@ -29,7 +29,7 @@ class DevMap final : public SlotMap {
 MapResult make_devmap(exec::MapSpec spec, unsigned) {
   const auto checked = check_devmap(spec).allocates(std::uint64_t{spec.max_entries} * kWordBytes).done();
   spec.flags |= kReadOnlyProg;
-  return make_slot_map<DevMap>(checked, std::move(spec));
+  return open_map<DevMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

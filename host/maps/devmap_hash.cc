@@ -70,11 +70,8 @@ class DevHashMap final : public exec::Map {
 
 MapResult make_devmap_hash(exec::MapSpec spec, unsigned) {
   const auto checked = check_devmap(spec).at_most("max_entries", spec.max_entries, kMaxPorts, EINVAL).done();
-  if (!checked) return std::unexpected(checked.error());
   spec.flags |= kReadOnlyProg;
-  auto map = std::make_shared<DevHashMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  return open_map<DevHashMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

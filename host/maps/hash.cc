@@ -111,10 +111,8 @@ class HashMap final : public exec::Map, public TableBuckets, public exec::Elemen
 
 MapResult make_hash(exec::MapSpec spec, unsigned) {
   const std::uint64_t bytes = kKernelElement + round_up_words(spec.key_size) + round_up_words(spec.value_size);
-  if (auto checked = check_hash(spec, bytes); !checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<HashMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  const auto checked = check_hash(spec, bytes);
+  return open_map<HashMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

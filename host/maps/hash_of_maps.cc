@@ -60,10 +60,7 @@ MapResult make_hash_of_maps(exec::MapSpec spec, unsigned) {
   auto checked = Checks(spec).equal("value_size", spec.value_size, 4).done();
   if (checked) checked = check_hash(spec, bytes);
   if (checked) checked = check_inner(spec);
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<HashOfMaps>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  return open_map<HashOfMaps>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

@@ -310,10 +310,7 @@ MapResult make_lpm_trie(exec::MapSpec spec, unsigned) {
                            .at_least("value_size", spec.value_size, 1)
                            .at_most("value_size", spec.value_size, kMaxKmalloc - kMaxPrefixBytes - kKernelNode, EINVAL)
                            .done();
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<LpmTrieMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  return open_map<LpmTrieMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

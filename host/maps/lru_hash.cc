@@ -75,10 +75,8 @@ class LruHashMap final : public exec::Map, public exec::Elements, public TableBu
 MapResult make_lru_hash(exec::MapSpec spec, unsigned cpus) {
   if ((spec.flags & kNoCommonLru) != 0) spec.max_entries = round_to_cpus(spec.max_entries, cpus);
   const std::uint64_t bytes = kKernelElement + round_up_words(spec.key_size) + round_up_words(spec.value_size);
-  if (auto checked = check_hash(spec, bytes); !checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<LruHashMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  const auto checked = check_hash(spec, bytes);
+  return open_map<LruHashMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

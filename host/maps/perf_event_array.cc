@@ -5,9 +5,7 @@
 // knows none and answers EBADF. What was written cannot be read back: Linux's own ENOTSUPP.
 //
 // Tested by: tests/unit/maps_objects_test.cc, maps_perf_test.cc.
-#include "maps/array_keys.h"
-#include "maps/attributes.h"
-#include "maps/object_slots.h"
+#include "maps/object_array.h"
 #include "maps/types.h"
 
 namespace forager::maps {
@@ -47,15 +45,8 @@ class PerfEventArrayMap final : public exec::Map, private exec::PerfTable {
 }  // namespace
 
 MapResult make_perf_event_array(exec::MapSpec spec, unsigned) {
-  const auto checked = Checks(spec)
-                           .equal("key_size", spec.key_size, 4)
-                           .equal("value_size", spec.value_size, 4)
-                           .allocates(std::uint64_t{spec.max_entries} * sizeof(void*))
-                           .done();
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<PerfEventArrayMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  const auto checked = check_object_array(spec);
+  return open_map<PerfEventArrayMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

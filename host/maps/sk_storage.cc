@@ -47,10 +47,8 @@ class SkStorage final : public exec::Map, private exec::LocalStorage {
 }  // namespace
 
 MapResult make_sk_storage(exec::MapSpec spec, unsigned) {
-  if (auto checked = check_local_storage(spec); !checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<SkStorage>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  const auto checked = check_local_storage(spec);
+  return open_map<SkStorage>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

@@ -100,13 +100,4 @@ class SlotMap : public exec::Map {
   WordSlots slots_;
 };
 
-// A map of this type, if its attributes were found good. ENOMEM.
-template <class SlotMapType, class... More>
-[[nodiscard]] MapResult make_slot_map(const Result<>& checked, exec::MapSpec spec, More... more) {
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<SlotMapType>(std::move(spec), more...);
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
-}
-
 }  // namespace forager::maps

@@ -49,10 +49,7 @@ MapResult make_sockhash(exec::MapSpec spec, unsigned) {
                            .at_most("key_size", spec.key_size, kStackBytes, E2BIG)
                            .at_most("max_entries", spec.max_entries, kMaxSockets, EINVAL)
                            .done();
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<SockHash>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  return open_map<SockHash>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

@@ -208,10 +208,7 @@ MapResult make_stack_trace(exec::MapSpec spec, unsigned) {
                            .at_most("max_entries", spec.max_entries, kMaxBuckets, E2BIG)
                            .allocates(std::uint64_t{spec.max_entries} * (sizeof(std::uint64_t) + spec.value_size))
                            .done();
-  if (!checked) return std::unexpected(checked.error());
-  auto map = std::make_shared<StackTraceMap>(std::move(spec));
-  if (auto opened = map->open(); !opened) return std::unexpected(opened.error());
-  return map;
+  return open_map<StackTraceMap>(checked, std::move(spec));
 }
 
 }  // namespace forager::maps

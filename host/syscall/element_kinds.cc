@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "maps/inner_maps.h"
 #include "syscall/element_sockets.h"
 #include "syscall/perf_event.h"
 
@@ -97,19 +98,13 @@ long erase_event(const Call&, MapObject& map, const std::byte* key) {
 
 // ---- maps of maps ------------------------------------------------------------------------------------------------
 
-// Maps like the example that the outer map was made with (map_meta_equal).
-bool alike(const program::MapSpec& a, const program::MapSpec& b) {
-  const bool same_entries = a.max_entries == b.max_entries || (a.flags & BPF_F_INNER_MAP) != 0;
-  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size && a.flags == b.flags &&
-         a.fields == b.fields && (a.type != MapType::array || same_entries);
-}
-
 // The slot keeps the whole object, so that its id stays valid as long as it can be looked up.
 Errno<exec::MapSlot> inner_map(const Call& call, const MapObject& outer, int fd) {
   const auto user = call.fds().find<runtime::MapUser>(fd);
   if (!user) return std::unexpected(user.error());
   const std::shared_ptr<MapObject>& inner = (*user)->object();
-  if (outer.spec().inner == nullptr || !alike(*outer.spec().inner, inner->spec())) return std::unexpected(-EINVAL);
+  if (outer.spec().inner == nullptr || !maps::alike(*outer.spec().inner, inner->spec()))
+    return std::unexpected(-EINVAL);
   return exec::MapSlot{inner->id, std::shared_ptr<exec::Map>(inner, inner->map.get())};
 }
 
