@@ -57,26 +57,27 @@ Result<> map_push(const Cli& cli, Words words) {
   return {};
 }
 
-Result<> map_pop(const Cli& cli, Words words) {
+namespace {
+
+// Pop and peek: `call` gives the value, and the world is saved by the one that takes it away.
+Result<> look(const Cli& cli, Words words, int (*call)(int, const void*, void*), bool takes) {
   auto world = World::open(cli.state_directory);
   if (!world) return std::unexpected(world.error());
   auto map = take_queue(*world, words);
   if (!map) return std::unexpected(map.error());
   if (auto end = words.end(); !end) return end;
   std::string value(map->value_size, '\0');
-  const int status = ::bpf_map_lookup_and_delete_elem(map->fd, nullptr, value.data());
-  if (auto printed = print_value(cli, *map, value, status); !printed) return printed;
+  const int status = call(map->fd, nullptr, value.data());
+  if (auto printed = print_value(cli, *map, value, status); !printed || !takes) return printed;
   return world->save();
 }
 
-Result<> map_peek(const Cli& cli, Words words) {
-  auto world = World::open(cli.state_directory);
-  if (!world) return std::unexpected(world.error());
-  auto map = take_queue(*world, words);
-  if (!map) return std::unexpected(map.error());
-  if (auto end = words.end(); !end) return end;
-  std::string value(map->value_size, '\0');
-  return print_value(cli, *map, value, ::bpf_map_lookup_elem(map->fd, nullptr, value.data()));
+}  // namespace
+
+Result<> map_pop(const Cli& cli, Words words) {
+  return look(cli, std::move(words), ::bpf_map_lookup_and_delete_elem, true);
 }
+
+Result<> map_peek(const Cli& cli, Words words) { return look(cli, std::move(words), ::bpf_map_lookup_elem, false); }
 
 }  // namespace forager::cli

@@ -5,7 +5,7 @@
 
 #include "cli/map_verbs.h"
 #include "cli/pins.h"
-#include "cli/select.h"
+#include "cli/show_rows.h"
 #include "isa/tables.h"
 #include "syscall/process.h"
 
@@ -26,7 +26,10 @@ const isa::ProgTypeRow* owner_of(const MapHandle& map) {
   return nullptr;
 }
 
-Json map_json(const Cli& cli, const World& world, Place place, const MapHandle& map) {
+Result<Json> map_json(const Cli& cli, World& world, Place place) {
+  auto loaded = world.map(place);
+  if (!loaded) return std::unexpected(loaded.error());
+  const MapHandle& map = *loaded;
   const isa::MapRow* row = isa::find_map(map.type);
   Json out = {{"id", map.id},
               {"type", row != nullptr ? Json(row->name) : Json(map.type)},
@@ -66,35 +69,16 @@ std::string map_text(const Json& map) {
   return out + (last.empty() ? "" : "\n\t" + last) + "\n";
 }
 
-Result<> print_maps(const Cli& cli, World& world, const std::vector<Place>& places, bool one) {
-  Json list = Json::array();
-  std::string text;
-  for (const Place place : places) {
-    auto map = world.map(place);
-    if (!map) return std::unexpected(map.error());
-    list.push_back(map_json(cli, world, place, *map));
-    text += map_text(list.back());
-  }
-  if (!cli.wants_json()) {
-    cli.print(text);
-  } else {
-    cli.print(one && list.size() == 1 ? list.front() : list);
-  }
-  return {};
-}
+constexpr ShownKind kShown = {
+    .all = [](const World& world) { return world.maps(); },
+    .read = read_map_selector,
+    .find = [](World& world, const Selector& selector) { return find_maps(world, selector); },
+    .row = map_json,
+    .text = map_text,
+};
 
 }  // namespace
 
-Result<> map_show(const Cli& cli, Words words) {
-  auto world = World::open(cli.state_directory);
-  if (!world) return std::unexpected(world.error());
-  if (words.empty()) return print_maps(cli, *world, world->maps(), false);
-  auto selector = read_map_selector(words);
-  if (!selector) return std::unexpected(selector.error());
-  if (auto end = words.end(); !end) return end;
-  auto places = find_maps(*world, *selector);
-  if (!places) return std::unexpected(places.error());
-  return print_maps(cli, *world, *places, true);
-}
+Result<> map_show(const Cli& cli, Words words) { return show_rows(cli, words, kShown); }
 
 }  // namespace forager::cli

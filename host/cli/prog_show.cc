@@ -8,7 +8,7 @@
 #include "cli/pins.h"
 #include "cli/prog_info.h"
 #include "cli/prog_verbs.h"
-#include "cli/select.h"
+#include "cli/show_rows.h"
 #include "isa/tables.h"
 
 namespace forager::cli {
@@ -72,35 +72,16 @@ std::string program_text(const Json& row) {
   return out + "\n";
 }
 
-Result<> print_programs(const Cli& cli, World& world, const std::vector<Place>& places, bool one) {
-  Json list = Json::array();
-  std::string text;
-  for (const Place place : places) {
-    auto row = program_json(cli, world, place);
-    if (!row) return std::unexpected(row.error());
-    text += program_text(*row);
-    list.push_back(std::move(*row));
-  }
-  if (!cli.wants_json()) {
-    cli.print(text);
-  } else {
-    cli.print(one && list.size() == 1 ? list.front() : list);
-  }
-  return {};
-}
+constexpr ShownKind kShown = {
+    .all = [](const World& world) { return world.programs(); },
+    .read = read_program_selector,
+    .find = [](World& world, const Selector& selector) { return find_programs(world, selector); },
+    .row = program_json,
+    .text = program_text,
+};
 
 }  // namespace
 
-Result<> prog_show(const Cli& cli, Words words) {
-  auto world = World::open(cli.state_directory);
-  if (!world) return std::unexpected(world.error());
-  if (words.empty()) return print_programs(cli, *world, world->programs(), false);
-  auto selector = read_program_selector(words);
-  if (!selector) return std::unexpected(selector.error());
-  if (auto end = words.end(); !end) return end;
-  auto places = find_programs(*world, *selector);
-  if (!places) return std::unexpected(places.error());
-  return print_programs(cli, *world, *places, true);
-}
+Result<> prog_show(const Cli& cli, Words words) { return show_rows(cli, words, kShown); }
 
 }  // namespace forager::cli

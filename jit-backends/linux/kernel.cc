@@ -139,14 +139,11 @@ long load_program(const LoadRequest& request, std::string& log, SystemCall call)
   return with_log >= 0 ? with_log : result;
 }
 
-int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
-  xdp_md in{};
-  in.data = run.in_meta;
-  in.data_end = static_cast<__u32>(run.in.size()) - run.in_fragments;
-  in.ingress_ifindex = run.ingress_ifindex;
-  in.rx_queue_index = run.rx_queue;
-  in.egress_ifindex = run.egress_ifindex;
-  xdp_md out{};
+namespace {
+
+// A test run with a context, which comes back as `out`.
+template <class Run, class Context>
+int run_test(const Fd& program, Run& run, const Context& in, Context& out, SystemCall call) {
   bpf_attr attr = empty_attr();
   attr.test.prog_fd = static_cast<__u32>(program.get());
   attr.test.data_in = pointer_field(run.in.data());
@@ -161,32 +158,30 @@ int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
   const long result = bpf(BPF_PROG_TEST_RUN, attr, call);
   if (result != 0) return static_cast<int>(result);
   run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
-  run.out_meta = std::min(out.data, run.out_bytes);
-  run.out_fragments = run.out_bytes - std::clamp(out.data_end, run.out_meta, run.out_bytes);
   run.return_value = attr.test.retval;
   run.nanoseconds = attr.test.duration;
   return 0;
 }
 
+}  // namespace
+
+int run_xdp(const Fd& program, TestRun& run, SystemCall call) {
+  xdp_md in{};
+  in.data = run.in_meta;
+  in.data_end = static_cast<__u32>(run.in.size()) - run.in_fragments;
+  in.ingress_ifindex = run.ingress_ifindex;
+  in.rx_queue_index = run.rx_queue;
+  in.egress_ifindex = run.egress_ifindex;
+  xdp_md out{};
+  if (const int error = run_test(program, run, in, out, call); error != 0) return error;
+  run.out_meta = std::min(out.data, run.out_bytes);
+  run.out_fragments = run.out_bytes - std::clamp(out.data_end, run.out_meta, run.out_bytes);
+  return 0;
+}
+
 int run_skb(const Fd& program, SkbTestRun& run, SystemCall call) {
   const __sk_buff in = run.context;
-  bpf_attr attr = empty_attr();
-  attr.test.prog_fd = static_cast<__u32>(program.get());
-  attr.test.data_in = pointer_field(run.in.data());
-  attr.test.data_size_in = static_cast<__u32>(run.in.size());
-  attr.test.data_out = pointer_field(run.out.data());
-  attr.test.data_size_out = static_cast<__u32>(run.out.size());
-  attr.test.ctx_in = pointer_field(&in);
-  attr.test.ctx_size_in = sizeof(in);
-  attr.test.ctx_out = pointer_field(&run.context);
-  attr.test.ctx_size_out = sizeof(run.context);
-  attr.test.repeat = run.repeat;
-  const long result = bpf(BPF_PROG_TEST_RUN, attr, call);
-  if (result != 0) return static_cast<int>(result);
-  run.out_bytes = std::min(attr.test.data_size_out, static_cast<__u32>(run.out.size()));
-  run.return_value = attr.test.retval;
-  run.nanoseconds = attr.test.duration;
-  return 0;
+  return run_test(program, run, in, run.context, call);
 }
 
 // "0-3,8" has 5; the kernel copies per-CPU values as one slot for each of these, in this order.
