@@ -29,6 +29,7 @@ long put_sized(UserAddress to, std::uint32_t& size, std::string_view name) {
 long put_each(UserAddress to, std::size_t shown, const std::vector<LinkTarget>& targets, auto field) {
   if (to == 0) return 0;
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(shown);
   for (std::size_t i = 0; i < shown; ++i) numbers.push_back(field(targets[i]));
   return copy_to_user(to, numbers.data(), numbers.size() * sizeof numbers[0]);
 }
