@@ -194,6 +194,20 @@ struct MapUsage {
   std::uint64_t bytes = 0;  // all memory the map holds
 };
 
+// How programs may look a key up without Map::lookup(), for engines that compile: what they inline, or call directly.
+struct DirectLookup {
+  enum class Kind : std::uint8_t {
+    none,      // by lookup() only
+    indexed,   // the value of the 32-bit key i, if below max_entries, is at base + i * stride
+    function,  // function(object, key, cpu) is lookup(key, cpu), made for the map's key size
+  };
+  Kind kind = Kind::none;
+  std::byte* base = nullptr;
+  std::uint64_t stride = 0;  // bytes
+  void* (*function)(void* object, const void* key, unsigned cpu) = nullptr;
+  void* object = nullptr;
+};
+
 class Map : public std::enable_shared_from_this<Map> {
  public:
   virtual ~Map() = default;
@@ -207,6 +221,8 @@ class Map : public std::enable_shared_from_this<Map> {
   [[nodiscard]] virtual void* lookup(const void* key, unsigned cpu) = 0;
   [[nodiscard]] virtual int update(const void* key, const void* value, std::uint64_t flags, unsigned cpu) = 0;
   [[nodiscard]] virtual int erase(const void* key) = 0;
+  // Holds for as long as the map lives.
+  [[nodiscard]] virtual DirectLookup direct_lookup([[maybe_unused]] unsigned cpu) { return {}; }
 
   // Host side. Where values have a spin lock, BPF_F_LOCK takes it around the copy; without it, and always for the bytes
   // of locks and timers, a read gives zeros there and a write leaves them alone.

@@ -48,6 +48,10 @@ class ArrayMap final : public exec::Map, public exec::Elements {
 
   int erase(const void*) override { return -EINVAL; }
 
+  exec::DirectLookup direct_lookup(unsigned) override {
+    return {.kind = exec::DirectLookup::Kind::indexed, .base = values_.base(), .stride = stride_};
+  }
+
   int next_key(const void* key, void* next) override { return next_index(key, next, spec().max_entries); }
 
   int read(const void* key, void* value, std::uint64_t flags) override {

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "maps/buckets.h"
+#include "maps/direct.h"
 #include "maps/hash_attributes.h"
 #include "maps/types.h"
 
@@ -24,10 +25,13 @@ class HashMap final : public exec::Map, public TableBuckets, public exec::Elemen
     return table_.open(shape);
   }
 
-  void* lookup(const void* key, unsigned) override {
-    const auto hit = table_.find(key);
+  template <std::uint32_t kKeySize>
+  void* look(const void* key, unsigned) {
+    const auto hit = find_direct<kKeySize>(table_, key);
     return hit ? table_.value(hit.node) : nullptr;
   }
+  void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
 
   // With BPF_F_LOCK, a value that is there already is overwritten in place.
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {

@@ -70,6 +70,9 @@ class HashTable {
 
   // Lock-free.
   [[nodiscard]] Hit find(const void* key) const;
+  // The same for keys whose size is known, for compiled programs: most searches end at the first node.
+  template <std::uint32_t kKeySize>
+  [[nodiscard]] Hit find_sized(const void* key) const;
   [[nodiscard]] bool unchanged(Hit hit) const {
     return version(hit.node).load(std::memory_order_relaxed) == hit.version;
   }
@@ -202,6 +205,21 @@ class HashTable::Entry {
   std::unique_lock<Lock> guard_;
   NodeId node_;
 };
+
+template <std::uint32_t kKeySize>
+HashTable::Hit HashTable::find_sized(const void* key) const {
+  static_assert(kKeySize > 0 && kKeySize <= 2 * kWordBytes);
+  constexpr bool kTwo = kKeySize > kWordBytes;
+  const Word first = word_of(key, kKeySize, 0), second = kTwo ? word_of(key, kKeySize, 1) : 0;
+  const std::uint64_t hash = kTwo ? hash_2(first, second, seed_) : hash_1(first, seed_);
+  const NodeId node = head(bucket_of(hash)).load(std::memory_order_acquire);
+  if (node == 0) return {};
+  const Hit hit = {.node = node, .version = version(node).load(std::memory_order_acquire)};
+  const bool same = key_word(node, 0) == first && (!kTwo || key_word(node, 1) == second);
+  if (same && (hit.version & 1) != 0 && unchanged(hit)) [[likely]]
+    return hit;
+  return find(key);
+}
 
 template <class Copy>
 int HashTable::take_out(const void* key, Copy copy) {

@@ -24,10 +24,13 @@ class LruHashMap final : public exec::Map, public exec::Elements, public TableBu
     return keys_.open(shape);
   }
 
-  void* lookup(const void* key, unsigned) override {
-    const auto hit = keys_.use(key);
+  template <std::uint32_t kKeySize>
+  void* look(const void* key, unsigned) {
+    const auto hit = keys_.use<kKeySize>(key);
     return hit ? keys_.table().value(hit.node) : nullptr;
   }
+  void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
 
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {
     return keys_.store(key, flags, [value](HashTable::Entry& entry, NodeId fresh) {

@@ -25,6 +25,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "maps/direct.h"
 #include "maps/hash_table.h"
 
 namespace forager::maps {
@@ -36,8 +37,11 @@ class BoundedTable {
   [[nodiscard]] HashTable& table() { return table_; }
   [[nodiscard]] const HashTable& table() const { return table_; }
 
-  // The entry of a key, for a program.
-  [[nodiscard]] HashTable::Hit use(const void* key) const { return table_.find(key); }
+  // The entry of a key, for a program. kKeySize: as in direct.h.
+  template <std::uint32_t kKeySize>
+  [[nodiscard]] HashTable::Hit use(const void* key) const {
+    return find_direct<kKeySize>(table_, key);
+  }
 
   // Creates or changes the entry of a key, as far as flags (BPF_ANY, _NOEXIST, _EXIST) allow: 0 or a negative errno.
   // put(entry, fresh) inserts `fresh`, or changes the entry that is there if fresh is 0.
@@ -66,8 +70,9 @@ class LruTable {
   [[nodiscard]] HashTable& table() { return table_; }
   [[nodiscard]] const HashTable& table() const { return table_; }
 
+  template <std::uint32_t kKeySize>
   [[nodiscard]] HashTable::Hit use(const void* key) const {
-    const auto hit = table_.find(key);
+    const auto hit = find_direct<kKeySize>(table_, key);
     if (!hit) return hit;
     const auto used = table_.mark(hit.node);
     if (used.load(std::memory_order_relaxed) == 0) used.store(1, std::memory_order_relaxed);

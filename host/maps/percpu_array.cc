@@ -35,6 +35,10 @@ class PerCpuArrayMap final : public exec::Map, public exec::Elements {
 
   int erase(const void*) override { return -EINVAL; }
 
+  exec::DirectLookup direct_lookup(unsigned cpu) override {
+    return {.kind = exec::DirectLookup::Kind::indexed, .base = values_.at(0, cpu), .stride = values_.stride()};
+  }
+
   int next_key(const void* key, void* next) override { return next_index(key, next, spec().max_entries); }
 
   int read(const void* key, void* value, std::uint64_t flags) override {

@@ -33,10 +33,13 @@ class PerCpuHashMap final : public exec::Map, public exec::Elements, public Tabl
     return values_.open(spec().value_size, std::uint64_t{keys_.table().nodes()} + 1, cpus);
   }
 
-  void* lookup(const void* key, unsigned cpu) override {
-    const auto hit = keys_.use(key);
+  template <std::uint32_t kKeySize>
+  void* look(const void* key, unsigned cpu) {
+    const auto hit = keys_.template use<kKeySize>(key);
     return hit ? values_.at(hit.node, cpu) : nullptr;
   }
+  void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
 
   int update(const void* key, const void* value, std::uint64_t flags, unsigned cpu) override {
     return store(key, flags, [&](NodeId node, bool present) {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lookups of hash maps as compiled programs call them (exec::Map::direct_lookup): one function for each usual key size,
+// without a virtual call and with the hash of that size.
+//
+// Tested by: tests/unit/maps_direct_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "exec/map.h"
+#include "maps/hash_table.h"
+
+namespace forager::maps {
+
+// 0: keys of any size.
+template <std::uint32_t kKeySize>
+[[nodiscard]] HashTable::Hit find_direct(const HashTable& table, const void* key) {
+  if constexpr (kKeySize == 0) {
+    return table.find(key);
+  } else {
+    return table.find_sized<kKeySize>(key);
+  }
+}
+
+// A map has a member `template <uint32_t> void* look(const void* key, unsigned cpu)`, which is its lookup().
+template <class OneMap, std::uint32_t kKeySize>
+void* look_directly(void* map, const void* key, unsigned cpu) {
+  return static_cast<OneMap*>(map)->template look<kKeySize>(key, cpu);
+}
+
+template <class OneMap>
+[[nodiscard]] exec::DirectLookup direct_by_key_size(OneMap& map) {
+  using Function = decltype(exec::DirectLookup::function);
+  constexpr std::pair<std::uint32_t, Function> kSized[] = {
+      {4, look_directly<OneMap, 4>},   {6, look_directly<OneMap, 6>},   {8, look_directly<OneMap, 8>},
+      {12, look_directly<OneMap, 12>}, {13, look_directly<OneMap, 13>}, {16, look_directly<OneMap, 16>},
+  };
+  Function function = look_directly<OneMap, 0>;
+  for (const auto& [size, sized] : kSized) {
+    if (size == map.spec().key_size) function = sized;
+  }
+  return {.kind = exec::DirectLookup::Kind::function, .function = function, .object = &map};
+}
+
+}  // namespace forager::maps
