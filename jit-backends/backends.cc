@@ -3,6 +3,7 @@
 
 #include "interp/backend.h"
 #include "jit-backends/linux/backend.h"
+#include "jit-backends/x86_64/backend.h"
 
 namespace forager::jit {
 namespace {

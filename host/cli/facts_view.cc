@@ -32,7 +32,7 @@ constexpr int kColumn = 50;  // where remarks begin
 
 std::string_view name_of(Region region) {
   constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet_meta",
-                                         "map_value", "ring_record", "memory",  "socket", "other"};
+                                         "map_value", "ring_record", "memory", "socket", "tcp_socket", "other"};
   return kNames[static_cast<std::uint8_t>(region)];
 }
 

@@ -94,7 +94,6 @@ struct RunContext {
   DynptrTable dynptrs;
   // What the program holds pointers to: inner maps, sockets. Engines drop them at the end of the invocation.
   std::vector<std::shared_ptr<const void>> held;
-  Map* value_map = nullptr;  // the map whose lock or timer the helper was given
   // The spin lock that the program holds, null = none: engines release it should the program be stopped.
   std::uint32_t* spin_lock = nullptr;
   // Set by a helper that finds something no verified program does: the engine stops the program.

@@ -27,7 +27,7 @@ constexpr RegisterSet kMayDie = bit(isa::kFramePointer) - 1;
 
 std::string_view name(verifier::Region region) {
   constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet_meta",
-                                         "map_value", "ring_record", "memory",  "socket", "other"};
+                                         "map_value", "ring_record", "memory",  "socket", "tcp_socket", "other"};
   return kNames[static_cast<unsigned>(region)];
 }
 
@@ -49,6 +49,7 @@ bool is(const Region& region, verifier::Region claimed) {
     case verifier::Region::memory:
       return region.kind == RegionKind::memory;
     case verifier::Region::socket:
+    case verifier::Region::tcp_socket:
       return region.kind == RegionKind::socket;
     case verifier::Region::other:  // packet: its end is a pointer too; memory: keys and dynptrs lent to callbacks
       return region.kind == RegionKind::map || region.kind == RegionKind::code || region.kind == RegionKind::packet ||

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "exec/host_helpers.h"
-#include "exec/spin_lock.h"
+#include "exec/invocation.h"
 #include "interp/machine.h"
 
 namespace forager::interp {
@@ -292,13 +292,11 @@ bool Machine::pass_string(Call& call, unsigned index) {
          bad_argument(call, index, "a string that ends with a zero byte");
 }
 
-// A lock or a timer in a map value, which no program may touch itself. Timers take their map along.
+// A lock or a timer in a map value, which no program may touch itself.
 bool Machine::pass_value_field(Call& call, unsigned index, std::uint64_t size) {
   const Region& region = memory_.region(r_[index + 1]);
   if (region.kind != RegionKind::map_value) return bad_argument(call, index, "a field of a map value");
-  if (!pass_memory(call, index, size, Use::read_write)) return false;
-  run_.value_map = region.map;
-  return true;
+  return pass_memory(call, index, size, Use::read_write);
 }
 
 bool Machine::pass_socket(Call& call, unsigned index) {
@@ -347,27 +345,14 @@ bool Machine::jump_to(const exec::ProgramSlot& slot) {
 
 // ---- the end ----
 
-// What the invocation held, which is nothing where the program came to its end by itself.
 void Machine::let_go() {
-  if (run_.spin_lock != nullptr) exec::unlock_value(*std::exchange(run_.spin_lock, nullptr));
-  run_.dynptrs.clear();
-  run_.held.clear();
+  exec::let_go(run_);
   slices_.clear();
 }
 
-// Records that the program left open would block their ring for good.
 void Machine::close_records() {
-  for (const exec::DynptrMemory& memory : run_.dynptrs.entries()) {
-    if (memory.ring != nullptr && !memory.ended) run_.open_records.push_back({memory.base, memory.ring});
-  }
-  if (run_.open_records.empty()) return;
-  if (trap_ == nullptr) {
-    std::ignore = stop(ErrorKind::rejected, EINVAL,
-                       fmt::format("the program ends with {} ring-buffer records neither submitted nor discarded",
-                                   run_.open_records.size()));
-  }
-  for (const exec::OpenRecord& record : run_.open_records) record.ring->commit(record.memory, 0, true);
-  run_.open_records.clear();
+  const std::size_t left = exec::discard_open_records(run_);
+  if (left != 0 && trap_ == nullptr) std::ignore = stop(ErrorKind::rejected, EINVAL, exec::left_open(left).message);
 }
 
 }  // namespace forager::interp

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "exec/verdict.h"
+#include "exec/invocation.h"
 #include "interp/access.h"
 #include "isa/semantics.h"
 
@@ -74,10 +74,7 @@ void Machine::execute_checked() {
 }
 
 void Machine::start(exec::Frame& frame) {
-  frame.redirect = {};
-  frame.clones.clear();
-  frame.target = nullptr;
-  frame.trap.reset();
+  exec::clear_results(frame);
   run_.frame = &frame;
   enter_unit(*units_.loaded(), 0);
   assertions_.start();
@@ -122,18 +119,8 @@ void Machine::enter_stack() {
 void Machine::finish() {
   close_records();
   let_go();
-  exec::Frame& frame = *run_.frame;
-  const isa::ProgType type = units_.loaded()->program().type();
-  if (trap_ != nullptr) {
-    frame.return_value = exec::safe_verdict(type);
-    frame.redirect = {};
-    frame.clones.clear();
-    frame.target = nullptr;
-    ++counters_.traps;
-  } else {
-    frame.return_value = type == isa::ProgType::raw_memory ? r_[0] : low(r_[0]);
-  }
-  frame.trap = std::move(trap_);
+  if (trap_ != nullptr) ++counters_.traps;
+  exec::set_results(*run_.frame, units_.loaded()->program().type(), r_[0], std::move(trap_));
   counters_.instructions += executed_;
 }
 

@@ -33,6 +33,7 @@ enum class Region : std::uint8_t {
   ring_record,
   memory,
   socket,
+  tcp_socket,
   other,
 };
 

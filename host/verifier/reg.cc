@@ -26,7 +26,7 @@ constexpr TypeWords kWords[] = {
     {RegType::flow_keys, "flow_keys", "flow keys", Region::other},
     {RegType::socket, "sock", "a socket", Region::socket},
     {RegType::socket_common, "sock_common", "a socket's common part", Region::socket},
-    {RegType::tcp_socket, "tcp_sock", "a TCP socket", Region::socket},
+    {RegType::tcp_socket, "tcp_sock", "a TCP socket", Region::tcp_socket},
     {RegType::xdp_socket, "xdp_sock", "an XDP socket", Region::socket},
     {RegType::memory, "mem", "memory", Region::memory},
     {RegType::raw, "mem", "the memory", Region::memory},

@@ -7,7 +7,7 @@
 package_table() {
   cat <<'END'
 base  g++ cmake ninja-build ccache pkg-config clang-19
-base  libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
+base  libasmjit-dev libcapstone-dev libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
 test  libgtest-dev libgmock-dev bpftool verilator make
 bench libbenchmark-dev
 lint  clang-tidy-19 clang-format-19 shellcheck

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/common/code.h"
+
+namespace forager::jit {
+
+using verifier::RegisterSet;
+
+namespace {
+
+constexpr RegisterSet bit(unsigned number) { return static_cast<RegisterSet>(1U << number); }
+constexpr RegisterSet kArguments = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
+constexpr RegisterSet kCallerSaved = kArguments | bit(0);
+constexpr RegisterSet kCalleeSaved = bit(6) | bit(7) | bit(8) | bit(9);
+
+bool ignores_dst(const Step& step) { return step.alu == Alu::mov; }
+bool has_result(Atomic atomic) { return atomic >= Atomic::atomic_fetch_add; }
+
+RegisterSet second(const Step& step) { return step.has_imm ? RegisterSet{0} : bit(step.src); }
+
+}  // namespace
+
+RegisterSet reads_of(const Step& step) {
+  switch (step.kind) {
+    case Kind::alu:
+      return second(step) | (ignores_dst(step) ? 0 : bit(step.dst));
+    case Kind::branch:
+    case Kind::store:
+      return second(step) | bit(step.dst);
+    case Kind::store_context:
+      return second(step);
+    case Kind::extend:
+    case Kind::truncate:
+    case Kind::rotate:
+    case Kind::add_to:
+    case Kind::load:
+    case Kind::load_swapped:
+      return bit(step.src);
+    case Kind::negate:
+    case Kind::swap:
+      return bit(step.dst);
+    case Kind::atomic:
+      return bit(step.dst) | bit(step.src) | (step.atomic == Atomic::atomic_cmpxchg ? bit(0) : 0);
+    case Kind::load_packet:
+      return second(step);
+    case Kind::call_helper:
+    case Kind::call_function:
+    case Kind::tail_call:  // which falls through perhaps, and jumps to a program that reads r1 only
+      return kArguments;
+    case Kind::exit:
+      return bit(0) | kCalleeSaved;
+    default:
+      return 0;
+  }
+}
+
+RegisterSet writes_of(const Step& step) {
+  switch (step.kind) {
+    case Kind::alu:
+    case Kind::constant:
+    case Kind::extend:
+    case Kind::truncate:
+    case Kind::negate:
+    case Kind::swap:
+    case Kind::rotate:
+    case Kind::add_to:
+    case Kind::load:
+    case Kind::load_swapped:
+    case Kind::load_context:
+    case Kind::map_object:
+    case Kind::map_value:
+    case Kind::function:
+      return bit(step.dst);
+    case Kind::atomic:
+      if (!has_result(step.atomic)) return 0;
+      return step.atomic == Atomic::atomic_cmpxchg ? bit(0) : bit(step.src);
+    case Kind::load_packet:
+    case Kind::call_helper:
+    case Kind::call_function:
+    case Kind::tail_call:
+      return kCallerSaved;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace forager::jit

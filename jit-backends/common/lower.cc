@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+
+#include "exec/host_helpers.h"
+#include "jit-backends/common/code.h"
+
+namespace forager::jit {
+namespace {
+
+using isa::Op;
+using program::Instruction;
+
+// What a row says besides its form.
+Step row_step(Op op) {
+  Step step;
+  switch (op) {
+#define FORAGER_ALU(name, ...)   \
+  case Op::name##64_imm:         \
+  case Op::name##64_reg:         \
+  case Op::name##32_imm:         \
+  case Op::name##32_reg:         \
+    step.kind = Kind::alu;       \
+    step.alu = Alu::name;        \
+    break;
+#define FORAGER_JUMP(name, ...) \
+  case Op::name##64_imm:        \
+  case Op::name##64_reg:        \
+  case Op::name##32_imm:        \
+  case Op::name##32_reg:        \
+    step.kind = Kind::branch;   \
+    step.cond = Cond::name;     \
+    break;
+#define FORAGER_MOVSX(name, width_, bits, expr) \
+  case Op::name:                                \
+    step.kind = Kind::extend;                   \
+    step.bytes = (bits) / 8;                    \
+    break;
+#define FORAGER_ATOMIC(name, ...)    \
+  case Op::name##64:                 \
+  case Op::name##32:                 \
+    step.kind = Kind::atomic;        \
+    step.atomic = Atomic::name;      \
+    break;
+#define FORAGER_LOAD(name, mnemonic, opcode, bytes_, sign_) \
+  case Op::name:                                            \
+    step.kind = Kind::load;                                 \
+    step.sign = sign_;                                      \
+    break;
+#define FORAGER_STORE(name, ...) \
+  case Op::name:                 \
+    step.kind = Kind::store;     \
+    break;
+#define FORAGER_PACKET(name, ...)    \
+  case Op::name:                     \
+    step.kind = Kind::load_packet;   \
+    break;
+#include "isa/isa.def"
+    case Op::neg64:
+    case Op::neg32:
+      step.kind = Kind::negate;
+      break;
+    case Op::be16:
+    case Op::swap16:
+    case Op::be32:
+    case Op::swap32:
+    case Op::be64:
+    case Op::swap64:
+      step.kind = Kind::swap;
+      break;
+    case Op::le16:
+    case Op::le32:
+      step.kind = Kind::truncate;
+      break;
+    case Op::lddw:
+      step.kind = Kind::constant;
+      break;
+    case Op::lddw_map_idx:
+      step.kind = Kind::map_object;
+      break;
+    case Op::lddw_map_idx_value:
+      step.kind = Kind::map_value;
+      break;
+    case Op::lddw_func:
+      step.kind = Kind::function;
+      break;
+    case Op::ja:
+    case Op::ja32:
+      step.kind = Kind::jump;
+      break;
+    case Op::call_helper:
+      step.kind = Kind::call_helper;
+      break;
+    case Op::call_local:
+      step.kind = Kind::call_function;
+      break;
+    case Op::exit:
+      step.kind = Kind::exit;
+      break;
+    default:  // le64 changes nothing; blockers() refused the others
+      break;
+  }
+  return step;
+}
+
+class Lowering {
+ public:
+  explicit Lowering(const verifier::VerifiedProgram& program) : source_(program.program()), facts_(program.facts()) {
+    code_.program = &program;
+  }
+
+  Result<Code> run() {
+    const auto instructions = source_.instructions();
+    code_.steps.reserve(instructions.size());
+    for (std::uint32_t at = 0; at < instructions.size(); ++at) code_.steps.push_back(lower_one(at));
+    for (std::uint32_t block = 0; block < source_.blocks().size(); ++block) {
+      if (facts_[source_.blocks()[block].begin].reachable) code_.layout.push_back(block);
+    }
+    return std::move(code_);
+  }
+
+ private:
+  Step lower_one(std::uint32_t at) {
+    const Instruction& insn = source_.instructions()[at];
+    const verifier::Facts& facts = facts_[at];
+    if (!facts.reachable) return {};
+    const isa::Row& row = isa::row(insn.op);
+    Step step = row_step(insn.op);
+    step.dst = insn.dst;
+    step.src = insn.src;
+    step.offset = insn.offset;
+    step.imm = insn.imm;
+    step.target = insn.target;
+    step.has_imm = row.form == isa::Form::alu_imm || row.form == isa::Form::jump_imm || row.form == isa::Form::store_imm;
+    set_width(row, step);
+    switch (step.kind) {
+      case Kind::alu:
+        set_divisor(facts, step);
+        break;
+      case Kind::truncate:
+        step.src = step.dst;
+        break;
+      case Kind::load:
+      case Kind::store:
+      case Kind::atomic:
+        set_memory(facts, step);
+        break;
+      case Kind::map_value:
+        step.target = program::map_offset(insn);
+        [[fallthrough]];
+      case Kind::map_object:
+        step.imm = program::map_index(insn);
+        break;
+      case Kind::load_packet:
+        step.has_imm = row.form == isa::Form::packet_abs;
+        break;
+      case Kind::call_helper:
+        if (insn.imm == static_cast<std::uint64_t>(exec::HelperId::tail_call)) step.kind = Kind::tail_call;
+        break;
+      default:
+        break;
+    }
+    return step;
+  }
+
+  // A row's width is of operands in bits; of memory, and of what is swapped, it is kept in bytes.
+  static void set_width(const isa::Row& row, Step& step) {
+    switch (step.kind) {
+      case Kind::load:
+      case Kind::store:
+      case Kind::atomic:
+      case Kind::load_packet:
+        step.bytes = row.width / 8;
+        break;
+      case Kind::swap:
+      case Kind::truncate:
+        step.bytes = static_cast<std::uint8_t>(step.imm / 8);
+        break;
+      case Kind::alu:
+      case Kind::branch:
+      case Kind::extend:
+      case Kind::negate:
+        step.width = row.width;
+        break;
+      default:
+        break;
+    }
+  }
+
+  static void set_divisor(const verifier::Facts& facts, Step& step) {
+    if (step.has_imm) {
+      const bool narrow = step.width == 32;
+      const std::uint64_t imm = narrow ? static_cast<std::uint32_t>(step.imm) : step.imm;
+      step.nonzero = imm != 0;
+      step.plain = imm != (narrow ? UINT32_MAX : UINT64_MAX);
+    } else {
+      const verifier::ValueFact& divisor = facts.src;
+      const bool fits = step.width == 64 || divisor.max <= UINT32_MAX;
+      step.nonzero = fits && divisor.min > 0;
+      step.plain = fits && divisor.max < UINT32_MAX;
+    }
+  }
+
+  static void set_memory(const verifier::Facts& facts, Step& step) {
+    const verifier::AccessFact& access = facts.access;
+    step.checked = !access.in_bounds;
+    if (access.region != verifier::Region::context) return;
+    const bool stores = step.kind == Kind::store;
+    step.kind = stores ? Kind::store_context : Kind::load_context;
+    if (stores) step.target = static_cast<std::uint32_t>(step.imm);
+    step.imm = static_cast<std::uint64_t>(access.offset_min);
+  }
+
+  const program::Program& source_;
+  std::span<const verifier::Facts> facts_;
+  Code code_;
+};
+
+}  // namespace
+
+Result<Code> lower(const verifier::VerifiedProgram& program) { return Lowering(program).run(); }
+
+}  // namespace forager::jit

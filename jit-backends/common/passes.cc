@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/common/passes.h"
+
+namespace forager::jit {
+namespace {
+
+constexpr Pass kPasses[] = {
+    {"prune", "branches that are decided", prune},
+    {"fold", "constants, small divisions", fold},
+    {"specialise", "lookups in known maps", specialise},
+    {"fuse", "several instructions as one", fuse},
+    {"sweep", "results that nobody reads", sweep},
+    {"arrange", "seldom-reached blocks out of the way", arrange},
+};
+
+}  // namespace
+
+std::span<const Pass> passes() { return kPasses; }
+
+Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options) {
+  auto code = lower(program);
+  if (!code) return code;
+  for (std::size_t i = 0; i < std::size(kPasses); ++i) {
+    if ((options.passes_off >> i & 1) == 0) kPasses[i].run(*code);
+  }
+  return code;
+}
+
+}  // namespace forager::jit

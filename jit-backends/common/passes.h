@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The passes of code generation, in the order in which they run. Each can be left out (CompileOptions::passes_off): the
+// code is slower then and does the same. docs/jit.md says what each brings.
+//
+// Tested by: tests/unit/jit_passes_test.cc, jit_differential_test.cc (each left out).
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "exec/backend.h"
+#include "jit-backends/common/code.h"
+
+namespace forager::jit {
+
+// Branches that go one way become jumps or nothing.
+void prune(Code& code);
+// What is constant becomes an immediate; 64-bit division of small numbers becomes 32-bit division.
+void fold(Code& code);
+// Instructions that belong together become one step: rotations, loads in network order, three-operand additions.
+void fuse(Code& code);
+// Lookups in maps that are known; indices and null checks that are decided.
+void specialise(Code& code);
+// Results that nobody reads are not made.
+void sweep(Code& code);
+// What is seldom reached moves behind the rest of its function.
+void arrange(Code& code);
+
+struct Pass {
+  std::string_view name;
+  std::string_view summary;  // one phrase for people
+  void (*run)(Code& code);
+};
+
+// The nth pass's bit in passes_off is 1 << n.
+[[nodiscard]] std::span<const Pass> passes();
+
+// lower() and every pass that is not left out.
+[[nodiscard]] Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options);
+
+}  // namespace forager::jit

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/common/runtime.h"
+
+#include "exec/skb.h"
+#include "jit-backends/common/invocation.h"
+
+namespace forager::jit {
+
+void refresh_packet(Cells* cells) { cells->owner->refresh_packet(); }
+
+const void* tail_call_target(Cells* cells, std::uint64_t, exec::Map* map, std::uint64_t index) {
+  return cells->owner->tail_call(*map, index);
+}
+
+// Negative indices count from the network header (SKF_NET_OFF) or the link header (SKF_LL_OFF); net/core/filter.c
+// bpf_skb_load_helper.
+std::uint64_t load_packet(Cells* cells, std::uint64_t index, std::uint64_t bytes) {
+  constexpr std::int64_t kNetwork = -0x100000, kLink = -0x200000;
+  exec::Frame& frame = *cells->frame;
+  std::int64_t at = static_cast<std::int32_t>(static_cast<std::uint32_t>(index));
+  if (at >= 0) {
+    at += frame.data();
+  } else if (at >= kNetwork && frame.skb != nullptr) {
+    at += frame.skb->network_header - kNetwork;
+  } else if (at >= kLink && frame.skb != nullptr) {
+    at += frame.skb->mac_header - kLink;
+  }
+  const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
+  if (at < first || at + static_cast<std::int64_t>(bytes) > frame.packet_end()) return ~std::uint64_t{0};
+  std::uint64_t value = 0;
+  for (std::uint64_t i = 0; i < bytes; ++i) value = value << 8 | std::to_integer<std::uint64_t>(frame.buffer()[at + i]);
+  return value;
+}
+
+void settle_store(Cells* cells, std::uint64_t offset) {
+  if (cells->frame->skb != nullptr) exec::settle_skb_store(*cells->frame, offset);
+}
+
+void* look_up(exec::Map* map, const void* key, unsigned cpu) { return map->lookup(key, cpu); }
+
+const void* address_of(Service service) {
+  switch (service) {
+    case Service::refresh:
+      return reinterpret_cast<const void*>(&refresh_packet);
+    case Service::tail_call:
+      return reinterpret_cast<const void*>(&tail_call_target);
+    case Service::load_packet:
+      return reinterpret_cast<const void*>(&load_packet);
+    case Service::settle_store:
+      return reinterpret_cast<const void*>(&settle_store);
+    case Service::look_up:
+      return reinterpret_cast<const void*>(&look_up);
+  }
+  return nullptr;
+}
+
+}  // namespace forager::jit

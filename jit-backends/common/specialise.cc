@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/common/passes.h"
+
+namespace forager::jit {
+
+void specialise(Code&) {}
+
+}  // namespace forager::jit

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Helper calls. A helper is called as it is: r1 to r5 stand where the C++ function wants its second to sixth argument.
+// What needs more are sockets, which programs see from their view on, and helpers after which something has to be
+// looked at. Lookups in a map that the verifier knows are done in place or by a function of that map's.
+#include <algorithm>
+#include <cstddef>
+
+#include "exec/host_helpers.h"
+#include "jit-backends/x86_64/emitter.h"
+
+namespace forager::jit::x86_64 {
+namespace {
+
+using isa::Arg;
+using isa::Ret;
+
+constexpr auto kView = static_cast<std::int32_t>(offsetof(exec::Socket, view));
+
+bool calls_back(const isa::HelperRow& helper) { return std::ranges::find(helper.args, Arg::callback) != helper.args.end(); }
+
+}  // namespace
+
+using namespace asmjit::x86;
+
+void Emitter::call_helper(const Step& step) {
+  if (at_ < code_.lookups.size() && code_.lookups[at_].map != program::kNone) return look_up(code_.lookups[at_]);
+  const auto id = static_cast<std::uint32_t>(step.imm);
+  const isa::HelperRow& helper = *isa::find_helper(id);
+  pass_arguments(helper);
+  asm_.mov(rdi, cell(offsetof(Cells, run)));
+  if (id == static_cast<std::uint32_t>(exec::HelperId::map_lookup_elem)) {
+    call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::look_up)});
+  } else {
+    call({.kind = Symbol::Kind::helper, .index = id});
+    take_result(helper);
+  }
+  check_after(helper);
+  if (helper.changes_packet) refresh();
+}
+
+// ---- lookups -------------------------------------------------------------------------------------------------------
+
+void Emitter::look_up(const Lookup& lookup) {
+  if (lookup.indexed) return look_up_index(lookup);
+  load_symbol(rdi, {.kind = Symbol::Kind::lookup_object, .index = lookup.map});
+  asm_.mov(rsi, rdx);  // the key
+  asm_.mov(rdx, cell(offsetof(Cells, cpu), 8));
+  call({.kind = Symbol::Kind::lookup_function, .index = lookup.map});
+}
+
+// The value of index i is at base + i * stride.
+void Emitter::look_up_index(const Lookup& lookup) {
+  const program::MapSpec& spec = program_.maps()[lookup.map];
+  const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
+  const Label none = asm_.newLabel(), done = asm_.newLabel();
+  asm_.mov(eax, dword_ptr(rdx));
+  if (!lookup.inside) {
+    asm_.cmp(eax, static_cast<std::int64_t>(static_cast<std::int32_t>(spec.max_entries)));
+    asm_.jae(none);
+  }
+  load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = lookup.map});
+  if (stride <= 8) {
+    asm_.lea(rax, ptr(kScratch, rax, 3));
+  } else if (std::has_single_bit(stride)) {
+    asm_.shl(rax, std::countr_zero(stride));
+    asm_.add(rax, kScratch);
+  } else if (stride <= INT32_MAX) {
+    asm_.imul(rax, rax, static_cast<std::int64_t>(stride));
+    asm_.add(rax, kScratch);
+  } else {
+    asm_.mov(kScratch2, stride);
+    asm_.imul(rax, kScratch2);
+    asm_.add(rax, kScratch);
+  }
+  if (lookup.inside) return;
+  asm_.bind(done);
+  later([=, this] {
+    asm_.bind(none);
+    asm_.xor_(eax, eax);
+    asm_.jmp(done);
+  });
+}
+
+// ---- around a call -------------------------------------------------------------------------------------------------
+
+void Emitter::pass_arguments(const isa::HelperRow& helper) {
+  const auto arguments = isa::helper_args(helper, program_.type());
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == Arg::socket || arguments[i] == Arg::socket_common) pass_socket(i, false);
+    if (arguments[i] == Arg::socket_or_null) pass_socket(i, true);
+  }
+  if (calls_back(helper)) asm_.mov(cell(offsetof(Cells, frame_pointer)), reg(isa::kFramePointer));
+}
+
+void Emitter::pass_socket(unsigned index, bool nullable) {
+  const Gp socket = reg(index + 1);
+  const Label null = asm_.newLabel();
+  if (nullable) {
+    asm_.test(socket, socket);
+    asm_.jz(null);
+  }
+  asm_.sub(socket, kView);
+  asm_.bind(null);
+}
+
+void Emitter::take_result(const isa::HelperRow& helper) {
+  switch (helper.returns) {
+    case Ret::socket_or_null:
+    case Ret::socket_common_or_null:
+    case Ret::tcp_socket_or_null: {
+      const Label null = asm_.newLabel();
+      asm_.test(rax, rax);
+      asm_.jz(null);
+      asm_.add(rax, kView);
+      asm_.bind(null);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+// A program is stopped where a callback of its was, and by a helper that meets what no verified program does.
+void Emitter::check_after(const isa::HelperRow& helper) {
+  using exec::HelperId;
+  constexpr HelperId kMayFault[] = {HelperId::spin_lock, HelperId::spin_unlock, HelperId::get_local_storage,
+                                    HelperId::map_lookup_elem};
+  if (calls_back(helper)) {
+    asm_.cmp(cell(offsetof(Cells, stop), 4), 0);
+    asm_.jne(leave_);
+  }
+  if (std::ranges::find(kMayFault, static_cast<HelperId>(helper.id)) == std::end(kMayFault)) return;
+  const Label fault = asm_.newLabel();
+  asm_.mov(kScratch, cell(offsetof(Cells, run)));
+  asm_.cmp(qword_ptr(kScratch, static_cast<std::int32_t>(offsetof(exec::RunContext, fault))), 0);
+  asm_.jne(fault);
+  later([=, this] {
+    asm_.bind(fault);
+    stop(Stop::fault);
+  });
+}
+
+// The packet may stand elsewhere now.
+void Emitter::refresh() {
+  asm_.mov(cell(offsetof(Cells, result)), rax);
+  asm_.mov(rdi, kCells);
+  call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::refresh)});
+  asm_.mov(rax, cell(offsetof(Cells, result)));
+}
+
+}  // namespace forager::jit::x86_64
