@@ -31,8 +31,8 @@ constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
 constexpr int kColumn = 50;  // where remarks begin
 
 std::string_view name_of(Region region) {
-  constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet_meta",
-                                         "map_value", "ring_record", "memory", "socket", "tcp_socket", "other"};
+  constexpr std::string_view kNames[] = {"unknown",     "stack",  "context", "packet",     "packet_meta", "map_value",
+                                         "ring_record", "memory", "socket",  "tcp_socket", "other"};
   return kNames[static_cast<std::uint8_t>(region)];
 }
 

@@ -26,8 +26,8 @@ constexpr RegisterSet bit(unsigned number) { return static_cast<RegisterSet>(1U 
 constexpr RegisterSet kMayDie = bit(isa::kFramePointer) - 1;
 
 std::string_view name(verifier::Region region) {
-  constexpr std::string_view kNames[] = {"unknown",   "stack",       "context", "packet", "packet_meta",
-                                         "map_value", "ring_record", "memory",  "socket", "tcp_socket", "other"};
+  constexpr std::string_view kNames[] = {"unknown",     "stack",  "context", "packet",     "packet_meta", "map_value",
+                                         "ring_record", "memory", "socket",  "tcp_socket", "other"};
   return kNames[static_cast<unsigned>(region)];
 }
 

@@ -53,6 +53,8 @@ enum class Kind : std::uint8_t {
   jump,           // to target
   branch,         // to target, if dst `cond` (src or imm) in `width` bits
   call_helper,    // number imm
+  look_up,        // r0 = what map number imm has at the key at r2, by a function of that map's
+  look_up_index,  // ... by arithmetic; `inside`: the index is known to be below max_entries
   call_function,  // at target
   tail_call,
   exit,
@@ -69,27 +71,19 @@ struct Step {
   Atomic atomic{};
   bool has_imm = false;
   bool sign = false;
-  bool checked = false;   // memory: the verifier did not prove it to be in bounds
-  bool nonzero = false;   // division: the divisor is not zero
-  bool plain = false;     // signed division: the divisor is not -1 either
-  bool cold = false;      // branch: seldom taken
+  bool checked = false;  // memory: the verifier did not prove it to be in bounds
+  bool nonzero = false;  // division: the divisor is not zero
+  bool plain = false;    // signed division: the divisor is not -1 either
+  bool inside = false;   // see look_up_index
   std::int32_t offset = 0;
   std::uint32_t target = program::kNone;
   std::uint64_t imm = 0;
 };
 
-// A lookup in a map that the verifier knows, by the index of its call.
-struct Lookup {
-  std::uint32_t map = program::kNone;
-  bool indexed = false;  // array arithmetic; else a function of the map's
-  bool inside = false;   // the index is known to be below max_entries
-};
-
 struct Code {
   const verifier::VerifiedProgram* program = nullptr;
-  std::vector<Step> steps;              // by instruction
-  std::vector<Lookup> lookups;          // by instruction; empty where no lookup is special
-  std::vector<std::uint32_t> layout;    // blocks in the order in which they are emitted, function by function
+  std::vector<Step> steps;            // by instruction
+  std::vector<std::uint32_t> layout;  // blocks in the order in which they are emitted, function by function
 
   [[nodiscard]] const verifier::Facts& facts(std::uint32_t at) const { return program->facts()[at]; }
 };

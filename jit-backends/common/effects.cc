@@ -10,7 +10,6 @@ namespace {
 constexpr RegisterSet bit(unsigned number) { return static_cast<RegisterSet>(1U << number); }
 constexpr RegisterSet kArguments = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
 constexpr RegisterSet kCallerSaved = kArguments | bit(0);
-constexpr RegisterSet kCalleeSaved = bit(6) | bit(7) | bit(8) | bit(9);
 
 bool ignores_dst(const Step& step) { return step.alu == Alu::mov; }
 bool has_result(Atomic atomic) { return atomic >= Atomic::atomic_fetch_add; }
@@ -46,8 +45,11 @@ RegisterSet reads_of(const Step& step) {
     case Kind::call_function:
     case Kind::tail_call:  // which falls through perhaps, and jumps to a program that reads r1 only
       return kArguments;
+    case Kind::look_up:
+    case Kind::look_up_index:
+      return bit(2);
     case Kind::exit:
-      return bit(0) | kCalleeSaved;
+      return bit(0);
     default:
       return 0;
   }
@@ -75,6 +77,8 @@ RegisterSet writes_of(const Step& step) {
       return step.atomic == Atomic::atomic_cmpxchg ? bit(0) : bit(step.src);
     case Kind::load_packet:
     case Kind::call_helper:
+    case Kind::look_up:
+    case Kind::look_up_index:
     case Kind::call_function:
     case Kind::tail_call:
       return kCallerSaved;

@@ -3,7 +3,8 @@
 // JitImage: machine code of one program for one architecture, and what must be filled in where it is to run.
 //
 // Making one is a pure function of the program and the options, on any host. Addresses are unknown then: the code names
-// symbols (a helper, a function of ours, the n-th map), and link() writes their addresses at the places in `relocations`.
+// symbols (a helper, a function of ours, the n-th map), and link() writes their addresses at the places in
+// `relocations`.
 //
 // Tested by: tests/unit/jit_image_test.cc.
 #pragma once

@@ -58,9 +58,9 @@ Result<> Invocation::prepare() {
   if (loaded_ == nullptr) return fail(ErrorKind::bug, EINVAL, "no program is loaded");
   for (std::size_t i = 0; i < loaded_->maps.size(); ++i) {
     if (loaded_->maps[i] != nullptr) continue;
-    return fail(ErrorKind::bug, EINVAL,
-                fmt::format("map {} of program {} is not bound", loaded_->program().maps()[i].name,
-                            loaded_->program().name()));
+    return fail(
+        ErrorKind::bug, EINVAL,
+        fmt::format("map {} of program {} is not bound", loaded_->program().maps()[i].name, loaded_->program().name()));
   }
   if (auto linked = link(*loaded_, link_options()); !linked) return linked;
   ready_ = true;
@@ -255,10 +255,10 @@ Result<> Invocation::run_async(const exec::AsyncCall& call) {
 // its packet and context, and arrays. Other memory of the process is none of the program's.
 bool Invocation::read(std::uint64_t address, std::span<std::byte> to) const {
   const exec::Frame& frame = *cells_->frame;
-  bool allowed = inside(address, to.size(), cells_->stack.data(), sizeof cells_->stack) ||
-                 inside(address, to.size(), frame.packet().data(), frame.packet().size()) ||
-                 inside(address, to.size(), cells_->context,
-                        static_cast<std::size_t>(cells_->context_end - cells_->context));
+  bool allowed =
+      inside(address, to.size(), cells_->stack.data(), sizeof cells_->stack) ||
+      inside(address, to.size(), frame.packet().data(), frame.packet().size()) ||
+      inside(address, to.size(), cells_->context, static_cast<std::size_t>(cells_->context_end - cells_->context));
   for (const auto& map : running_->maps) {
     const exec::MapMemory memory = map->memory();
     allowed = allowed || (memory.base != nullptr && inside(address, to.size(), memory.base, memory.size));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Invocation: the C++ side of a running program. It fills the cells for a frame, enters generated code, and answers what
-// the code and the helpers ask meanwhile: targets of tail calls, functions that helpers call back, memory that they may
-// read. It holds the loaded unit and those that tail calls led to.
+// Invocation: the C++ side of a running program. It fills the cells for a frame, enters generated code, and answers
+// what the code and the helpers ask meanwhile: targets of tail calls, functions that helpers call back, memory that
+// they may read. It holds the loaded unit and those that tail calls led to.
 //
 // Tested by: tests/unit/jit_device_test.cc.
 #pragma once

@@ -14,13 +14,13 @@ using program::Instruction;
 Step row_step(Op op) {
   Step step;
   switch (op) {
-#define FORAGER_ALU(name, ...)   \
-  case Op::name##64_imm:         \
-  case Op::name##64_reg:         \
-  case Op::name##32_imm:         \
-  case Op::name##32_reg:         \
-    step.kind = Kind::alu;       \
-    step.alu = Alu::name;        \
+#define FORAGER_ALU(name, ...) \
+  case Op::name##64_imm:       \
+  case Op::name##64_reg:       \
+  case Op::name##32_imm:       \
+  case Op::name##32_reg:       \
+    step.kind = Kind::alu;     \
+    step.alu = Alu::name;      \
     break;
 #define FORAGER_JUMP(name, ...) \
   case Op::name##64_imm:        \
@@ -35,11 +35,11 @@ Step row_step(Op op) {
     step.kind = Kind::extend;                   \
     step.bytes = (bits) / 8;                    \
     break;
-#define FORAGER_ATOMIC(name, ...)    \
-  case Op::name##64:                 \
-  case Op::name##32:                 \
-    step.kind = Kind::atomic;        \
-    step.atomic = Atomic::name;      \
+#define FORAGER_ATOMIC(name, ...) \
+  case Op::name##64:              \
+  case Op::name##32:              \
+    step.kind = Kind::atomic;     \
+    step.atomic = Atomic::name;   \
     break;
 #define FORAGER_LOAD(name, mnemonic, opcode, bytes_, sign_) \
   case Op::name:                                            \
@@ -50,9 +50,9 @@ Step row_step(Op op) {
   case Op::name:                 \
     step.kind = Kind::store;     \
     break;
-#define FORAGER_PACKET(name, ...)    \
-  case Op::name:                     \
-    step.kind = Kind::load_packet;   \
+#define FORAGER_PACKET(name, ...)  \
+  case Op::name:                   \
+    step.kind = Kind::load_packet; \
     break;
 #include "isa/isa.def"
     case Op::neg64:
@@ -130,7 +130,8 @@ class Lowering {
     step.offset = insn.offset;
     step.imm = insn.imm;
     step.target = insn.target;
-    step.has_imm = row.form == isa::Form::alu_imm || row.form == isa::Form::jump_imm || row.form == isa::Form::store_imm;
+    step.has_imm =
+        row.form == isa::Form::alu_imm || row.form == isa::Form::jump_imm || row.form == isa::Form::store_imm;
     set_width(row, step);
     switch (step.kind) {
       case Kind::alu:

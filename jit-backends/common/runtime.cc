@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/common/runtime.h"
 
+#include <algorithm>
+
+#include "exec/host_helpers.h"
 #include "exec/skb.h"
 #include "jit-backends/common/invocation.h"
 
@@ -36,7 +39,14 @@ void settle_store(Cells* cells, std::uint64_t offset) {
   if (cells->frame->skb != nullptr) exec::settle_skb_store(*cells->frame, offset);
 }
 
-void* look_up(exec::Map* map, const void* key, unsigned cpu) { return map->lookup(key, cpu); }
+std::uint64_t look_up(exec::RunContext* run, exec::Map* map, std::uint64_t key) {
+  const auto helper = run->environment->helpers[static_cast<std::size_t>(exec::HelperId::map_lookup_elem)];
+  const std::uint64_t found = helper(*run, reinterpret_cast<std::uint64_t>(map), key, 0, 0, 0);
+  if (found == 0 || map->abilities().sockets == nullptr) return found;
+  return reinterpret_cast<std::uint64_t>(reinterpret_cast<exec::Socket*>(found)->view.data());
+}
+
+void* look_up_any(void* map, const void* key, unsigned cpu) { return static_cast<exec::Map*>(map)->lookup(key, cpu); }
 
 const void* address_of(Service service) {
   switch (service) {

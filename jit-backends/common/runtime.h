@@ -26,8 +26,11 @@ std::uint64_t load_packet(Cells* cells, std::uint64_t index, std::uint64_t bytes
 // After a store to a __sk_buff's field: what Linux makes of the value.
 void settle_store(Cells* cells, std::uint64_t offset);
 
-// Map::lookup().
-void* look_up(exec::Map* map, const void* key, unsigned cpu);
+// bpf_map_lookup_elem() in a map that the code does not know; of a socket it gives what programs see.
+std::uint64_t look_up(exec::RunContext* run, exec::Map* map, std::uint64_t key);
+
+// DirectLookup::function of maps that have none: Map::lookup().
+void* look_up_any(void* map, const void* key, unsigned cpu);
 
 [[nodiscard]] const void* address_of(Service service);
 

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "exec/host_helpers.h"
 #include "jit-backends/common/runtime.h"
 
 namespace forager::jit {
@@ -32,6 +34,10 @@ class Linker {
       case Symbol::Kind::helper:
         return helper(symbol.index);
       case Symbol::Kind::service:
+        if (symbol.index == static_cast<std::uint32_t>(Service::look_up)) {
+          const auto built = helper(static_cast<std::uint32_t>(exec::HelperId::map_lookup_elem));
+          if (!built) return built;
+        }
         return number(address_of(static_cast<Service>(symbol.index)));
       case Symbol::Kind::map:
         return number(unit_.maps[symbol.index].get());
@@ -49,15 +55,19 @@ class Linker {
 
   static std::uint64_t number(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
   [[nodiscard]] exec::DirectLookup direct(std::uint32_t map) const {
-    return unit_.maps[map]->direct_lookup(options_.cpu);
+    exec::Map& of = *unit_.maps[map];
+    const exec::DirectLookup way = of.direct_lookup(options_.cpu);
+    if (way.kind != exec::DirectLookup::Kind::none) return way;
+    return {.kind = exec::DirectLookup::Kind::function, .function = look_up_any, .object = &of};
   }
 
   Result<std::uint64_t> helper(std::uint32_t id) const {
     const exec::HelperFn function = id < options_.helpers.size() ? options_.helpers[id] : nullptr;
     if (function != nullptr) return number(reinterpret_cast<const void*>(function));
     const isa::HelperRow* row = isa::find_helper(id);
-    return fail(ErrorKind::unsupported, EOPNOTSUPP,
-                fmt::format("helper bpf_{} is not built", row == nullptr ? std::to_string(id) : std::string(row->name)));
+    return fail(
+        ErrorKind::unsupported, EOPNOTSUPP,
+        fmt::format("helper bpf_{} is not built", row == nullptr ? std::to_string(id) : std::string(row->name)));
   }
 
   void apply(std::span<std::byte> memory, const Relocation& relocation, std::uint64_t address) const {
@@ -96,9 +106,10 @@ bool same_shape(const program::MapSpec& a, const program::MapSpec& b) {
 
 // The code has an array's size and stride in it.
 bool as_compiled(exec::Map& map, const program::MapSpec& spec, unsigned cpu) {
+  if (spec.type != isa::MapType::array && spec.type != isa::MapType::percpu_array) return true;
   const exec::DirectLookup direct = map.direct_lookup(cpu);
-  if (direct.kind != exec::DirectLookup::Kind::indexed) return true;
-  return map.spec().max_entries == spec.max_entries && direct.stride == ((spec.value_size + 7ULL) & ~7ULL);
+  return direct.kind == exec::DirectLookup::Kind::indexed && map.spec().max_entries == spec.max_entries &&
+         direct.stride == ((spec.value_size + 7ULL) & ~7ULL);
 }
 
 }  // namespace

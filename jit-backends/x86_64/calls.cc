@@ -17,14 +17,15 @@ using isa::Ret;
 
 constexpr auto kView = static_cast<std::int32_t>(offsetof(exec::Socket, view));
 
-bool calls_back(const isa::HelperRow& helper) { return std::ranges::find(helper.args, Arg::callback) != helper.args.end(); }
+bool calls_back(const isa::HelperRow& helper) {
+  return std::ranges::find(helper.args, Arg::callback) != helper.args.end();
+}
 
 }  // namespace
 
 using namespace asmjit::x86;
 
 void Emitter::call_helper(const Step& step) {
-  if (at_ < code_.lookups.size() && code_.lookups[at_].map != program::kNone) return look_up(code_.lookups[at_]);
   const auto id = static_cast<std::uint32_t>(step.imm);
   const isa::HelperRow& helper = *isa::find_helper(id);
   pass_arguments(helper);
@@ -41,25 +42,26 @@ void Emitter::call_helper(const Step& step) {
 
 // ---- lookups -------------------------------------------------------------------------------------------------------
 
-void Emitter::look_up(const Lookup& lookup) {
-  if (lookup.indexed) return look_up_index(lookup);
-  load_symbol(rdi, {.kind = Symbol::Kind::lookup_object, .index = lookup.map});
+void Emitter::look_up(const Step& step) {
+  const auto map = static_cast<std::uint32_t>(step.imm);
+  load_symbol(rdi, {.kind = Symbol::Kind::lookup_object, .index = map});
   asm_.mov(rsi, rdx);  // the key
   asm_.mov(rdx, cell(offsetof(Cells, cpu), 8));
-  call({.kind = Symbol::Kind::lookup_function, .index = lookup.map});
+  call({.kind = Symbol::Kind::lookup_function, .index = map});
 }
 
 // The value of index i is at base + i * stride.
-void Emitter::look_up_index(const Lookup& lookup) {
-  const program::MapSpec& spec = program_.maps()[lookup.map];
+void Emitter::look_up_index(const Step& step) {
+  const auto map = static_cast<std::uint32_t>(step.imm);
+  const program::MapSpec& spec = program_.maps()[map];
   const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
   const Label none = asm_.newLabel(), done = asm_.newLabel();
   asm_.mov(eax, dword_ptr(rdx));
-  if (!lookup.inside) {
+  if (!step.inside) {
     asm_.cmp(eax, static_cast<std::int64_t>(static_cast<std::int32_t>(spec.max_entries)));
     asm_.jae(none);
   }
-  load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = lookup.map});
+  load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = map});
   if (stride <= 8) {
     asm_.lea(rax, ptr(kScratch, rax, 3));
   } else if (std::has_single_bit(stride)) {
@@ -73,7 +75,7 @@ void Emitter::look_up_index(const Lookup& lookup) {
     asm_.imul(rax, kScratch2);
     asm_.add(rax, kScratch);
   }
-  if (lookup.inside) return;
+  if (step.inside) return;
   asm_.bind(done);
   later([=, this] {
     asm_.bind(none);

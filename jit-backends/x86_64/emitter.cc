@@ -146,7 +146,8 @@ void Emitter::emit_step(const Step& step) {
       return load_symbol(reg(step.dst), {.kind = Symbol::Kind::map, .index = static_cast<std::uint32_t>(step.imm)});
     case Kind::map_value:
       return load_symbol(reg(step.dst),
-                         {.kind = Symbol::Kind::map_memory, .index = static_cast<std::uint32_t>(step.imm)}, step.target);
+                         {.kind = Symbol::Kind::map_memory, .index = static_cast<std::uint32_t>(step.imm)},
+                         step.target);
     case Kind::function:
       return void(asm_.lea(reg(step.dst), ptr(functions_[program_.subprogram_of(step.target)])));
     case Kind::jump:
@@ -155,6 +156,10 @@ void Emitter::emit_step(const Step& step) {
       return branch(step);
     case Kind::call_helper:
       return call_helper(step);
+    case Kind::look_up:
+      return look_up(step);
+    case Kind::look_up_index:
+      return look_up_index(step);
     case Kind::call_function:
       return call_function(step);
     case Kind::tail_call:
@@ -175,7 +180,7 @@ void Emitter::prologue(std::uint32_t number) {
   for (std::uint32_t at = subprogram.begin; at < subprogram.end; ++at) {
     const Kind kind = code_.steps[at].kind;
     calls = calls || kind == Kind::call_helper || kind == Kind::call_function || kind == Kind::tail_call ||
-            kind == Kind::load_packet || kind == Kind::store_context;
+            kind == Kind::look_up || kind == Kind::load_packet || kind == Kind::store_context;
     written |= writes_of(code_.steps[at]);
   }
   for (unsigned r = 6; !is_main_ && r <= 9; ++r) {

@@ -2,8 +2,8 @@
 //
 // Emitter: Code to x86-64 machine code, one rule for each Kind. asmjit encodes.
 //
-// A function of the program is a native function without arguments of its own: registers are where registers.h says, the
-// caller has moved r10 to the new frame. It preserves r6 to r9; the main function need not, whoever enters it does.
+// A function of the program is a native function without arguments of its own: registers are where registers.h says,
+// the caller has moved r10 to the new frame. It preserves r6 to r9; the main function need not, whoever enters it does.
 // The stack pointer is 16-byte aligned where anything is called. What is seldom needed (out of bounds, division by
 // zero) is emitted behind the function (`later`).
 //
@@ -22,9 +22,9 @@
 namespace forager::jit::x86_64 {
 
 struct Settings {
-  std::uint32_t features = 0;    // Features
+  std::uint32_t features = 0;  // Features
   bool blind_constants = false;
-  std::uint64_t blinding = 0;    // what constants are hidden with
+  std::uint64_t blinding = 0;  // what constants are hidden with
 };
 
 class Emitter : private asmjit::ErrorHandler {
@@ -123,8 +123,8 @@ class Emitter : private asmjit::ErrorHandler {
 
   // calls.cc
   void call_helper(const Step& step);
-  void look_up(const Lookup& lookup);
-  void look_up_index(const Lookup& lookup);
+  void look_up(const Step& step);
+  void look_up_index(const Step& step);
   void pass_arguments(const isa::HelperRow& helper);
   void pass_socket(unsigned index, bool nullable);
   void take_result(const isa::HelperRow& helper);

@@ -12,8 +12,7 @@ using namespace asmjit::x86;
 // With blinding, no constant of the program's own stands in the code: attackers who choose constants would choose code.
 Emitter::Source Emitter::source(const Step& step) {
   if (!step.has_imm) return {.reg = reg(step.src)};
-  const auto value =
-      step.width == 32 ? static_cast<std::int32_t>(step.imm) : static_cast<std::int64_t>(step.imm);
+  const auto value = step.width == 32 ? static_cast<std::int32_t>(step.imm) : static_cast<std::int64_t>(step.imm);
   if (!settings_.blind_constants) return {.imm = true, .value = value};
   load_constant(kScratch, static_cast<std::uint64_t>(value));
   return {.reg = kScratch};
@@ -34,9 +33,7 @@ void Emitter::load_constant(const Gp& to, std::uint64_t value) {
   }
 }
 
-Mem Emitter::cell(std::size_t offset, unsigned bytes) {
-  return Mem(kCells, static_cast<std::int32_t>(offset), bytes);
-}
+Mem Emitter::cell(std::size_t offset, unsigned bytes) { return Mem(kCells, static_cast<std::int32_t>(offset), bytes); }
 
 void Emitter::load_symbol(const Gp& to, const Symbol& symbol, std::uint64_t addend) {
   constexpr std::uint64_t kPlaceholder = 0x7fff'ffff'ffff'ffffULL;  // so that all eight bytes are encoded
@@ -55,9 +52,8 @@ void Emitter::call(const Symbol& symbol) {
     veneer = veneers_.end() - 1;
   }
   asm_.call(veneer->label);
-  made_.relocations.push_back({.kind = Relocation::Kind::call,
-                               .offset = static_cast<std::uint32_t>(asm_.offset()),
-                               .symbol = symbol});
+  made_.relocations.push_back(
+      {.kind = Relocation::Kind::call, .offset = static_cast<std::uint32_t>(asm_.offset()), .symbol = symbol});
 }
 
 void Emitter::emit_veneers() {

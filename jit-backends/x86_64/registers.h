@@ -2,9 +2,9 @@
 //
 // Where BPF registers live on x86-64.
 //
-// r1 to r5 are the second to sixth argument registers of the System V ABI, so that a helper, whose first argument is the
-// RunContext, is called without a move. r6 to r9 and r10 are registers that C++ preserves. RDI, R10 and R11 are free for
-// the sequences of one instruction; R12 holds the cells.
+// r1 to r5 are the second to sixth argument registers of the System V ABI, so that a helper, whose first argument is
+// the RunContext, is called without a move. r6 to r9 and r10 are registers that C++ preserves. RDI, R10 and R11 are
+// free for the sequences of one instruction; R12 holds the cells.
 //
 // Tested by: tests/unit/jit_golden_test.cc, through the backend.
 #pragma once

@@ -6,6 +6,7 @@
 //
 //   interp            equals the golden file tests/golden/PROGRAM.CAPTURE.json (--bless rewrites it)
 //   interp, checked   equals interp, and stops no packet
+//   other engines     equal interp: verdicts, packets, maps, output
 //   linux             equals interp: verdicts, packets, maps; where bpf(2) is not available it says so
 #include <fmt/format.h>
 
@@ -85,6 +86,10 @@ int check(const Request& request) {
   if (!reference) return failed(fmt::format("interp: {}", reference.error().text()));
   int status = check_golden(request, *reference);
   status |= check_engine(request, *reference, options_for("interp", true), {});
+  for (const jit::BackendRow& row : jit::backends()) {
+    if (row.name == "interp" || row.name == "linux" || !row.get().capabilities().available) continue;
+    status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
+  }
   const exec::Capabilities& kernel = jit::find_backend("linux")->capabilities();
   if (!kernel.available) {
     fmt::print("linux: not compared: {}\n", kernel.reason);
