@@ -16,6 +16,7 @@ endif()
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+find_package(asmjit REQUIRED CONFIG)
 
 # forager_options: what every target of ours is compiled with.
 add_library(forager_options INTERFACE)

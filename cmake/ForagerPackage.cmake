@@ -40,7 +40,9 @@ function(forager_install target)
   get_target_property(wrapping forager_libbpf INTERFACE_LINK_OPTIONS)
   target_link_options(forager_library INTERFACE ${wrapping})
   # The two archives need each other; foragerConfig.cmake closes the circle.
-  target_link_libraries(forager_library INTERFACE $<INSTALL_INTERFACE:forager::libbpf_archive> fmt::fmt Threads::Threads)
+  target_link_libraries(forager_library INTERFACE $<INSTALL_INTERFACE:forager::libbpf_archive>
+                                                  $<INSTALL_INTERFACE:forager::capstone_archive>
+                                                  asmjit::asmjit fmt::fmt Threads::Threads)
 
   set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/forager)
   install(TARGETS forager_library EXPORT foragerTargets COMPONENT library)
