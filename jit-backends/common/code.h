@@ -80,10 +80,16 @@ struct Step {
   std::uint64_t imm = 0;
 };
 
+// Bytes of a stack frame that begin as zeros, from the frame's lowest byte; multiples of 16.
+struct Cleared {
+  std::uint32_t begin = 0, end = 0;
+};
+
 struct Code {
   const verifier::VerifiedProgram* program = nullptr;
   std::vector<Step> steps;            // by instruction
   std::vector<std::uint32_t> layout;  // blocks in the order in which they are emitted, function by function
+  std::vector<Cleared> cleared;         // by subprogram
 
   [[nodiscard]] const verifier::Facts& facts(std::uint32_t at) const { return program->facts()[at]; }
 };

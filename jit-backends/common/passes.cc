@@ -20,6 +20,7 @@ Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::Com
   for (std::size_t i = 0; i < std::size(kPasses); ++i) {
     if ((options.passes_off >> i & 1) == 0) kPasses[i].run(*code);
   }
+  clear_frames(*code);
   return code;
 }
 

@@ -27,6 +27,9 @@ void sweep(Code& code);
 // What is seldom reached moves behind the rest of its function.
 void arrange(Code& code);
 
+// Not a pass that can be left out: says which parts of frames begin as zeros (Code::cleared).
+void clear_frames(Code& code);
+
 struct Pass {
   std::string_view name;
   std::string_view summary;  // one phrase for people

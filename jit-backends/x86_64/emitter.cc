@@ -189,7 +189,7 @@ void Emitter::prologue(std::uint32_t number) {
   for (const Gp& each : saved_) asm_.push(each);
   padding_ = calls && saved_.size() % 2 == 0 ? 8 : 0;
   if (padding_ != 0) asm_.sub(rsp, padding_);
-  if (code_.program->needs_zeroed_stack()) clear_frame();
+  clear_frame(code_.cleared[number]);
 }
 
 void Emitter::epilogue() {
@@ -197,10 +197,10 @@ void Emitter::epilogue() {
   for (auto each = saved_.rbegin(); each != saved_.rend(); ++each) asm_.pop(*each);
 }
 
-void Emitter::clear_frame() {
-  asm_.xorps(xmm0, xmm0);
-  for (std::int32_t at = -static_cast<std::int32_t>(isa::kStackBytes); at < 0; at += 16) {
-    asm_.movaps(xmmword_ptr(reg(isa::kFramePointer), at), xmm0);
+void Emitter::clear_frame(const Cleared& range) {
+  if (range.begin < range.end) asm_.xorps(xmm0, xmm0);
+  for (std::uint32_t at = range.begin; at < range.end; at += 16) {
+    asm_.movaps(xmmword_ptr(reg(isa::kFramePointer), static_cast<std::int32_t>(at - isa::kStackBytes)), xmm0);
   }
 }
 

@@ -58,7 +58,7 @@ class Emitter : private asmjit::ErrorHandler {
   void emit_step(const Step& step);
   void prologue(std::uint32_t subprogram);
   void epilogue();
-  void clear_frame();
+  void clear_frame(const Cleared& range);
   void emit_later();
   void emit_veneers();
   [[nodiscard]] Label label_of(std::uint32_t instruction) const;

@@ -46,9 +46,16 @@ std::vector<program::FunctionInfo> functions_of(std::span<const isa::Slot> slots
 
 }  // namespace
 
-Judge::Judge() {
-  device_ = interp::backend().open({.environment = &world_.environment(), .instruction_budget = kBudget}).value();
+Judge::Judge(const exec::Backend* rival, const exec::CompileOptions& options) : backend_(rival), options_(options) {
+  reset();
+}
+
+// All engines begin with the same random numbers and the same maps.
+void Judge::reset() {
+  world_ = std::make_unique<World>();
+  device_ = interp::backend().open({.environment = &world_->environment(), .instruction_budget = kBudget}).value();
   frame_ = exec::Frame::make({}).value();
+  if (backend_ != nullptr) rival_ = std::make_unique<Rival>(*backend_, options_);
 }
 
 program::Source Judge::source_of(const Candidate& candidate) {
@@ -80,24 +87,36 @@ Outcome Judge::judge(const Candidate& candidate, unsigned runs, std::uint64_t se
   }
   outcome.verdict = Outcome::Verdict::accepted;
   const std::uint64_t before = device_->counters().instructions;
-  auto image = interp::backend().compile(std::move(*verified), {.assert_facts = true});
+  auto image = interp::backend().compile(*verified, {.assert_facts = true});
   if (!image) return outcome;  // a helper that is not built
   if (auto loaded = device_->load(std::move(*image)); !loaded) {
     outcome.finding = loaded.error().text();
     return outcome;
   }
-  for (std::uint32_t i = 0; i < kMapCount; ++i) std::ignore = device_->bind(i, world_.maps()[i]);
+  for (std::uint32_t i = 0; i < kMapCount; ++i) std::ignore = device_->bind(i, world_->maps()[i]);
+  if (rival_ != nullptr && !rival_->load(*verified)) {
+    outcome.finding = "the interpreter takes the program, the other engine does not";
+    return outcome;
+  }
+  const std::uint64_t compared = rival_ == nullptr ? 0 : rival_->compared();
   outcome.finding = run(candidate, runs, seed);
   outcome.executed = device_->counters().instructions - before;
+  if (rival_ != nullptr) outcome.compared = rival_->compared() - compared;
+  if (rival_ != nullptr && (rival_->apart() || frame_.trap != nullptr || !outcome.finding.empty())) reset();
   return outcome;
 }
 
 std::string Judge::run(const Candidate& candidate, unsigned runs, std::uint64_t seed) {
   for (unsigned i = 0; i < runs; ++i) {
     Random random(seed, i);
-    world_.prepare(random, candidate.slots, frame_);
+    const Random same = random;
+    world_->prepare(random, candidate.slots, frame_);
     if (auto ran = device_->run({&frame_, 1}); !ran) return ran.error().text();
     if (frame_.trap != nullptr && !is_harmless(*frame_.trap, candidate)) return frame_.trap->text();
+    if (rival_ == nullptr) continue;
+    if (frame_.trap != nullptr) return {};  // the other engine has no such bounds
+    if (auto differs = rival_->compare(same, candidate.slots, *world_, frame_); !differs.empty()) return differs;
+    if (rival_->apart()) return {};
   }
   return {};
 }

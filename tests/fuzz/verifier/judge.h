@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/verifier/rival.h"
 #include "tests/fuzz/verifier/world.h"
 
 namespace forager::fuzz {
@@ -34,11 +35,13 @@ struct Outcome {
   std::string finding;          // empty: none
   std::uint64_t executed = 0;   // instructions
   std::uint64_t processed = 0;  // by the verifier
+  std::uint64_t compared = 0;   // runs compared with another engine's
 };
 
 class Judge {
  public:
-  Judge();
+  // With a backend, what the interpreter ran runs on that too, and has to end equally.
+  explicit Judge(const exec::Backend* rival = nullptr, const exec::CompileOptions& options = {});
   // Runs on `runs` inputs made from `seed`.
   [[nodiscard]] Outcome judge(const Candidate& candidate, unsigned runs, std::uint64_t seed);
   // The verifier's answer only.
@@ -48,8 +51,12 @@ class Judge {
 
  private:
   [[nodiscard]] std::string run(const Candidate& candidate, unsigned runs, std::uint64_t seed);
+  void reset();
 
-  World world_;
+  const exec::Backend* backend_;
+  exec::CompileOptions options_;
+  std::unique_ptr<Rival> rival_;
+  std::unique_ptr<World> world_;
   std::unique_ptr<exec::Device> device_;
   exec::Frame frame_;
 };

@@ -33,7 +33,8 @@ std::string reason_in(const std::string& log) {
 
 class Worker {
  public:
-  Worker(const SoakOptions& options, std::atomic<std::uint64_t>& next) : options_(options), next_(next) {}
+  Worker(const SoakOptions& options, std::atomic<std::uint64_t>& next)
+      : options_(options), next_(next), judge_(options.rival, options.rival_options) {}
 
   void work() {
     constexpr std::uint64_t kChunk = 64;
@@ -58,6 +59,7 @@ class Worker {
     const Outcome outcome = judge_.judge(candidate, options_.runs, seed_of(index));
     tally_.processed += outcome.processed;
     tally_.executed += outcome.executed;
+    tally_.compared += outcome.compared;
     if (outcome.verdict != Outcome::Verdict::accepted) {
       tally_.malformed += outcome.verdict == Outcome::Verdict::malformed ? 1 : 0;
       ++tally_.refusals[class_of(outcome.refusal.message)];
@@ -137,7 +139,8 @@ class Worker {
 void Tally::add(const Tally& other) {
   programs += other.programs, accepted += other.accepted, malformed += other.malformed;
   slots += other.slots, accepted_slots += other.accepted_slots, executed += other.executed;
-  processed += other.processed, kernel_accepted += other.kernel_accepted, finding_count += other.finding_count;
+  processed += other.processed, kernel_accepted += other.kernel_accepted, compared += other.compared,
+      finding_count += other.finding_count;
   for (const auto& [message, count] : other.refusals) refusals[message] += count;
   findings.insert(other.findings.begin(), other.findings.end());
   for (const auto& [key, one] : other.looser) add_to(looser, key, one);

@@ -22,8 +22,10 @@ struct SoakOptions {
   std::uint64_t programs = 0;  // 0: until the time is over
   double seconds = 0;          // 0: until the programs are done
   unsigned threads = 1;
-  unsigned runs = 6;               // of each accepted program
-  const Kernel* kernel = nullptr;  // compare verdicts with its
+  unsigned runs = 6;                     // of each accepted program
+  const Kernel* kernel = nullptr;        // compare verdicts with its
+  const exec::Backend* rival = nullptr;  // compare runs with its
+  exec::CompileOptions rival_options;
 };
 
 struct Finding {
@@ -45,6 +47,7 @@ struct Tally {
   std::uint64_t programs = 0, accepted = 0, malformed = 0;
   std::uint64_t slots = 0, accepted_slots = 0, executed = 0, processed = 0;
   std::uint64_t kernel_accepted = 0;
+  std::uint64_t compared = 0;                     // runs with the rival's
   std::map<std::string, std::uint64_t> refusals;  // by class of message
   std::map<std::string, Finding> findings;        // by class of message: the first
   std::uint64_t finding_count = 0;

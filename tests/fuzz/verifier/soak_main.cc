@@ -5,6 +5,8 @@
 //
 //   forager_verifier_soak [--seed N] [--programs N] [--seconds N] [--threads N] [--runs N]
 //   forager_verifier_soak --kernel ...          compare the verdicts with the running kernel's, too
+//   forager_verifier_soak --engine NAME [--passes-off N] [--features-off N] ...
+//                                               runs on another engine too: verdicts, packets and maps have to be equal
 //   forager_verifier_soak --seed N --show N     one program by its index: its text, our log, the kernel's
 //   forager_verifier_soak --text FILE           the same for a program in a file, and runs it
 //   forager_verifier_soak --write-seeds FOLDER  inputs for verifier_bytes_fuzz.cc
@@ -17,6 +19,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "jit-backends/backends.h"
 #include "program/text.h"
 #include "tests/fuzz/verifier/divergences.h"
 #include "tests/fuzz/verifier/soak.h"
@@ -47,6 +50,12 @@ bool parse(int argc, char** argv, Arguments& out) {
       continue;
     }
     if (++i == argc) return false;
+    if (name == "--engine") {
+      const forager::exec::Backend* engine = forager::jit::find_backend(argv[i]);
+      if (engine == nullptr || !engine->capabilities().available) return false;
+      out.soak.rival = engine;
+      continue;
+    }
     const auto value = std::strtoull(argv[i], nullptr, 10);
     if (name == "--seed") {
       out.soak.seed = value;
@@ -60,6 +69,10 @@ bool parse(int argc, char** argv, Arguments& out) {
       out.soak.runs = static_cast<unsigned>(value);
     } else if (name == "--first") {
       out.soak.first = value;
+    } else if (name == "--passes-off") {
+      out.soak.rival_options.passes_off = static_cast<std::uint32_t>(value);
+    } else if (name == "--features-off") {
+      out.soak.rival_options.features_off = static_cast<std::uint32_t>(value);
     } else if (name == "--write-seeds") {
       out.seeds = argv[i];
     } else if (name == "--text") {
@@ -110,6 +123,7 @@ void print(const Tally& tally, double seconds) {
       "accepted ones: {:.1f} instructions each; {} instructions executed, {} processed by the verifier\n",
       static_cast<double>(tally.accepted_slots) / static_cast<double>(std::max<std::uint64_t>(1, tally.accepted)),
       tally.executed, tally.processed);
+  if (tally.compared != 0) fmt::print("{} runs compared with the other engine's\n", tally.compared);
   std::vector<std::pair<std::uint64_t, std::string>> sorted;
   sorted.reserve(tally.refusals.size());
   for (const auto& [message, count] : tally.refusals) sorted.emplace_back(count, message);
@@ -148,7 +162,8 @@ int show(const Arguments& arguments) {
   const auto verdict = Judge::verify(candidate, &report);
   fmt::print("options:{}\nours: {}\n{}\n", forager::fuzz::words_of(candidate),
              verdict ? "accepted" : verdict.error().text(), report.log);
-  if (verdict) fmt::print("run: {}\n", Judge().judge(candidate, arguments.soak.runs, 1).finding);
+  Judge judge(arguments.soak.rival, arguments.soak.rival_options);
+  if (verdict) fmt::print("run: {}\n", judge.judge(candidate, arguments.soak.runs, 1).finding);
   if (arguments.kernel) {
     std::string log;
     const int error = Kernel().load(candidate, &log);
@@ -177,7 +192,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, arguments)) {
     fmt::print(stderr,
                "usage: {} [--seed N] [--programs N] [--seconds N] [--threads N] [--runs N] [--first N] "
-               "[--kernel] [--show INDEX]\n",
+               "[--kernel] [--engine NAME] [--show INDEX]\n",
                argv[0]);
     return 2;
   }

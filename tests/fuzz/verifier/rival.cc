@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fuzz/verifier/rival.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <set>
+
+namespace forager::fuzz {
+namespace {
+
+void append(std::string& out, std::span<const std::byte> bytes) {
+  for (const std::byte byte : bytes) fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(byte));
+}
+
+// Sorted: each hash has an order of its own.
+void append_elements(std::string& out, exec::Map& map, unsigned cpus) {
+  std::set<std::string> elements;
+  std::array<std::byte, 16> key{}, next{};
+  std::array<std::byte, 256> value{};
+  const void* from = nullptr;
+  while (map.next_key(from, next.data()) == 0) {
+    key = next;
+    from = key.data();
+    if (map.read(key.data(), value.data(), 0) != 0) continue;
+    std::string element;
+    append(element, std::span(key).first(map.spec().key_size));
+    element += '=';
+    append(element, std::span(value).first(exec::host_value_size(map.spec(), cpus)));
+    elements.insert(std::move(element));
+  }
+  for (const std::string& element : elements) out += element + ' ';
+}
+
+// The producer's position and the records.
+void append_ring(std::string& out, const exec::Map& map) {
+  const exec::MapMemory memory = map.memory();
+  const auto page = static_cast<std::size_t>(::getpagesize());
+  append(out, {memory.base + page, 8});
+  append(out, {memory.base + 2 * page, map.spec().max_entries});
+}
+
+// Where the first difference is, with what stands before it.
+std::string difference(const std::string& expected, const std::string& actual) {
+  std::size_t at = 0;
+  while (at < expected.size() && at < actual.size() && expected[at] == actual[at]) ++at;
+  const std::size_t from = at < 60 ? 0 : at - 60;
+  return fmt::format("\"{}\", but by the interpreter \"{}\"", actual.substr(from, 120), expected.substr(from, 120));
+}
+
+}  // namespace
+
+std::string outcome_of(const World& world, const exec::Frame& frame) {
+  std::string out = fmt::format("r0={} packet=", frame.return_value);
+  append(out, frame.packet());
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    out += fmt::format("\n{}: ", map_specs()[i].name);
+    if (i == kRing) append_ring(out, *world.maps()[i]);
+    if (i != kRing && i != kPrograms) append_elements(out, *world.maps()[i], world.environment().cpus);
+  }
+  return out;
+}
+
+Rival::Rival(const exec::Backend& backend, const exec::CompileOptions& options) : backend_(backend), options_(options) {
+  for (Side& side : sides_) {
+    side.world = std::make_unique<World>();
+    side.device = backend.open({.environment = &side.world->environment()}).value();
+    side.frame = exec::Frame::make({}).value();
+  }
+}
+
+bool Rival::load(const std::shared_ptr<const verifier::VerifiedProgram>& program) {
+  auto image = backend_.compile(program, options_);
+  if (!image) return false;
+  for (Side& side : sides_) {
+    if (!side.device->load(*image)) return false;
+    for (std::uint32_t i = 0; i < kMapCount; ++i) {
+      if (!side.device->bind(i, side.world->maps()[i])) return false;
+    }
+  }
+  return true;
+}
+
+std::string Rival::compare(const Random& random, std::span<const isa::Slot> program, const World& world,
+                           const exec::Frame& frame) {
+  const std::string expected = outcome_of(world, frame);
+  std::array<std::string, 2> actual;
+  for (std::size_t i = 0; i < sides_.size(); ++i) {
+    Side& side = sides_[i];
+    Random same = random;
+    side.world->prepare(same, program, side.frame);
+    if (auto ran = side.device->run({&side.frame, 1}); !ran) return ran.error().text();
+    if (side.frame.trap != nullptr) return side.frame.trap->text();
+    actual[i] = outcome_of(*side.world, side.frame);
+  }
+  ++compared_;
+  apart_ = actual[0] != expected || actual[1] != expected;
+  if (!apart_ || actual[0] != actual[1]) return {};
+  return fmt::format("{} ends with {}", backend_.name(), difference(expected, actual[0]));
+}
+
+}  // namespace forager::fuzz
