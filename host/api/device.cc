@@ -15,6 +15,7 @@
 #include "api/state.h"
 #include "exec/frame.h"
 #include "jit-backends/backends.h"
+#include "runtime/onward.h"
 #include "runtime/session.h"
 #include "syscall/process.h"
 
@@ -70,6 +71,7 @@ struct Device::State {
   Program program;
   std::unique_ptr<api::Lanes::Lane> lane;
   runtime::Session session;
+  runtime::Onward onward;
   std::uint64_t packets = 0;  // run so far
 
   Result<> run(std::span<Packet> part, RunReport& report) {
@@ -77,11 +79,13 @@ struct Device::State {
     if (!frames) return std::unexpected(std::move(frames.error()));
     auto ran = session.run(*frames);
     if (!ran) return std::unexpected(std::move(ran.error()));
+    const auto onward_ran = onward.run(*frames);
+    if (!onward_ran) return std::unexpected(onward_ran.error());
     for (std::size_t i = 0; i < part.size(); ++i) take_result(part[i], (*frames)[i]);
     packets += part.size();
     report.packets += ran->packets;
-    report.stopped += ran->traps;
-    report.busy_ns += ran->busy_ns;
+    report.stopped += ran->traps + onward_ran->traps;
+    report.busy_ns += ran->busy_ns + onward_ran->busy_ns;
     return {};
   }
 };
@@ -105,10 +109,11 @@ Result<Device> Device::open(const Program& program, const DeviceOptions& options
     session.device.cpu = lane->number();
     session.device.seed = options.seed;
     session.device.ports = options.ports;
-    const exec::Environment& environment = syscall::process().runtime.environment;
-    auto opened = runtime::Session::open(environment, program.state_->object, session);
+    const runtime::Runtime& runtime = syscall::process().runtime;
+    auto opened = runtime::Session::open(runtime.environment, program.state_->object, session);
     if (!opened) return std::unexpected(std::move(opened.error()));
-    return Device(std::make_unique<State>(program, std::move(lane), std::move(*opened)));
+    runtime::Onward onward(runtime, session);
+    return Device(std::make_unique<State>(program, std::move(lane), std::move(*opened), std::move(onward)));
   });
 }
 

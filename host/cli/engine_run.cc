@@ -13,6 +13,7 @@
 
 #include "cli/btf_value.h"
 #include "cli/events.h"
+#include "cli/map_contents.h"
 #include "cli/map_io.h"
 #include "exec/skb.h"
 #include "exec/verdict.h"
@@ -136,6 +137,7 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   auto opened = runtime::Session::open(environment, *loaded, session);
   if (!opened) return std::unexpected(opened.error());
   out.session_ = std::make_unique<runtime::Session>(std::move(*opened));
+  out.onward_ = std::make_unique<runtime::Onward>(syscall::process().runtime, session);
 
   out.result_.program = ::bpf_program__name(*program);
   out.result_.program_type = type->name;
@@ -153,12 +155,28 @@ Result<> EngineRun::apply(const Setup& setup) {
     if (!map) return std::unexpected(map.error());
     auto handle = handle_of(*map, object_->types());
     if (!handle) return std::unexpected(handle.error());
-    if (auto written = write_entry(*handle, {entry.key, entry.value}); !written) {
+    auto value = value_of(entry, *handle);
+    auto written = value ? write_entry(*handle, {entry.key, *value}) : std::unexpected(std::move(value.error()));
+    if (!written) {
       written.error().message = fmt::format("setup entry {}: {}", i, written.error().message);
       return written;
     }
   }
   return {};
+}
+
+// With the descriptor of the program that it names.
+Result<std::string> EngineRun::value_of(const MapEntry& entry, const MapHandle& map) const {
+  if (entry.program.empty()) return entry.value;
+  const auto reference = reference_in(map);
+  if (!reference || reference->what != Referent::program || entry.value.size() != map.value_size) {
+    return fail(ErrorKind::input, EINVAL, fmt::format("a value of map {} holds no program", entry.map));
+  }
+  const auto program = object_->program(entry.program);
+  if (!program) return std::unexpected(program.error());
+  std::string value = entry.value;
+  set_named(*reference, value, static_cast<std::uint32_t>(::bpf_program__fd(*program)));
+  return value;
 }
 
 Result<std::vector<exec::Frame>> EngineRun::make_batch(std::span<const sim::CapturedPacket> packets,
@@ -199,11 +217,7 @@ Result<exec::Frame> EngineRun::make_skb(const sim::CapturedPacket& packet) const
   return frame;
 }
 
-void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
-  VerdictCount& verdict = result_.verdicts[static_cast<std::uint32_t>(frame.return_value)];
-  ++verdict.packets;
-  verdict.bytes += bytes;
-  count_way(frame);
+void EngineRun::count_trap(const exec::Frame& frame) {
   if (!frame.trap) return;
   ++result_.trap_count;
   if (result_.traps.size() >= kKeptTraps) return;
@@ -212,16 +226,30 @@ void EngineRun::count(const exec::Frame& frame, std::uint64_t bytes) {
       fmt::format("{} {}: {}", options_.input == Input::events ? "event" : "packet", frame.id, frame.trap->message);
 }
 
-Result<> EngineRun::run_batch(std::span<exec::Frame> frames, const FrameSink* sink) {
+// The program, whose verdicts count, and then those of the map entries that frames are redirected to.
+Result<> EngineRun::run_programs(std::span<exec::Frame> frames) {
   std::vector<std::size_t> bytes;
   bytes.reserve(frames.size());
   for (const exec::Frame& frame : frames) bytes.push_back(frame.packet().size());
   auto report = session_->run(frames);
   if (!report) return std::unexpected(report.error());
-  result_.busy_ns += report->busy_ns;
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    count(frames[i], bytes[i]);
-    if (sink != nullptr && *sink) (*sink)(frames[i]);
+    VerdictCount& verdict = result_.verdicts[static_cast<std::uint32_t>(frames[i].return_value)];
+    ++verdict.packets;
+    verdict.bytes += bytes[i];
+  }
+  auto onward = onward_->run(frames);
+  if (!onward) return std::unexpected(onward.error());
+  result_.busy_ns += report->busy_ns + onward->busy_ns;
+  return {};
+}
+
+Result<> EngineRun::run_batch(std::span<exec::Frame> frames, const FrameSink* sink) {
+  if (auto ran = run_programs(frames); !ran) return ran;
+  for (const exec::Frame& frame : frames) {
+    count_way(frame);
+    count_trap(frame);
+    if (sink != nullptr && *sink) (*sink)(frame);
   }
   events_->drain();
   if ((options_.checked || options_.assert_facts) && result_.trap_count > 0)
@@ -284,6 +312,7 @@ Result<RunResult> EngineRun::result() {
     if (const EventLog* log = events_->log(handle.name)) view = event_view(std::move(*view), *log);
     result_.maps.push_back(std::move(*view));
   }
+  result_.onward = onward_->answers();
   result_.printk = trace_->lines;
   result_.printk_lost = trace_->lost;
   return result_;

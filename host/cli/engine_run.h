@@ -18,6 +18,7 @@
 #include "cli/setup.h"
 #include "exec/frame.h"
 #include "forager/result.h"
+#include "runtime/onward.h"
 #include "runtime/session.h"
 #include "sim/ports/pcap_reader.h"
 
@@ -72,6 +73,8 @@ class EngineRun {
  private:
   EngineRun() = default;
   [[nodiscard]] Result<> apply(const Setup& setup);
+  [[nodiscard]] Result<std::string> value_of(const MapEntry& entry, const struct MapHandle& map) const;
+  [[nodiscard]] Result<> run_programs(std::span<exec::Frame> frames);
   [[nodiscard]] Result<> run_batch(std::span<exec::Frame> frames, const FrameSink* sink);
   [[nodiscard]] Result<> pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
                               const StopCheck& stop);
@@ -79,14 +82,15 @@ class EngineRun {
                                                             std::uint64_t first_id) const;
   [[nodiscard]] Result<exec::Frame> make_xdp(const sim::CapturedPacket& packet) const;
   [[nodiscard]] Result<exec::Frame> make_skb(const sim::CapturedPacket& packet) const;
-  void count(const exec::Frame& frame, std::uint64_t bytes);
   void count_way(const exec::Frame& frame);
+  void count_trap(const exec::Frame& frame);
   void ask_to_stop(const StopCheck& stop, std::uint64_t frames);
 
   RunOptions options_;
   isa::ProgType type_ = isa::ProgType::xdp;
   std::unique_ptr<api::ElfObject> object_;
   std::unique_ptr<runtime::Session> session_;
+  std::unique_ptr<runtime::Onward> onward_;
   std::unique_ptr<class EventReaders> events_;
   std::shared_ptr<struct TraceLog> trace_;
   RunResult result_;

@@ -72,6 +72,28 @@ Json ways_json(const std::map<Way, std::uint64_t>& ways) {
   return out;
 }
 
+// "on the way: 3 XDP_PASS of set_mac"
+std::string onward_text(const RunResult& result) {
+  std::string out;
+  for (const auto& [answer, packets] : result.onward) {
+    out += fmt::format("{} {} {} of {},", out.empty() ? "\non the way:" : "", grouped(packets),
+                       verdict_name(result, answer.verdict), answer.name);
+  }
+  if (!out.empty()) out.back() = '\n';
+  return out;
+}
+
+Json onward_json(const RunResult& result) {
+  Json out = Json::array();
+  for (const auto& [answer, packets] : result.onward) {
+    out.push_back({{"program", answer.name},
+                   {"verdict", verdict_name(result, answer.verdict)},
+                   {"value", answer.verdict},
+                   {"packets", packets}});
+  }
+  return out;
+}
+
 std::string returned_table(const RunResult& result) {
   std::string out = fmt::format("\n  {:<14} {:>12}\n", "returned", "events");
   for (const auto& [value, count] : result.verdicts) {
@@ -198,6 +220,7 @@ Json list_json(const Range& range) {
 std::string to_text(const RunResult& result, std::size_t limit) {
   std::string out = headline(result);
   out += of_events(result) ? returned_table(result) + events_text(result, limit) : verdict_table(result);
+  out += onward_text(result);
   out += ways_text("redirected", result.redirects) + ways_text("cloned", result.clones) + trap_text(result);
   for (const MapView& map : result.maps) out += map_text(map, limit);
   out += printk_text(result, limit);
@@ -254,6 +277,7 @@ Json to_json(const RunResult& result) {
       {"printk", result.printk},
       {"printk_lost", result.printk_lost},
   };
+  if (!result.onward.empty()) out["onward"] = onward_json(result);
   if (!result.redirects.empty()) out["redirects"] = ways_json(result.redirects);
   if (!result.clones.empty()) out["clones"] = ways_json(result.clones);
   if (of_events(result)) make_events_json(result, out);

@@ -17,6 +17,7 @@
 
 #include "cli/way.h"
 #include "forager/result.h"
+#include "runtime/onward.h"
 
 namespace forager::cli {
 
@@ -55,10 +56,11 @@ struct RunResult {
   std::uint64_t repeat = 1;
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
-  std::map<std::uint32_t, VerdictCount> verdicts;  // by return value
-  std::map<Way, std::uint64_t> redirects;          // packets by where they were redirected to
-  std::map<Way, std::uint64_t> clones;             // copies by where they were sent to
-  std::vector<Diagnostic> traps;                   // the first few
+  std::map<std::uint32_t, VerdictCount> verdicts;           // by return value
+  std::map<Way, std::uint64_t> redirects;                   // packets by where they were redirected to
+  std::map<Way, std::uint64_t> clones;                      // copies by where they were sent to
+  std::map<runtime::Onward::Answer, std::uint64_t> onward;  // what programs of map entries said to redirected packets
+  std::vector<Diagnostic> traps;                            // the first few
   std::uint64_t trap_count = 0;
   std::vector<nlohmann::ordered_json> event_results;  // of each event (event_results.h), the first pass
   std::uint64_t event_results_left_out = 0;

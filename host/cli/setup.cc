@@ -69,8 +69,11 @@ exec::FibInterface interface(const Json& object, const std::string& where) {
 }
 
 MapEntry map_entry(const Json& object, const std::string& where) {
-  allow_only(object, where, {"map", "key", "value"});
-  return {text(object, where, "map"), bytes(object, where, "key"), bytes(object, where, "value")};
+  allow_only(object, where, {"map", "key", "value", "program"});
+  return {.map = text(object, where, "map"),
+          .key = bytes(object, where, "key"),
+          .value = bytes(object, where, "value"),
+          .program = object.contains("program") ? text(object, where, "program") : ""};
 }
 
 template <class T>

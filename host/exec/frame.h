@@ -48,6 +48,9 @@ inline constexpr std::uint32_t kMaxContextBytes = 256;  // no uapi context is la
 inline constexpr std::uint32_t kMaxPacketBytes = 256 * 1024;
 inline constexpr std::uint32_t kMaxBufferBytes = 4 * 1024 * 1024;  // KMALLOC_MAX_SIZE: no buffer grows beyond
 
+class Map;
+struct ProgramSlot;
+
 // Where a redirect goes (bpf_redirect, bpf_redirect_map, bpf_redirect_neigh, bpf_redirect_peer).
 struct Redirect {
   static constexpr std::uint64_t kNeighbour = 1U << 16;  // the port's neighbour table fills in the MAC addresses
@@ -56,6 +59,10 @@ struct Redirect {
   std::uint32_t ifindex = 0;   // 0 = none; of a CPUMAP the CPU, of an XSKMAP the key
   std::uint32_t map_type = 0;  // isa::MapType of the map, 0 for plain bpf_redirect
   std::uint64_t flags = 0;     // BPF_F_*; the kernel's own above, which stand outside those
+  // The program of the map's entry, which the frame meets on its way out, or on the CPU (runtime/onward.h); or null.
+  std::shared_ptr<const ProgramSlot> program;
+  // Of a broadcast: the map, where its entries may have programs.
+  std::shared_ptr<Map> ports;
 };
 
 // A copy of the packet that a program sent on its way (bpf_clone_redirect).

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -75,6 +76,24 @@ class ProgramTable {
   virtual ~ProgramTable() = default;
   virtual int set(std::uint32_t index, ProgramSlot slot) = 0;  // an empty slot clears
   virtual ProgramSlot get(std::uint32_t index) const = 0;      // empty if unset
+};
+
+// DEVMAP, DEVMAP_HASH and CPUMAP with values of 8 bytes: an entry may have a program, which frames meet on their way
+// out of the port, or on the CPU (struct bpf_devmap_val, bpf_cpumap_val). Where the host writes a program's descriptor,
+// the value in memory has its id.
+struct RedirectEntry {
+  std::uint32_t number = 0;  // the value's first: the port's ifindex, or the length of the CPU's queue
+  ProgramSlot program;       // empty: none
+};
+class RedirectTable {
+ public:
+  // Gives the program that a descriptor names: 0, or a negative errno if there is none that this map takes.
+  using Find = std::function<int(int fd, ProgramSlot& found)>;
+  virtual ~RedirectTable() = default;
+  // As Map::write(). The program is the last thing to be looked for.
+  virtual int set(const void* key, const void* value, std::uint64_t flags, const Find& find) = 0;
+  // The entry of one moment; nothing where there is none.
+  [[nodiscard]] virtual std::optional<RedirectEntry> get(const void* key) = 0;
 };
 
 // QUEUE, STACK and BLOOM_FILTER: values without keys. For user space an update pushes, a lookup peeks and a
@@ -164,6 +183,7 @@ struct MapAbilities {
   RingConsumer* user_ring = nullptr;
   PerfTable* perf = nullptr;
   ProgramTable* programs = nullptr;
+  RedirectTable* redirects = nullptr;
   ValueStore* values = nullptr;
   MapTable* maps = nullptr;
   SocketTable* sockets = nullptr;

@@ -37,14 +37,25 @@ bool holds_ports(const exec::Map& map) {
 }
 
 // Where an entry leads, if there is one: to the ifindex that struct bpf_devmap_val and plain 4-byte values both begin
-// with; a CPU or a socket is named by its key.
-std::optional<std::uint32_t> target_at(exec::Map& targets, std::uint32_t key, unsigned cpu) {
+// with; a CPU or a socket is named by its key. And the program that waits there.
+struct Target {
+  std::uint32_t number = 0;
+  std::shared_ptr<const exec::ProgramSlot> program;
+};
+std::optional<Target> target_at(exec::Map& targets, std::uint32_t key, unsigned cpu) {
+  if (exec::RedirectTable* table = targets.abilities().redirects; table != nullptr) {
+    auto entry = table->get(&key);
+    if (!entry) return std::nullopt;
+    Target target{.number = holds_ports(targets) ? entry->number : key, .program = nullptr};
+    if (entry->program.program) target.program = std::make_shared<exec::ProgramSlot>(std::move(entry->program));
+    return target;
+  }
   const void* value = targets.lookup(&key, cpu);
   if (value == nullptr) return std::nullopt;
-  if (!holds_ports(targets)) return key;
+  if (!holds_ports(targets)) return Target{key, nullptr};
   std::uint32_t ifindex = 0;
   std::memcpy(&ifindex, value, sizeof(ifindex));
-  return ifindex;
+  return Target{ifindex, nullptr};
 }
 
 constexpr u64 kActionMask = XDP_ABORTED | XDP_DROP | XDP_PASS | XDP_TX;
@@ -81,15 +92,20 @@ u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
 u64 redirect_map(RunContext& run, u64 a, u64 key, u64 flags, u64, u64) {
   exec::Map& targets = map(a);
   if ((flags & ~(kActionMask | (holds_ports(targets) ? kDeviceFlags : 0))) != 0) return XDP_ABORTED;
-  const auto target = target_at(targets, static_cast<std::uint32_t>(key), run.cpu);
+  auto target = target_at(targets, static_cast<std::uint32_t>(key), run.cpu);
   const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
   if (!target && !broadcast) {
     run.frame->redirect = {};
     return flags & kActionMask;
   }
-  run.frame->redirect = {.ifindex = broadcast ? 0 : *target,
-                         .map_type = static_cast<std::uint32_t>(targets.spec().type),
-                         .flags = broadcast ? flags : 0};
+  run.frame->redirect = {.map_type = static_cast<std::uint32_t>(targets.spec().type)};
+  if (broadcast) {
+    run.frame->redirect.flags = flags;
+    if (targets.abilities().redirects != nullptr) run.frame->redirect.ports = targets.shared_from_this();
+  } else {
+    run.frame->redirect.ifindex = target->number;
+    run.frame->redirect.program = std::move(target->program);
+  }
   return XDP_REDIRECT;
 }
 

@@ -5,13 +5,13 @@
 // coming out); in storage it is one 8-byte word, empty if qsize is 0.
 //
 // There are no queues here: which CPU takes a packet is the frame's redirect, and what happens then is its receiver's
-// business. A program on that CPU is refused, as DEVMAP refuses one on the way out.
+// business.
 //
-// Tested by: tests/unit/maps_slots_test.cc, also against the kernel.
+// Tested by: tests/unit/maps_slots_test.cc, also against the kernel; maps_redirects_test.cc.
 #include <cerrno>
 
 #include "maps/attributes.h"
-#include "maps/slot_map.h"
+#include "maps/redirect_slots.h"
 
 namespace forager::maps {
 namespace {
@@ -19,29 +19,19 @@ namespace {
 constexpr std::uint32_t kMaxQueue = 16384;  // packets
 constexpr std::uint64_t kMaxCpus = 8192;    // NR_CPUS of the largest kernels
 
-struct CpumapValue {
-  std::uint32_t qsize = 0;
-  std::int32_t program = 0;  // fd in, id out; none if not positive
-};
-static_assert(sizeof(CpumapValue) == kWordBytes);
-
-class CpuMap final : public SlotMap {
+class CpuMap final : public RedirectSlots {
  public:
-  CpuMap(exec::MapSpec spec, unsigned cpus) : SlotMap(std::move(spec)), cpus_(cpus) {}
-
-  int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {
-    const std::uint32_t cpu = index_of(key);
-    if (const int error = check_index_update(cpu, flags, spec().max_entries); error != 0) return error;
-    CpumapValue queue;
-    std::memcpy(&queue, value, spec().value_size);
-    if (queue.qsize > kMaxQueue) return -EOVERFLOW;
-    if (cpu >= cpus_) return -ENODEV;
-    if (queue.qsize != 0 && queue.program > 0) return -EOPNOTSUPP;
-    slots().set(cpu, queue.qsize);
-    return 0;
-  }
+  CpuMap(exec::MapSpec spec, unsigned cpus) : RedirectSlots(std::move(spec)), cpus_(cpus) {}
 
  private:
+  // Linux looks at no program of an entry that is to go, and says ENOMEM whatever is wrong with another.
+  int check(std::uint32_t cpu, EntryValue queue, const Find& find, exec::ProgramSlot& program) const override {
+    if (queue.number > kMaxQueue) return -EOVERFLOW;
+    if (cpu >= cpus_) return -ENODEV;
+    if (queue.number == 0 || queue.program <= 0) return 0;
+    return find(queue.program, program) != 0 ? -ENOMEM : 0;
+  }
+
   unsigned cpus_;
 };
 

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cerrno>
 #include <mutex>
+#include <span>
 
 #include "maps/attributes.h"
 #include "maps/hash_function.h"
@@ -36,6 +37,10 @@ Result<> LpmTrie::open(std::uint32_t key_size, std::uint32_t value_size, std::ui
   max_entries_ = max_entries;
   value_offset_ = kBytesOffset + static_cast<std::uint32_t>(round_up_words(key_size - 4));
   // Entries, an intermediate for all but one of them, and one that is about to replace another.
+  index_bits_ = std::min({kMostBits, static_cast<std::uint32_t>(std::bit_width(max_entries)) - 1, 8 * (key_size - 4)});
+  auto table = Region::reserve(std::uint64_t{slots()} * sizeof(Slot));
+  if (!table) return std::unexpected(table.error());
+  table_ = std::move(*table);
   const std::uint64_t nodes = std::min<std::uint64_t>(2 * std::uint64_t{max_entries}, UINT32_MAX - 1);
   return nodes_.open({.bytes = value_offset_ + round_up_words(value_size),
                       .capacity = static_cast<std::uint32_t>(nodes),
@@ -47,6 +52,13 @@ Prefix LpmTrie::prefix_of(const void* key) const {
   Prefix prefix = {.bytes = static_cast<const std::byte*>(key) + 4, .size = key_size_ - 4};
   std::memcpy(&prefix.length, key, sizeof prefix.length);
   return prefix;
+}
+
+// Of a prefix that is shorter than the index: the first slot that it covers.
+std::uint32_t LpmTrie::index_of(const Prefix& prefix) const {
+  if (index_bits_ == 0) return 0;
+  const Word bits = bits_in_order(word_of(prefix.bytes, prefix.size, 0)) >> (64 - index_bits_);
+  return static_cast<std::uint32_t>(bits) & ~(covers(prefix) - 1);
 }
 
 unsigned LpmTrie::bit(NodeId node, std::uint32_t index) const {
@@ -69,9 +81,11 @@ std::uint32_t LpmTrie::matching(NodeId node, const Prefix& prefix) const {
 
 // Right only if no node departs meanwhile. A node met out of order is such a one: stop, the caller will see.
 NodeId LpmTrie::longest_match(const Prefix& prefix) const {
-  NodeId found = 0;
+  const bool indexed = prefix.length >= index_bits_;
+  Slot* const slot = indexed ? &this->slot(index_of(prefix)) : nullptr;
+  NodeId found = indexed ? follow(&slot->covered) : 0;
   std::uint32_t least = 0;  // how long the next prefix is at least
-  NodeId node = follow(&root_);
+  NodeId node = follow(indexed ? &slot->root : &root_);
   while (node != 0) {
     const std::uint32_t word = length_word(node).load(std::memory_order_acquire);
     const std::uint32_t length = word & ~kIntermediate;
@@ -108,10 +122,11 @@ bool LpmTrie::read(const void* key, void* value) const {
 // ---- writers: all under lock_ ------------------------------------------------------------------------------------
 
 LpmTrie::Place LpmTrie::place(const Prefix& prefix) const {
-  Place place = {.link = &root_};
+  Place place = {.link = root_of(prefix)};
   while ((place.node = follow(place.link)) != 0) {
     place.matching = matching(place.node, prefix);
     if (place.matching != length(place.node) || place.matching == prefix.length) break;
+    if (!intermediate(place.node)) place.above = place.node;
     place.parent = place.node;
     place.parent_link = place.link;
     place.link = child_link(place.node, bit_of(prefix, place.matching));
@@ -124,7 +139,16 @@ bool LpmTrie::is_entry(const Place& place, const Prefix& prefix) const {
          !intermediate(place.node);
 }
 
-// After the node left the trie, before anything in it changes.
+// In all slots that a prefix covers, puts one entry in the place of another, which may be none.
+void LpmTrie::cover(const Prefix& prefix, NodeId before, NodeId after) {
+  if (prefix.length >= index_bits_) return;
+  const std::uint32_t first = index_of(prefix);
+  for (Slot& slot : std::span(&this->slot(first), covers(prefix))) {
+    if (Link(slot.covered).load(std::memory_order_relaxed) == before) point(&slot.covered, after);
+  }
+}
+
+// After the node left the trie and the table, before anything in it changes.
 void LpmTrie::depart(NodeId node) {
   departures_.store(departures_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   nodes_.give(node, 0);
@@ -163,6 +187,7 @@ int LpmTrie::replace(const Place& place, const Prefix& prefix, const void* value
   point(child_link(fresh, 0), child(place.node, 0));
   point(child_link(fresh, 1), child(place.node, 1));
   point(place.link, fresh);
+  cover(prefix, intermediate(place.node) ? place.above : place.node, fresh);
   depart(place.node);
   return 0;
 }
@@ -174,6 +199,7 @@ int LpmTrie::insert(const Place& place, const Prefix& prefix, const void* value)
   // At the end of the way, or above the node there.
   if (place.node != 0) point(child_link(fresh, bit(place.node, place.matching)), place.node);
   point(place.link, fresh);
+  cover(prefix, place.above, fresh);
   return 0;
 }
 
@@ -188,6 +214,7 @@ int LpmTrie::insert_beside(const Place& place, const Prefix& prefix, NodeId fres
   point(child_link(join, side), fresh);
   point(child_link(join, 1 - side), place.node);
   point(place.link, join);
+  cover(prefix, place.above, fresh);
   return 0;
 }
 
@@ -197,6 +224,7 @@ int LpmTrie::erase(const void* key) {
   const std::lock_guard guard(lock_);
   const Place place = this->place(prefix);
   if (!is_entry(place, prefix)) return -ENOENT;
+  cover(prefix, place.node, place.above);
   remove(place);
   entries_.fetch_sub(1, std::memory_order_relaxed);
   return 0;
@@ -233,10 +261,18 @@ NodeId LpmTrie::first_below(NodeId node) const {
   return node;
 }
 
-// The first entry behind a prefix in post-order, which need not be in the trie. The deepest candidate comes first.
-NodeId LpmTrie::successor(const Prefix& prefix) const {
+// The same of all slots from one on.
+NodeId LpmTrie::first_in_slots(std::uint32_t from) const {
+  for (std::uint32_t index = from; index < slots(); ++index) {
+    if (const NodeId root = follow(&slot(index).root); root != 0) return first_below(root);
+  }
+  return 0;
+}
+
+// The first entry of a trie behind a prefix in post-order, which need not be in it. The deepest candidate comes first.
+NodeId LpmTrie::successor_in(std::uint32_t* root, const Prefix& prefix) const {
   NodeId candidate = 0;
-  for (NodeId node = follow(&root_); node != 0;) {
+  for (NodeId node = follow(root); node != 0;) {
     const std::uint32_t shared = matching(node, prefix);
     if (shared == prefix.length) break;  // all of the subtree lies inside the prefix, before it
     if (shared < length(node)) return bit_of(prefix, shared) == 0 ? first_below(node) : candidate;
@@ -246,6 +282,23 @@ NodeId LpmTrie::successor(const Prefix& prefix) const {
     node = child(node, side);
   }
   return candidate;
+}
+
+// The one that comes first in post-order, of an entry in a slot and one that is shorter than the index; either may be
+// none.
+NodeId LpmTrie::earlier(NodeId longer, NodeId shorter) const {
+  if (longer == 0 || shorter == 0) return longer != 0 ? longer : shorter;
+  const std::uint32_t shared = matching(shorter, prefix_of(longer));
+  return shared < length(shorter) && bit(shorter, shared) == 0 ? shorter : longer;
+}
+
+// What lies inside a prefix comes before it.
+NodeId LpmTrie::successor(const Prefix& prefix) const {
+  const std::uint32_t index = index_of(prefix);
+  const bool indexed = prefix.length >= index_bits_;
+  const NodeId same_slot = indexed ? successor_in(&slot(index).root, prefix) : 0;
+  const NodeId longer = same_slot != 0 ? same_slot : first_in_slots(index + covers(prefix));
+  return earlier(longer, successor_in(&root_, prefix));
 }
 
 std::uint64_t LpmTrie::fingerprint(const void* key) const {
@@ -261,7 +314,7 @@ int LpmTrie::next_key(const void* key, void* next) {
     const bool remembered = cursors_.use(fingerprint(key));
     known = prefix.length <= prefix.size * 8 && (remembered || is_entry(place(prefix), prefix));
   }
-  const NodeId node = known ? successor(prefix) : first_below(follow(&root_));
+  const NodeId node = known ? successor(prefix) : earlier(first_in_slots(0), first_below(follow(&root_)));
   if (node == 0) return -ENOENT;
   const std::uint32_t length = this->length(node);
   std::memcpy(next, &length, sizeof length);

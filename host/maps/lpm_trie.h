@@ -2,16 +2,24 @@
 //
 // LpmTrie: prefixes of bits, and the longest that matches an address (kernel/bpf/lpm_trie.c).
 //
-// A binary trie without one-way branches: a node holds a prefix, its children prefixes that are longer by at least a
+// Binary tries without one-way branches: a node holds a prefix, its children prefixes that are longer by at least a
 // bit, child 0 those that go on with 0. A node is an entry or, where two entries part at a bit that no entry ends at,
 // an *intermediate* with two children. A node is
 //     u32 child[2] | u32 prefix length, top bit: intermediate | u32 unused | prefix bytes | value    (words, padded)
 //
-// Writers exclude each other. Each change of the trie is one store to one link (or, for an entry with two children that
-// is deleted, to its length word): readers see the trie before or after it. Readers neither lock nor write. What they
-// must fear is a node that left the trie and is used again while they stand on it; departures counts those, after the
-// node left and before anything in it changes, and a reader whose count is the same before and after was right. A
-// reader tries again only if an entry was deleted or replaced meanwhile.
+// A walk from the first bit would cost a cache miss for each of some 16 levels. So the first kMostBits bits (fewer in a
+// small map: no more slots than entries) are an index into a table: prefixes of at least so many bits stand in a trie
+// of their slot, shorter ones in a trie of their own. A slot is
+//     u32 trie's first node | u32 the longest entry among the shorter prefixes that its addresses match, 0 if none
+// so a lookup reads one slot and walks one small trie (a large one only where many prefixes share their first 16 bits).
+// A shorter entry that comes, goes or is replaced is written into all slots that it covers: 65,536 of them for a
+// default route, few or none for most.
+//
+// Writers exclude each other. Each change of a trie is one store to one link (or, for an entry with two children that
+// is deleted, to its length word), and one to each slot: readers see the map before or after it, address by address.
+// Readers neither lock nor write. What they must fear is a node that left the trie and is used again while they stand
+// on it; departures counts those, after the node left and before anything in it changes, and a reader whose count is
+// the same before and after was right. A reader tries again only if an entry was deleted or replaced meanwhile.
 //
 // Iteration is in post-order, as in Linux: longer prefixes before the shorter ones they lie in. The order of two
 // prefixes depends on them alone, so it goes on from a key that is gone (cursors.h).
@@ -52,12 +60,20 @@ class LpmTrie {
   [[nodiscard]] int next_key(const void* key, void* next);
 
   [[nodiscard]] std::uint32_t entries() const { return entries_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t bytes() const { return nodes_.bytes() + sizeof *this; }
+  [[nodiscard]] std::uint64_t bytes() const { return nodes_.bytes() + table_.size() + sizeof *this; }
 
  private:
   static constexpr std::uint32_t kIntermediate = 1U << 31;
   static constexpr std::uint32_t kLengthOffset = 8, kBytesOffset = 16;
   using Link = std::atomic_ref<std::uint32_t>;
+
+  // Bits that index the table.
+  static constexpr std::uint32_t kMostBits = 16;
+
+  struct Slot {
+    std::uint32_t root;     // a link
+    std::uint32_t covered;  // a link
+  };
 
   // Where a key is, or would be: the first node on its way that does not lie strictly above it, and the links to it.
   struct Place {
@@ -66,6 +82,7 @@ class LpmTrie {
     std::uint32_t matching = 0;     // bits that node and key have in common
     NodeId parent = 0;
     std::uint32_t* parent_link = nullptr;  // holds parent
+    NodeId above = 0;                      // the last entry on the way to node
   };
 
   [[nodiscard]] Prefix prefix_of(const void* key) const;
@@ -88,6 +105,18 @@ class LpmTrie {
   [[nodiscard]] unsigned bit(NodeId node, std::uint32_t index) const;
   [[nodiscard]] std::uint32_t matching(NodeId node, const Prefix& prefix) const;
 
+  [[nodiscard]] std::uint32_t slots() const { return 1U << index_bits_; }
+  [[nodiscard]] Slot& slot(std::uint32_t index) const { return reinterpret_cast<Slot*>(table_.base())[index]; }
+  [[nodiscard]] std::uint32_t index_of(const Prefix& prefix) const;
+  // How many slots the prefix covers: one, if it stands in the slot's trie.
+  [[nodiscard]] std::uint32_t covers(const Prefix& prefix) const {
+    return prefix.length >= index_bits_ ? 1 : 1U << (index_bits_ - prefix.length);
+  }
+  [[nodiscard]] std::uint32_t* root_of(const Prefix& prefix) const {
+    return prefix.length >= index_bits_ ? &slot(index_of(prefix)).root : &root_;
+  }
+  void cover(const Prefix& prefix, NodeId before, NodeId after);
+
   [[nodiscard]] NodeId longest_match(const Prefix& prefix) const;
   [[nodiscard]] Place place(const Prefix& prefix) const;
   [[nodiscard]] bool is_entry(const Place& place, const Prefix& prefix) const;
@@ -100,16 +129,24 @@ class LpmTrie {
   void depart(NodeId node);
 
   [[nodiscard]] NodeId first_below(NodeId node) const;
+  [[nodiscard]] NodeId first_in_slots(std::uint32_t from) const;
+  [[nodiscard]] NodeId successor_in(std::uint32_t* root, const Prefix& prefix) const;
   [[nodiscard]] NodeId successor(const Prefix& prefix) const;
+  [[nodiscard]] NodeId earlier(NodeId longer, NodeId shorter) const;
+  [[nodiscard]] Prefix prefix_of(NodeId node) const {
+    return {.length = length(node), .bytes = nodes_.at(node) + kBytesOffset, .size = key_size_ - 4};
+  }
   [[nodiscard]] std::uint64_t fingerprint(const void* key) const;
 
   std::uint32_t key_size_ = 0;
   std::uint32_t value_size_ = 0;
   std::uint32_t max_entries_ = 0;
   std::uint32_t value_offset_ = 0;
+  std::uint32_t index_bits_ = 0;
+  Region table_;
   NodePool nodes_;
   Lock lock_;
-  mutable std::uint32_t root_ = 0;  // a link, accessed as one
+  mutable std::uint32_t root_ = 0;  // a link, accessed as one: the trie of prefixes shorter than index_bits_
   std::atomic<std::uint32_t> entries_{0};
   std::atomic<std::uint64_t> departures_{0};
   Cursors cursors_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exec/event.h"
+#include "runtime/onward.h"
 #include "runtime/session.h"
 
 namespace forager::runtime {
@@ -74,6 +75,11 @@ Result<Fired> fire(Runtime& runtime, const Place& place, exec::Frame& frame) {
     if (frame.trap && !first_trap) first_trap = std::move(frame.trap);
     fired.answer = combine(rule.together, fired.answer, frame.return_value);
     if (rule.together == Together::first_other && frame.return_value != rule.pass) break;
+  }
+  if (place.kind == PlaceKind::port) {
+    auto went = Onward(runtime, runtime.session_options()).run({&frame, 1});
+    if (!went) return std::unexpected(std::move(went.error()));
+    if (frame.trap && !first_trap) first_trap = std::move(frame.trap);
   }
   frame.trap = std::move(first_trap);
   return fired;

@@ -2,7 +2,8 @@
 //
 // fire(): something happened at a place. Its programs run one after another on the same frame, in their effective
 // order, and what they return becomes one answer by the rule of the place (kernel: tcx_run, bpf_prog_run_array_cg,
-// bpf_sk_lookup_run_v4, nf_hook_slow, trace_call_bpf).
+// bpf_sk_lookup_run_v4, nf_hook_slow, trace_call_bpf). A frame that an XDP program redirects goes on to the program of
+// the map's entry (runtime/onward.h), which changes the frame, and not the answer.
 //
 // Tested by: tests/unit/runtime_attach_test.cc.
 #pragma once

@@ -53,7 +53,7 @@ class MapObject {
   // for a program of another kind than the array's first, ENOENT for clearing what is empty.
   [[nodiscard]] int set_program(std::uint32_t index, const std::shared_ptr<ProgramObject>& program);
   [[nodiscard]] std::shared_ptr<ProgramObject> program_at(std::uint32_t index) const;
-  // Makes programs like this one the only ones that the array takes; false if it takes others already.
+  // Makes programs like this one the only ones that the map takes; false if it takes others already.
   [[nodiscard]] bool own_programs(const ProgramObject& program);
 
   // From now on user space may not write (BPF_MAP_FREEZE). False if somebody writes, or it was so already.

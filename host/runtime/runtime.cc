@@ -28,6 +28,12 @@ Result<> check_functions(const program::Program& program) {
   return {};
 }
 
+// Linux's map_type_contains_progs(): who uses such a map and what is in it must be of one kind. (DEVMAP_HASH holds
+// programs as well, and is not asked.)
+bool holds_programs(isa::MapType type) {
+  return type == isa::MapType::prog_array || type == isa::MapType::devmap || type == isa::MapType::cpumap;
+}
+
 // CPU time of this thread, in nanoseconds: others on the machine make it no longer.
 std::uint64_t thread_time() {
   timespec now{};
@@ -106,9 +112,9 @@ Result<std::shared_ptr<ProgramObject>> Runtime::verify_and_add(ProgramRequest& r
   object->created_by = getuid();
   object->statistics = &statistics;
   for (const auto& map : object->maps) {
-    if (map->spec().type == isa::MapType::prog_array && !map->own_programs(*object)) {
+    if (holds_programs(map->spec().type) && !map->own_programs(*object)) {
       return fail(ErrorKind::rejected, EINVAL,
-                  "tail calls through map " + map->spec().name + " reach programs of another kind");
+                  "map " + map->spec().name + " holds programs of another kind, or for programs of another kind");
     }
   }
   return object;

@@ -70,8 +70,8 @@ class Runtime {
 
   // Errors: those of maps::create; with settings.verify_only, of maps::declare.
   [[nodiscard]] Result<std::shared_ptr<MapObject>> create_map(const program::MapSpec& spec, MapBtf btf = {});
-  // Decodes and verifies. Errors: those of both; EINVAL for a PROG_ARRAY that holds programs of another kind. The
-  // report is filled for refused programs too.
+  // Decodes and verifies. Errors: those of both; EINVAL for a PROG_ARRAY, DEVMAP or CPUMAP that is for programs of
+  // another kind. The report is filled for refused programs too.
   [[nodiscard]] Result<std::shared_ptr<ProgramObject>> load_program(ProgramRequest request,
                                                                     verifier::Report* report = nullptr);
   [[nodiscard]] std::shared_ptr<BtfObject> add_btf(std::vector<std::byte> bytes, std::shared_ptr<const ::btf> parsed);

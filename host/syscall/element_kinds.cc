@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "maps/inner_maps.h"
+#include "syscall/element_redirects.h"
 #include "syscall/element_sockets.h"
 #include "syscall/perf_event.h"
 
@@ -134,6 +135,7 @@ constexpr ElementKind kQueue = {peek, push, erase_plain, pop};
 constexpr ElementKind kFilter = {peek, push, erase_plain, nullptr, true};
 constexpr ElementKind kPrograms = {read_program, write_program, erase_program, nullptr};
 constexpr ElementKind kEvents = {no_read, write_event, erase_event, nullptr};
+constexpr ElementKind kRedirects = {read_plain, write_redirect, erase_plain, nullptr};
 constexpr ElementKind kMapArray = {read_inner, write_inner_at, erase_plain, nullptr};
 constexpr ElementKind kMapHash = {read_inner, write_inner, erase_plain, nullptr};
 constexpr ElementKind kSockets = {read_socket, write_socket, erase_plain, nullptr};
@@ -161,6 +163,9 @@ constexpr TypeRow kTypes[] = {
     {MapType::stack_trace, {&kTakeable}},
     {MapType::prog_array, {&kPrograms}},
     {MapType::perf_event_array, {&kEvents}},
+    {MapType::devmap, {&kRedirects}},
+    {MapType::devmap_hash, {&kRedirects}},
+    {MapType::cpumap, {&kRedirects}},
     {MapType::array_of_maps, {&kMapArray, kArrayBatch}},
     {MapType::hash_of_maps, {&kMapHash, kAllBatch, false, true}},
     {MapType::queue, {&kQueue}},

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "exec/verdict.h"
+#include "runtime/onward.h"
 #include "runtime/session.h"
 
 namespace forager::syscall {
@@ -44,9 +45,11 @@ void deliver(runtime::Runtime& runtime, const exec::Frame& frame) {
 }
 
 // One batch; the time that it took.
-Errno<std::uint64_t> run_batch(runtime::Runtime& runtime, runtime::Session& session, std::span<exec::Frame> frames) {
+Errno<std::uint64_t> run_batch(runtime::Runtime& runtime, runtime::Session& session, runtime::Onward& onward,
+                               std::span<exec::Frame> frames) {
   const auto report = session.run(frames);
   if (!report) return std::unexpected(error_of(report.error()));
+  if (const auto ran = onward.run(frames); !ran) return std::unexpected(error_of(ran.error()));
   for (const exec::Frame& frame : frames) {
     if (frame.trap) return std::unexpected(error_of(*frame.trap));
     deliver(runtime, frame);
@@ -60,13 +63,14 @@ Errno<TestResult> run_live(const Call& call, std::shared_ptr<runtime::ProgramObj
                            std::span<exec::Frame> batch) {
   auto session = open_session(call, std::move(program));
   if (!session) return std::unexpected(session.error());
+  runtime::Onward onward(call.runtime(), call.runtime().session_options());
   const Edges start(batch.front());
   const std::uint32_t times = std::max(call.attr.test.repeat, 1U);
   std::uint64_t busy_ns = 0;
   for (std::size_t left = times; left != 0;) {
     const auto frames = batch.first(std::min(left, batch.size()));
     for (exec::Frame& frame : frames) start.restore(frame);
-    const auto took = run_batch(call.runtime(), *session, frames);
+    const auto took = run_batch(call.runtime(), *session, onward, frames);
     if (!took) return std::unexpected(took.error());
     busy_ns += *took;
     left -= frames.size();

@@ -222,7 +222,7 @@ Result<> ProgramArrayMirror::set(std::uint32_t index, const exec::ProgramSlot& w
 
 namespace {
 
-enum class Kind : std::uint8_t { none, key_value, devices, programs, ring, perf, queue };
+enum class Kind : std::uint8_t { none, key_value, devices, cpus, programs, ring, perf, queue };
 
 Kind kind_of(isa::MapType type) {
   using enum isa::MapType;
@@ -234,8 +234,9 @@ Kind kind_of(isa::MapType type) {
     case lru_hash:
     case lru_percpu_hash:
     case lpm_trie:
-    case cpumap:
       return Kind::key_value;
+    case cpumap:
+      return Kind::cpus;
     case devmap:
     case devmap_hash:
       return Kind::devices;
@@ -271,6 +272,15 @@ std::string_view why_no_twin(isa::MapType type) {
   }
 }
 
+// A device's or a CPU's value may have a program to run there (struct bpf_devmap_val, bpf_cpumap_val). The kernel's
+// test run redirects nothing, so that it would not run.
+Result<> check_no_program(std::span<const std::byte> value) {
+  bpf_devmap_val row{};
+  std::memcpy(&row, value.data(), std::min(value.size(), sizeof(row)));
+  if (row.bpf_prog.id == 0) return {};
+  return fail(ErrorKind::unsupported, EOPNOTSUPP, "the linux backend runs no programs of map entries");
+}
+
 std::unexpected<Diagnostic> no_twin(const exec::MapSpec& spec) {
   const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(spec.type));
   return fail(ErrorKind::unsupported, ENOTSUP,
@@ -299,7 +309,14 @@ Result<std::unique_ptr<Mirror>> make_mirror(std::shared_ptr<exec::Map> map, cons
     default:
       break;
   }
-  auto check = kind == Kind::devices ? context.device_check : KeyValueMirror::Check{};
+  KeyValueMirror::Check check;
+  if (kind == Kind::cpus) check = check_no_program;
+  if (kind == Kind::devices) {
+    check = [ports = context.device_check](std::span<const std::byte> value) {
+      auto alone = check_no_program(value);
+      return alone && ports ? ports(value) : alone;
+    };
+  }
   return std::make_unique<KeyValueMirror>(std::move(map), std::move(*fd), context.lanes, std::move(check));
 }
 

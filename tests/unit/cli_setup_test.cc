@@ -35,6 +35,16 @@ TEST(Setup, ReadsMapsFibAndPorts) {
   EXPECT_THAT(setup->ports, testing::ElementsAre(2, 3));
 }
 
+TEST(Setup, EntriesMayNameAProgram) {
+  auto setup = parse_setup(R"([{"map": "a", "key": "00", "value": "01", "program": "out"},
+                               {"map": "a", "key": "01", "value": "01"}])");
+  ASSERT_TRUE(setup) << setup.error().text();
+  EXPECT_EQ(setup->maps[0].program, "out");
+  EXPECT_EQ(setup->maps[1].program, "");
+  setup = parse_setup(R"([{"map": "a", "key": "00", "value": "01", "program": 7}])");
+  EXPECT_FALSE(setup);
+}
+
 TEST(Setup, ABareListIsMapEntries) {
   auto setup = parse_setup(R"([{"map": "a", "key": "00", "value": "01"}])");
   ASSERT_TRUE(setup) << setup.error().text();

@@ -303,6 +303,23 @@ TEST(LinuxDeviceMaps, RefuseAnInterfaceThatCannotBe) {
   EXPECT_THAT(report.error().text(), HasSubstr("interface 4294967295"));
 }
 
+// The kernel's test run redirects nothing, so that they would not run.
+TEST(LinuxDeviceMaps, RefuseProgramsOfEntries) {
+  FORAGER_NEEDS_KERNEL();
+  for (const MapType type : {MapType::devmap, MapType::devmap_hash, MapType::cpumap}) {
+    auto map = std::make_shared<TestMap>(spec_of(type, 4, 8, 4), 1);
+    map->put(bytes_of_value(0U), bytes_of_value(std::uint64_t{5} << 32 | 1));
+    Rig rig;
+    rig.open("r1 = map[m0] ll\nr2 = 0\nr3 = 1\ncall bpf_redirect_map\nexit\n", {map});
+    auto frame = exec::Frame::make(Bytes(64)).value();
+    const auto report = rig.device->run({&frame, 1});
+    ASSERT_FALSE(report);
+    EXPECT_THAT(report.error().text(), HasSubstr("runs no programs of map entries"));
+    map->put(bytes_of_value(0U), bytes_of_value(std::uint64_t{1}));
+    EXPECT_TRUE(rig.device->run({&frame, 1}));
+  }
+}
+
 // ---- program arrays --------------------------------------------------------------------------------------------
 
 constexpr const char* kTailCall = R"(

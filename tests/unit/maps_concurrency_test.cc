@@ -355,6 +355,35 @@ TEST(MapsConcurrencyTrie, StayingPrefixesAlwaysMatch) {
   EXPECT_EQ(wrong, 0);
 }
 
+// 10/8 and 0/0 stay; 8/5, which covers the one and lies in the other, comes, goes and is replaced.
+TEST(MapsConcurrencyTrie, ShortPrefixesMatchAllThatTheyCover) {
+  const auto map = make(spec_of(MapType::lpm_trie, 8, 1000), kCpus);
+  const auto prefix = [](std::uint32_t length, std::uint32_t address) {
+    return std::array{length, __builtin_bswap32(address)};
+  };
+  const std::uint64_t all = 1, five = 5, eight = 8;
+  ASSERT_EQ(map->write(prefix(0, 0).data(), &all, BPF_ANY), 0);
+  ASSERT_EQ(map->write(prefix(8, 0x0a000000).data(), &eight, BPF_ANY), 0);
+  std::atomic<int> wrong{0};
+  on_threads(8, [&](unsigned thread) {
+    Random random(thread);
+    for (int i = 0; i < 5000 * kScale; ++i) {
+      if (thread % 4 == 0) {
+        const auto key = prefix(5, 0x08000000);
+        static_cast<void>(below(random, 3) == 0 ? map->erase(key.data()) : map->write(key.data(), &five, BPF_ANY));
+        continue;
+      }
+      const auto low = static_cast<std::uint32_t>(below(random, 1U << 24));
+      std::uint64_t found = 0;
+      if (map->read(prefix(32, 0x0a000000 | low).data(), &found, 0) != 0 || found != 8) ++wrong;
+      if (map->read(prefix(32, 0x09000000 | low).data(), &found, 0) != 0 || (found != 5 && found != 1)) ++wrong;
+      if (map->read(prefix(32, 0xc8000000 | low).data(), &found, 0) != 0 || found != 1) ++wrong;
+      if (map->read(prefix(6, 0x08000000).data(), &found, 0) != 0 || (found != 5 && found != 1)) ++wrong;
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
 // ---- slots of objects --------------------------------------------------------------------------------------------
 
 TEST(MapsConcurrencyObjects, ProgramsLiveAsLongAsSomeoneHoldsThem) {

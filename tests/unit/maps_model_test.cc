@@ -243,16 +243,5 @@ TEST_P(MapsModel, ProgramSideIsTheSameMap) {
 std::string scenario_name(const ::testing::TestParamInfo<Scenario>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(All, MapsModel, ::testing::ValuesIn(scenarios(kCpus)), scenario_name);
 
-TEST(MapsModel, DevmapsRefuseProgramsOnTheWayOut) {
-  for (const MapType type : {MapType::devmap, MapType::devmap_hash}) {
-    const auto map = make({.type = type, .key_size = 4, .value_size = 8, .max_entries = 4});
-    const std::uint32_t key = 1;
-    const std::int32_t with_program[2] = {1, 5}, program_alone[2] = {0, 5};
-    EXPECT_EQ(map->write(&key, with_program, 0), -EOPNOTSUPP);
-    EXPECT_EQ(map->write(&key, program_alone, 0), -EINVAL);
-    EXPECT_EQ(map->lookup(&key, 0), nullptr);
-  }
-}
-
 }  // namespace
 }  // namespace forager::maps::testing

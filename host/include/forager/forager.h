@@ -114,7 +114,9 @@ struct Packet {
   std::uint32_t ingress_ifindex = 1;
   std::uint32_t rx_queue = 0;
 
-  std::uint32_t verdict = 0;           // out: XDP action
+  // out: XDP action. Of a packet that was redirected to a map's entry with a program: what became of it there,
+  // XDP_REDIRECT if it went on.
+  std::uint32_t verdict = 0;
   std::uint32_t redirect_ifindex = 0;  // out: 0 = none, or the backend cannot tell (linux)
   std::optional<Diagnostic> stopped;   // out: why the program was stopped; the verdict is then XDP_ABORTED
 };
