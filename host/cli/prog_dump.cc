@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fstream>
 
+#include "cli/jited.h"
 #include "cli/prog_verbs.h"
 #include "cli/program_source.h"
 #include "cli/xlated.h"
@@ -34,8 +35,7 @@ Result<Asked> read_form(Words& words) {
   return out;
 }
 
-Result<> write_image(const program::Program& program, const std::string& path) {
-  const auto bytes = std::as_bytes(program.slots());
+Result<> write_image(std::span<const std::byte> bytes, const std::string& path) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   file.close();
@@ -45,7 +45,7 @@ Result<> write_image(const program::Program& program, const std::string& path) {
 
 Result<> print(const Cli& cli, const program::Program& program, const Asked& asked) {
   if (!asked.file.empty()) {
-    if (auto written = write_image(program, asked.file); !written) return written;
+    if (auto written = write_image(std::as_bytes(program.slots()), asked.file); !written) return written;
     cli.print_nothing();
   } else if (cli.wants_json()) {
     cli.print(xlated_json(program, asked.view));
@@ -55,21 +55,33 @@ Result<> print(const Cli& cli, const program::Program& program, const Asked& ask
   return {};
 }
 
+Result<> print_jited(const Cli& cli, const std::shared_ptr<const verifier::VerifiedProgram>& program,
+                     const Asked& asked) {
+  auto image = jited(program);
+  if (!image) return std::unexpected(std::move(image.error()));
+  if (!asked.file.empty()) {
+    if (auto written = write_image((*image)->code().bytes, asked.file); !written) return written;
+    cli.print_nothing();
+  } else if (cli.wants_json()) {
+    cli.print(jited_json(**image, asked.view.opcodes));
+  } else {
+    cli.print((*image)->listing());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<> prog_dump(const Cli& cli, Words words) {
-  const bool jited = words.take("jited");
-  if (!jited && !words.take("xlated")) return usage_error("'xlated' or 'jited' is missing");
+  const bool machine_code = words.take("jited");
+  if (!machine_code && !words.take("xlated")) return usage_error("'xlated' or 'jited' is missing");
   auto source = open_program(cli, words, {"file", "opcodes", "linum", "visual"});
   if (!source) return std::unexpected(source.error());
   auto asked = read_form(words);
   if (!asked) return std::unexpected(asked.error());
   auto program = runtime_program(source->program);
   if (!program) return std::unexpected(program.error());
-  if (jited)
-    return fail(
-        ErrorKind::unsupported, EOPNOTSUPP,
-        fmt::format("program {} is not compiled to machine code: the interpreter runs it", source->program.name));
+  if (machine_code) return print_jited(cli, (*program)->verified, *asked);
   asked->view.types = source->program.types;
   return print(cli, (*program)->verified->program(), *asked);
 }

@@ -38,6 +38,7 @@ struct Capabilities {
   std::bitset<64> map_types;  // by isa::MapType
   std::vector<isa::ProgType> program_types;
   bool iterators = false;  // programs of type tracing that visit objects (isa/iterators.h)
+  bool checked = false;    // CompileOptions::checked and assert_facts
   std::uint32_t max_slots = isa::kMaxInstructions;
   std::uint32_t max_packet_bytes = kMaxPacketBytes;
   std::uint32_t min_packet_bytes = 0;

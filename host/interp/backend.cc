@@ -36,6 +36,7 @@ exec::Capabilities describe() {
     if (row.status == "runs") able.program_types.push_back(row.type);
   }
   able.iterators = true;
+  able.checked = true;
   return able;
 }
 

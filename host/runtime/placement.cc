@@ -29,6 +29,10 @@ std::unexpected<Diagnostic> unknown_backend(std::string_view name) {
   return fail(ErrorKind::input, EINVAL, fmt::format("no backend is named '{}'; there are: {}", name, known));
 }
 
+Diagnostic no_checked_mode() {
+  return {.kind = ErrorKind::unsupported, .error = EOPNOTSUPP, .message = "it has no checked mode"};
+}
+
 }  // namespace
 
 Result<Placement> place(const verifier::VerifiedProgram& program, const PlacementRequest& request) {
@@ -39,7 +43,9 @@ Result<Placement> place(const verifier::VerifiedProgram& program, const Placemen
   }
   for (const std::string& name : names) {
     placement.backend = jit::find_backend(name);
-    auto blockers = exec::blockers(program, placement.backend->capabilities());
+    const exec::Capabilities& able = placement.backend->capabilities();
+    auto blockers = exec::blockers(program, able);
+    if (request.checked && !able.checked) blockers.push_back(no_checked_mode());
     if (blockers.empty()) return placement;
     placement.refused.push_back({name, std::move(blockers.front())});
   }

@@ -17,6 +17,7 @@ namespace forager::runtime {
 struct PlacementRequest {
   std::string backend;                // empty = the first that takes the program
   std::vector<std::string> fallback;  // tried in order where `backend` refuses
+  bool checked = false;               // only engines that have a checked mode
 };
 
 struct Refusal {

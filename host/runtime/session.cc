@@ -9,7 +9,9 @@ Result<Session> Session::open(const exec::Environment& environment, std::shared_
                               const SessionOptions& options) {
   Session session;
   session.program_ = std::move(program);
-  auto placement = place(*session.program_->verified, options.placement);
+  PlacementRequest request = options.placement;
+  request.checked = options.compile.checked || options.compile.assert_facts;
+  auto placement = place(*session.program_->verified, request);
   if (!placement) return std::unexpected(std::move(placement.error()));
   session.refused_ = std::move(placement->refused);
 

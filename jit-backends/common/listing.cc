@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Machine code for people, by Capstone, between the BPF instructions and C lines that it was made of.
+#include "jit-backends/common/listing.h"
+
 #include <capstone/capstone.h>
 #include <fmt/format.h>
 
 #include <iterator>
 
-#include "jit-backends/common/image.h"
 #include "program/text.h"
 
 namespace forager::jit {
@@ -14,8 +13,8 @@ namespace {
 
 class Disassembler {
  public:
-  explicit Disassembler(Arch arch) {
-    const bool x86 = arch == Arch::x86_64;
+  explicit Disassembler(const JitImage& image) : code_(image.code()) {
+    const bool x86 = image.arch() == Arch::x86_64;
     open_ = cs_open(x86 ? CS_ARCH_X86 : CS_ARCH_ARM64, x86 ? CS_MODE_64 : CS_MODE_ARM, &handle_) == CS_ERR_OK;
   }
   ~Disassembler() {
@@ -24,41 +23,55 @@ class Disassembler {
   Disassembler(const Disassembler&) = delete;
   Disassembler& operator=(const Disassembler&) = delete;
 
-  // "  1a: mov     rax, rdx" lines for [from, to).
-  void append(const MachineCode& code, std::uint32_t from, std::uint32_t to, std::string& out) const {
+  // What stands in [from, to); `instruction` is the first one's.
+  void append(std::uint32_t from, std::uint32_t to, std::uint32_t instruction, std::vector<MachineLine>& out) const {
     cs_insn* found = nullptr;
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(code.bytes.data()) + from;
-    const std::size_t count = open_ ? cs_disasm(handle_, bytes, to - from, from, 0, &found) : 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      fmt::format_to(std::back_inserter(out), "{:>6x}:  {:<8} {}\n", found[i].address, found[i].mnemonic,
-                     found[i].op_str);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(code_.bytes.data()) + from;
+    const std::size_t count = open_ && from < to ? cs_disasm(handle_, bytes, to - from, from, 0, &found) : 0;
+    for (const cs_insn& one : std::span(found, count)) {
+      out.push_back({.offset = static_cast<std::uint32_t>(one.address),
+                     .operation = one.mnemonic,
+                     .operands = one.op_str,
+                     .bytes = std::span(code_.bytes).subspan(one.address, one.size),
+                     .instruction = &one == found ? instruction : program::kNone});
     }
     if (count != 0) cs_free(found, count);
   }
 
  private:
+  const MachineCode& code_;
   csh handle_ = 0;
   bool open_ = false;
 };
 
 }  // namespace
 
+std::vector<MachineLine> disassemble(const JitImage& image) {
+  const MachineCode& code = image.code();
+  const Disassembler disassembler(image);
+  std::vector<MachineLine> lines;
+  std::uint32_t from = 0, instruction = program::kNone;
+  for (const CodeLine& line : code.lines) {
+    disassembler.append(from, line.offset, instruction, lines);
+    from = line.offset;
+    instruction = line.instruction;
+  }
+  disassembler.append(from, code.code_end, instruction, lines);
+  return lines;
+}
+
 std::string JitImage::listing() const {
-  const Disassembler disassembler(arch_);
   const program::Program& program = program_->program();
   std::string out, source;
-  std::uint32_t from = 0;
-  for (std::size_t i = 0; i <= code_.lines.size(); ++i) {
-    const bool last = i == code_.lines.size();
-    const std::uint32_t to = last ? code_.code_end : code_.lines[i].offset;
-    disassembler.append(code_, from, to, out);
-    if (last) break;
-    from = to;
-    const std::uint32_t at = code_.lines[i].instruction;
-    const std::string line = program.source_line(at);
-    if (!line.empty() && line != source) fmt::format_to(std::back_inserter(out), "; {}\n", source = line);
-    fmt::format_to(std::back_inserter(out), "{:>4}: {}\n", program.instructions()[at].slot,
-                   program::to_text(program, at));
+  const auto to = std::back_inserter(out);
+  for (const MachineLine& line : disassemble(*this)) {
+    if (line.instruction != program::kNone) {
+      const std::string text = program.source_line(line.instruction);
+      if (!text.empty() && text != source) fmt::format_to(to, "; {}\n", source = text);
+      fmt::format_to(to, "{:4}: {}\n", program.instructions()[line.instruction].slot,
+                     program::to_text(program, line.instruction));
+    }
+    fmt::format_to(to, "{:>10x}:  {:<8} {}\n", line.offset, line.operation, line.operands);
   }
   return out;
 }

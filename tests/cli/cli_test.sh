@@ -102,7 +102,7 @@ expect 0 '"src_reg":"0x1"' -j prog dump xlated id 1 opcodes
 expect 0 "line_num:" prog dump xlated id 1 linum
 expect 0 "" prog dump xlated id 1 file image.bin
 holds test -s image.bin
-expect 1 "not compiled to machine code" prog dump jited id 1
+expect 0 "ret" prog dump jited id 1
 expect 2 "'xlated' or 'jited' is missing" prog dump id 1
 expect 0 "" prog pin id 1 also/here
 expect 0 '"pinned":["/sys/fs/bpf/fw","/sys/fs/bpf/also/here"]' -j -f prog show id 1

@@ -227,6 +227,7 @@ struct Rig {
   const Environment* environment = &plain_environment();
   std::uint64_t budget = 1 << 20;
   unsigned cpu = 0;
+  const Backend* engine = &interp::backend();
 };
 
 // What the runtime says of an array that programs may only read: its value is fixed from now on.
@@ -263,14 +264,13 @@ inline std::shared_ptr<const verifier::VerifiedProgram> verified(const Rig& rig,
   return result.value_or(nullptr);
 }
 
-// The program on an interpreter of its own, maps bound; null if it cannot be loaded (a failure is recorded).
+// The program on an engine of its own, maps bound; null if it cannot be loaded (a failure is recorded).
 inline std::unique_ptr<Device> open_device(const Rig& rig, std::string_view text) {
   const auto program = verified(rig, text);
   if (program == nullptr) return nullptr;
-  auto image = interp::backend().compile(program, {.checked = rig.checked, .assert_facts = rig.facts});
+  auto image = rig.engine->compile(program, {.checked = rig.checked, .assert_facts = rig.facts});
   EXPECT_TRUE(image) << image.error().text();
-  auto device =
-      interp::backend().open({.environment = rig.environment, .cpu = rig.cpu, .instruction_budget = rig.budget});
+  auto device = rig.engine->open({.environment = rig.environment, .cpu = rig.cpu, .instruction_budget = rig.budget});
   EXPECT_TRUE(device);
   if (!image || !device || !(*device)->load(*image)) return nullptr;
   for (std::uint32_t i = 0; i < rig.maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, rig.maps[i]));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "exec_testing.h"
+#include "jit_testing.h"
 #include "maps/registry.h"
 
 namespace forager::interp {
@@ -32,11 +33,17 @@ MapRef make_map(isa::MapType type, std::uint32_t entries, std::vector<program::V
 struct Mode {
   const char* name;
   bool checked, facts;
+  bool jit = false;
 };
 class Callbacks : public ::testing::TestWithParam<Mode> {
  protected:
+  void SetUp() override {
+    if (GetParam().jit && jit::testing::jit_here() == nullptr) GTEST_SKIP() << "no JIT of ours runs on this machine";
+  }
   Rig rig(std::vector<MapRef> maps = {}) {
-    return {.checked = GetParam().checked, .facts = GetParam().facts, .maps = std::move(maps)};
+    Rig made{.checked = GetParam().checked, .facts = GetParam().facts, .maps = std::move(maps)};
+    if (GetParam().jit) made.engine = jit::testing::jit_here();
+    return made;
   }
   // What the program returns; a trap is a failure.
   std::uint64_t result(const std::string& text, std::vector<MapRef> maps = {}) {
@@ -47,12 +54,13 @@ class Callbacks : public ::testing::TestWithParam<Mode> {
   std::string trap(Rig with, const std::string& text) {
     with.unverified = true;
     with.facts = false;  // there are none
+    with.engine = &interp::backend();
     return trap_of(run(with, text));
   }
 };
 INSTANTIATE_TEST_SUITE_P(Modes, Callbacks,
                          ::testing::Values(Mode{"plain", false, false}, Mode{"checked", true, false},
-                                           Mode{"facts", false, true}),
+                                           Mode{"facts", false, true}, Mode{"jit", false, false, true}),
                          [](const auto& info) { return info.param.name; });
 
 // A call of bpf_loop with a context of 8 bytes at r10 - 8.

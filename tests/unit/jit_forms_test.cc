@@ -6,9 +6,8 @@
 #include <array>
 
 #include "exec_testing.h"
-#include "jit-backends/backends.h"
 #include "jit-backends/common/features.h"
-#include "jit-backends/common/passes.h"
+#include "jit_testing.h"
 
 namespace forager::jit {
 namespace {
@@ -17,6 +16,7 @@ using exec::Frame;
 using exec::testing::Bytes;
 using isa::Form;
 using isa::Slot;
+using testing::jit_here;
 
 constexpr std::uint8_t kLoad64 = 0x79, kStore64 = 0x7b, kMov64 = 0xbf, kMovImm = 0xb7, kExit = 0x95;
 constexpr unsigned kCellAt = 10 * 8;  // memory of atomics, loads and stores, behind the registers' values
@@ -48,13 +48,6 @@ constexpr std::uint64_t kValues[] = {
 constexpr std::int32_t kImmediates[] = {0,       1,         2,   3,   7,    10,   31,    32,     33,
                                         63,      64,        100, 127, 128,  255,  1000,  32767,  65536,
                                         1000003, INT32_MAX, -1,  -2,  -128, -129, -1000, -32768, INT32_MIN};
-
-const exec::Backend* jit_here() {
-  for (const BackendRow& row : backends()) {
-    if ((row.name == "x86_64" || row.name == "arm64") && row.get().capabilities().available) return &row.get();
-  }
-  return nullptr;
-}
 
 Slot alu(std::uint8_t opcode, unsigned dst, unsigned src, std::int16_t offset = 0, std::int32_t imm = 0) {
   return {opcode, static_cast<std::uint8_t>(dst & 15), static_cast<std::uint8_t>(src & 15), offset, imm};
