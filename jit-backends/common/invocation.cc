@@ -129,7 +129,7 @@ void Invocation::start(exec::Frame& frame) {
   cells_->stop = Stop::none;
   cells_->tail_calls = 0;
   cells_->frame_pointer = cells_->stack[0].data() + isa::kStackBytes;
-  refresh_packet();
+  refresh();
   show_context();
 }
 
@@ -138,15 +138,15 @@ void Invocation::show_context() {
   const std::span<std::byte> context = whole_context_ ? std::span<std::byte>(frame.context) : frame.packet();
   cells_->context = context.data();
   cells_->context_end = context.data() + context.size();
-  cells_->socket = frame.socket == nullptr ? nullptr : frame.socket->view.data();
 }
 
-void Invocation::refresh_packet() {
+void Invocation::refresh() {
   exec::Frame& frame = *cells_->frame;
   std::byte* buffer = frame.buffer();
   cells_->packet = buffer + frame.data();
   cells_->packet_end = buffer + frame.data_end();
   cells_->packet_meta = buffer + frame.data_meta();
+  cells_->socket = frame.socket == nullptr ? nullptr : frame.socket->view.data();
 }
 
 std::uint64_t Invocation::enter(const void* function) {

@@ -38,7 +38,7 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
 
   // For runtime.cc.
   [[nodiscard]] const void* tail_call(exec::Map& map, std::uint64_t index);
-  void refresh_packet();
+  void refresh();
 
  private:
   // exec::ProgramCalls, exec::ProgramMemory

@@ -9,7 +9,7 @@
 
 namespace forager::jit {
 
-void refresh_packet(Cells* cells) { cells->owner->refresh_packet(); }
+void refresh(Cells* cells) { cells->owner->refresh(); }
 
 const void* tail_call_target(Cells* cells, std::uint64_t, exec::Map* map, std::uint64_t index) {
   return cells->owner->tail_call(*map, index);
@@ -51,7 +51,7 @@ void* look_up_any(void* map, const void* key, unsigned cpu) { return static_cast
 const void* address_of(Service service) {
   switch (service) {
     case Service::refresh:
-      return reinterpret_cast<const void*>(&refresh_packet);
+      return reinterpret_cast<const void*>(&refresh);
     case Service::tail_call:
       return reinterpret_cast<const void*>(&tail_call_target);
     case Service::load_packet:

@@ -13,8 +13,8 @@
 
 namespace forager::jit {
 
-// The packet's edges again, after a helper that may have moved them.
-void refresh_packet(Cells* cells);
+// The packet's edges and the context's socket again, after a helper that may have changed them.
+void refresh(Cells* cells);
 
 // The entry of the program that a tail call goes to, or null: it falls through then. Arguments stand as in
 // bpf_tail_call(): the map third, the index fourth.

@@ -37,7 +37,7 @@ void Emitter::call_helper(const Step& step) {
     take_result(helper);
   }
   check_after(helper);
-  if (helper.changes_packet) refresh();
+  if (helper.changes_packet || id == static_cast<std::uint32_t>(exec::HelperId::sk_assign)) refresh();
 }
 
 // ---- lookups -------------------------------------------------------------------------------------------------------
