@@ -182,6 +182,7 @@ void Emitter::prologue(std::uint32_t number) {
     calls = calls || kind == Kind::call_helper || kind == Kind::call_function || kind == Kind::tail_call ||
             kind == Kind::look_up || kind == Kind::load_packet || kind == Kind::store_context;
     written |= writes_of(code_.steps[at]);
+    if (kind == Kind::tail_call) written |= 0x3c0;  // r6 to r9: the program that it goes to saves nothing
   }
   for (unsigned r = 6; !is_main_ && r <= 9; ++r) {
     if ((written >> r & 1) != 0) saved_.push_back(reg(r));

@@ -46,8 +46,9 @@ Device opened(const Object& object, const std::string& program, const DeviceOpti
 TEST(ApiBackends, TheInterpreterIsAlwaysThereAndTheKernelSaysWhyNot) {
   const auto all = backends();
   ASSERT_GE(all.size(), 2U);
-  EXPECT_EQ(all[0].name, "interp");
-  EXPECT_TRUE(all[0].available);
+  const auto interpreter = std::ranges::find(all, "interp", &Backend::name);
+  ASSERT_NE(interpreter, all.end());
+  EXPECT_TRUE(interpreter->available);
   for (const Backend& backend : all) {
     EXPECT_FALSE(backend.summary.empty()) << backend.name;
     EXPECT_NE(backend.available, !backend.reason.empty()) << backend.name;
@@ -219,7 +220,9 @@ TEST(ApiDevice, AnUnknownBackendIsAnsweredWithThoseThereAre) {
   const auto device = Device::open(*loaded("xdp_tx").program(), {.backend = "abacus"});
   ASSERT_FALSE(device);
   EXPECT_EQ(device.error().kind, ErrorKind::input);
-  EXPECT_EQ(device.error().text(), "no backend is named 'abacus'; there are: interp, linux");
+  std::string names;
+  for (const Backend& backend : backends()) names += (names.empty() ? "" : ", ") + std::string(backend.name);
+  EXPECT_EQ(device.error().text(), "no backend is named 'abacus'; there are: " + names);
 }
 
 TEST(ApiDevice, AnUnknownFallbackIsRefusedThoughItIsNotNeeded) {
@@ -229,7 +232,8 @@ TEST(ApiDevice, AnUnknownFallbackIsRefusedThoughItIsNotNeeded) {
 }
 
 TEST(ApiDevice, WithoutANameTheFirstBackendThatTakesTheProgram) {
-  EXPECT_EQ(opened(loaded("xdp_tx"), "xdp_tx", {}).backend(), "interp");
+  const auto all = backends();
+  EXPECT_EQ(opened(loaded("xdp_tx"), "xdp_tx", {}).backend(), std::ranges::find(all, true, &Backend::available)->name);
 }
 
 TEST(ApiDevice, ProgramsOfOtherTypesAreRefused) {
