@@ -40,4 +40,8 @@ template <class T>
 // A map or a socket that the program gets a pointer to, kept until the invocation ends; its address. Null stays null.
 [[nodiscard]] u64 hold(RunContext& run, std::shared_ptr<const void> object);
 
+// Puts the socket that is seen from `view` on into a map of sockets (sock_map_update_elem). -EINVAL, -EOPNOTSUPP for
+// one that no such map holds; errors of the map.
+[[nodiscard]] int add_socket(exec::Map& to, const void* key, u64 view, u64 flags);
+
 }  // namespace forager::helpers

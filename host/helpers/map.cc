@@ -32,7 +32,9 @@ u64 map_lookup_elem(RunContext& run, u64 a, u64 key, u64, u64, u64) {
 }
 
 u64 map_update_elem(RunContext& run, u64 a, u64 key, u64 value, u64 flags, u64) {
-  return result(map(a).update(pointer<void>(key), pointer<void>(value), flags, run.cpu));
+  exec::Map& of = map(a);
+  if (of.abilities().sockets != nullptr) return result(add_socket(of, pointer<void>(key), value, flags));
+  return result(of.update(pointer<void>(key), pointer<void>(value), flags, run.cpu));
 }
 
 u64 map_delete_elem(RunContext&, u64 a, u64 key, u64, u64, u64) { return result(map(a).erase(pointer<void>(key))); }

@@ -52,6 +52,11 @@ u64 add_context_socket(const RunContext& run, u64 a, u64 key, u64 flags) {
   return result(table->set(pointer<void>(key), run.frame->socket, flags));
 }
 
+// sock_map_sk_state_allowed.
+bool may_be_redirected_to(const Socket& socket) {
+  return socket.protocol() != Socket::kTcp || socket.state() == Socket::kEstablished || socket.listens();
+}
+
 // Sockets that share a port: only one of the packet's own group may take it.
 int check_group(const Socket& chosen, const Socket& asked) {
   if (chosen.protocol() != asked.protocol()) return -EPROTOTYPE;
@@ -62,6 +67,14 @@ int check_group(const Socket& chosen, const Socket& asked) {
 }
 
 }  // namespace
+
+// Of a Socket, programs see the view, and every engine passes its address where a value is asked for.
+int add_socket(exec::Map& to, const void* key, u64 view, u64 flags) {
+  auto& socket = *reinterpret_cast<Socket*>(view - offsetof(Socket, view));
+  if (!socket.full()) return -EINVAL;
+  if (!may_be_redirected_to(socket)) return -EOPNOTSUPP;
+  return to.abilities().sockets->set(key, socket.shared_from_this(), flags);
+}
 
 u64 sk_redirect_map(RunContext& run, u64, u64 a, u64 key, u64 flags, u64) {
   const auto index = static_cast<std::uint32_t>(key);

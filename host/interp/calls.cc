@@ -158,7 +158,7 @@ bool Machine::pass(Call& call, unsigned index) {
       if (value == 0) return true;
       [[fallthrough]];
     case Arg::map_value:
-      return pass_memory(call, index, call.map->spec().value_size, Use::read);
+      return pass_value(call, index);
     case Arg::map_value_uninit:
       return pass_memory(call, index, call.map->spec().value_size, Use::write);
     case Arg::mem_update:
@@ -306,6 +306,16 @@ bool Machine::pass_socket(Call& call, unsigned index) {
   if (!socket || Memory::offset(value) != 0) return bad_argument(call, index, "a socket");
   call.host[index] = reinterpret_cast<std::uint64_t>(region.socket);
   if (call.helper.row->id == static_cast<std::uint32_t>(exec::HelperId::sk_release)) call.ends = value;
+  return true;
+}
+
+// A map of sockets takes the view of one, as helpers get it from compiled programs too.
+bool Machine::pass_value(Call& call, unsigned index) {
+  if (call.map->abilities().sockets == nullptr) {
+    return pass_memory(call, index, call.map->spec().value_size, Use::read);
+  }
+  if (!pass_socket(call, index)) return false;
+  call.host[index] = reinterpret_cast<std::uint64_t>(memory_.region(r_[index + 1]).socket->view.data());
   return true;
 }
 

@@ -150,6 +150,7 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] bool pass_string(Call& call, unsigned index);
   [[nodiscard]] bool pass_value_field(Call& call, unsigned index, std::uint64_t size);
   [[nodiscard]] bool pass_socket(Call& call, unsigned index);
+  [[nodiscard]] bool pass_value(Call& call, unsigned index);
   [[nodiscard]] bool pass_dynptr(Call& call, unsigned index);
   [[nodiscard]] bool invoke(Call& call);
   [[nodiscard]] bool give_result(const Call& call, std::uint64_t value);

@@ -68,6 +68,16 @@ class ObjectHash {
     return 0;
   }
 
+  // Removes every key whose object is(object) says yes to.
+  template <class Is>
+  void erase_all(Is is) {
+    std::vector<std::byte> keys;
+    for (std::uint32_t bucket = 0; used() != 0 && bucket < buckets(); ++bucket) {
+      const std::uint32_t count = keys_in(bucket, keys);
+      for (std::uint32_t i = 0; i < count; ++i) erase_if(keys.data() + i * (keys.size() / count), is);
+    }
+  }
+
   // A default T if there is no such key.
   [[nodiscard]] T get(const void* key) const {
     while (const auto hit = table_.find(key)) {
@@ -87,6 +97,15 @@ class ObjectHash {
 
  private:
   using Slot = SharedSlot<T>;
+
+  template <class Is>
+  void erase_if(const void* key, Is is) {
+    typename Slot::Retired old;
+    auto entry = table_.lock(key);
+    if (entry.node() == 0) return;
+    old = at(entry.node()).clear_if(is);
+    if (old) entry.remove();
+  }
 
   [[nodiscard]] Slot& at(NodeId node) const { return reinterpret_cast<Slot*>(slots_.base())[node]; }
 

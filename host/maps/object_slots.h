@@ -59,6 +59,14 @@ class ObjectSlots {
     return 0;
   }
 
+  // Empties every slot whose object is(object) says yes to.
+  template <class Is>
+  void clear_all(Is is) {
+    for (std::uint32_t i = 0; used() != 0 && i < size_; ++i) {
+      if (at(i).clear_if(is)) used_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+
   // A default T if the slot is empty or there is none.
   [[nodiscard]] T get(std::uint32_t index) const { return index < size_ ? at(index).get() : T{}; }
 

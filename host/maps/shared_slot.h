@@ -97,6 +97,24 @@ class SharedSlot {
     return 0;
   }
 
+  // Clears it if it holds an object that is(object) says yes to.
+  template <class Is>
+  Retired clear_if(Is is) {
+    Node* node = borrow();
+    if (node == nullptr) return {};
+    Retired old;
+    if (is(std::as_const(node->object))) {
+      Word seen = word_.load(std::memory_order_acquire);
+      while (node_of(seen) == node) {
+        if (!word_.compare_exchange_weak(seen, 0, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+        old = Retired(node, readers_of(seen));
+        break;
+      }
+    }
+    give_back(node);
+    return old;
+  }
+
   Retired clear() {
     const Word old = word_.exchange(0, std::memory_order_acq_rel);
     return Retired(node_of(old), readers_of(old));

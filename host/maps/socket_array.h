@@ -18,7 +18,7 @@ struct EraseErrors {
   int empty;
 };
 
-class SocketArray final : public exec::Map, private exec::SocketTable {
+class SocketArray final : public exec::Map, public SocketHolder, private exec::SocketTable {
  public:
   SocketArray(exec::MapSpec spec, EraseErrors errors) : Map(std::move(spec)), errors_(errors) {
     abilities_.sockets = this;
@@ -36,6 +36,9 @@ class SocketArray final : public exec::Map, private exec::SocketTable {
   }
   int read(const void* key, void* value, std::uint64_t flags) override {
     return read_cookie(spec(), slots_.get(index_of(key)), value, flags);
+  }
+  void forget(const exec::Socket& socket) override {
+    slots_.clear_all([&](const SocketRef& held) { return held.get() == &socket; });
   }
   [[nodiscard]] exec::MapUsage usage() const override { return {slots_.used(), slots_.bytes() + sizeof *this}; }
 

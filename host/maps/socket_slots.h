@@ -5,8 +5,7 @@
 // resolves it, judges whether the socket may stand in a map of this type, and calls SocketTable::set; write() knows no
 // socket and answers EBADF.
 //
-// A socket stays in its slot for as long as the slot does. (In Linux a socket that is closed leaves its maps; here the
-// runtime's owner says when a socket is no more, by erasing it.)
+// A socket that is closed leaves its maps, as in Linux: whoever knows that it is calls SocketHolder::forget().
 //
 // Tested by: tests/unit/maps_sockets_test.cc.
 #pragma once
@@ -22,6 +21,15 @@
 namespace forager::maps {
 
 using SocketRef = std::shared_ptr<exec::Socket>;
+
+class SocketHolder {
+ public:
+  virtual ~SocketHolder() = default;
+  // Takes the socket out of all its places. Looks at every entry.
+  virtual void forget(const exec::Socket& socket) = 0;
+};
+// Null for maps that hold no sockets.
+[[nodiscard]] inline SocketHolder* socket_holder(exec::Map& map) { return dynamic_cast<SocketHolder*>(&map); }
 
 [[nodiscard]] inline int read_cookie(const exec::MapSpec& spec, const SocketRef& socket, void* value,
                                      std::uint64_t flags) {

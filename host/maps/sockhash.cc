@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kStackBytes = 512;         // MAX_BPF_STACK
 constexpr std::uint64_t kMaxSockets = 1ULL << 27;  // so that buckets of 16 bytes fit 32 bits of size
 
-class SockHash final : public exec::Map, private exec::SocketTable {
+class SockHash final : public exec::Map, public SocketHolder, private exec::SocketTable {
  public:
   explicit SockHash(exec::MapSpec spec) : Map(std::move(spec)) { abilities_.sockets = this; }
   [[nodiscard]] Result<> open() {
@@ -29,6 +29,9 @@ class SockHash final : public exec::Map, private exec::SocketTable {
 
   int read(const void* key, void* value, std::uint64_t flags) override {
     return read_cookie(spec(), sockets_.get(key), value, flags);
+  }
+  void forget(const exec::Socket& socket) override {
+    sockets_.erase_all([&](const SocketRef& held) { return held.get() == &socket; });
   }
   [[nodiscard]] exec::MapUsage usage() const override { return {sockets_.used(), sockets_.bytes() + sizeof *this}; }
 

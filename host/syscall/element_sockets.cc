@@ -66,10 +66,16 @@ Errno<exec::StorageOwner> owner(const Call& call, const MapObject& map, const st
 
 }  // namespace
 
-long read_socket(const Call&, MapObject& map, const std::byte* key, std::byte* value, std::uint64_t) {
+long read_socket(const Call& call, MapObject& map, const std::byte* key, std::byte* value, std::uint64_t) {
   if (map.spec().value_size != sizeof(std::uint64_t)) return -ENOSPC;
   const exec::SocketTable* table = map.map->abilities().sockets;
-  const auto socket = table != nullptr ? table->get(key) : nullptr;
+  if (table == nullptr) return -ENOENT;
+  auto socket = table->get(key);
+  if (socket != nullptr && !has_descriptor(*socket)) {
+    socket = nullptr;
+    call.fds().sweep();
+    socket = table->get(key);
+  }
   if (socket == nullptr) return -ENOENT;
   std::memcpy(value, &socket->cookie, sizeof socket->cookie);
   return 0;

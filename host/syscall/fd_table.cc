@@ -92,6 +92,15 @@ long FdTable::install(Object object, int access, int backing) {
   return fd;
 }
 
+void FdTable::adopt(int fd, Object object) {
+  Released released;
+  const auto identity = identity_of(fd);
+  if (!identity) return released.add(std::move(object));
+  const std::lock_guard guard(mutex_);
+  const auto [at, fresh] = handles_.try_emplace(*identity, Handle{.object = object, .watches = {}, .remembered = {}});
+  if (!fresh) released.add(std::exchange(at->second.object, std::move(object)));
+}
+
 Errno<Object> FdTable::find(int fd) const {
   const auto identity = identity_of(fd);
   if (!identity) return std::unexpected(identity.error());

@@ -43,21 +43,25 @@
 
 namespace forager::syscall {
 
+class AdoptedSocket;
 class IteratorFile;
 class PerfEvent;
 class ProbeEvent;
 class StatisticsUser;
 
-using Object =
-    std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
-                 std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>, std::shared_ptr<PerfEvent>,
-                 std::shared_ptr<ProbeEvent>, std::shared_ptr<StatisticsUser>, std::shared_ptr<IteratorFile>>;
+using Object = std::variant<std::shared_ptr<runtime::MapUser>, std::shared_ptr<runtime::ProgramObject>,
+                            std::shared_ptr<runtime::BtfObject>, std::shared_ptr<runtime::LinkObject>,
+                            std::shared_ptr<PerfEvent>, std::shared_ptr<ProbeEvent>, std::shared_ptr<StatisticsUser>,
+                            std::shared_ptr<IteratorFile>, std::shared_ptr<AdoptedSocket>>;
 
 class FdTable {
  public:
   // A new descriptor (O_CLOEXEC) for the object, or a negative errno. access: O_RDWR, O_RDONLY or O_WRONLY. backing:
   // the memfd of a map's memory, which stays the map's, or -1.
   [[nodiscard]] long install(Object object, int access = O_RDWR, int backing = -1);
+
+  // Makes a descriptor that is no object's (a socket's) stand for this one, in the place of what its inode stood for.
+  void adopt(int fd, Object object);
 
   // The object a descriptor stands for: -EBADF if it is not open, -EINVAL if it is something else.
   [[nodiscard]] Errno<Object> find(int fd) const;

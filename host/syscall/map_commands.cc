@@ -26,9 +26,23 @@ constexpr MapType kWithoutBtf[] = {MapType::perf_event_array, MapType::cgroup_ar
                                    MapType::devmap_hash,      MapType::cpumap,       MapType::xskmap,
                                    MapType::sockmap,          MapType::sockhash};
 
+// Values that other objects have: Linux shows them with those, and wants to know what they are
+// (bpf_local_storage_map_alloc_check).
+constexpr MapType kWithBtf[] = {MapType::sk_storage, MapType::inode_storage, MapType::task_storage,
+                                MapType::cgrp_storage};
+bool needs_btf(MapType type) { return std::ranges::find(kWithBtf, type) != std::end(kWithBtf); }
+
 long check_btf_ids(const bpf_attr& attr) {
   if (attr.btf_vmlinux_value_type_id != 0) return -EINVAL;  // struct_ops only, which there are none of
+  const bool typed = attr.btf_key_type_id != 0 && attr.btf_value_type_id != 0;
+  if (!typed && needs_btf(static_cast<MapType>(attr.map_type))) return -EINVAL;
   return attr.btf_key_type_id != 0 && attr.btf_value_type_id == 0 ? -EINVAL : 0;
+}
+
+// btf_type_is_i32: under typedefs and qualifiers, an integer of 32 bits.
+bool is_int32(const ::btf& types, std::uint32_t id) {
+  const btf_type* type = skip_modifiers(types, id);
+  return btf_is_int(type) && btf_int_bits(type) == 32 && btf_int_offset(type) == 0;
 }
 
 // The map's BTF; the fields of its values become known to the spec.
@@ -42,6 +56,7 @@ Errno<runtime::MapBtf> map_btf(const Call& call, program::MapSpec& spec) {
     return std::unexpected(-EINVAL);
   }
   if (size_of_type(types, attr.btf_value_type_id) != spec.value_size) return std::unexpected(-EINVAL);
+  if (needs_btf(spec.type) && !is_int32(types, attr.btf_key_type_id)) return std::unexpected(-EINVAL);
   if (std::ranges::find(kWithoutBtf, spec.type) != std::end(kWithoutBtf)) return std::unexpected(-kNotSupported);
   auto fields = value_fields(types, attr.btf_value_type_id, spec);
   if (!fields) return std::unexpected(fields.error());

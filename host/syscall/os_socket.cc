@@ -9,6 +9,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "maps/socket_slots.h"
+
 namespace forager::syscall {
 namespace {
 
@@ -72,6 +74,21 @@ std::shared_ptr<exec::Socket> make_socket(int fd, const SocketKind& kind, std::u
 
 }  // namespace
 
+AdoptedSocket::AdoptedSocket(runtime::Runtime& runtime, std::shared_ptr<exec::Socket> socket)
+    : runtime_(runtime), socket_(std::move(socket)) {
+  runtime_.environment.sockets.add(socket_);
+}
+
+AdoptedSocket::~AdoptedSocket() {
+  runtime_.environment.sockets.remove(*socket_);
+  for (auto id = runtime_.maps().next(0); id; id = runtime_.maps().next(*id)) {
+    const auto map = runtime_.maps().find(*id);
+    if (maps::SocketHolder* holder = map ? maps::socket_holder(*map->map) : nullptr) holder->forget(*socket_);
+  }
+}
+
+bool has_descriptor(const exec::Socket& socket) { return socket.fd < 0 || cookie_of(socket.fd) == socket.cookie; }
+
 Errno<SocketKind> socket_kind(int fd) {
   SocketKind kind;
   const int saved = errno;
@@ -91,15 +108,11 @@ Errno<std::shared_ptr<exec::Socket>> adopt_socket(const Call& call, int fd) {
   const auto kind = socket_kind(fd);
   if (!kind) return std::unexpected(kind.error());
   const std::uint64_t cookie = cookie_of(fd);
-  exec::SocketDirectory& directory = call.runtime().environment.sockets;
   const std::lock_guard guard(one_at_a_time);
-  for (const auto& socket : directory.all()) {
-    if (socket->fd < 0) continue;
-    if (socket->cookie == cookie) return socket;
-    if (cookie_of(socket->fd) != socket->cookie) directory.remove(*socket);  // closed meanwhile
-  }
+  const auto known = call.fds().find<AdoptedSocket>(fd);
+  if (known && (*known)->socket()->cookie == cookie) return (*known)->socket();
   auto socket = make_socket(fd, *kind, cookie);
-  directory.add(socket);
+  call.fds().adopt(fd, std::make_shared<AdoptedSocket>(call.runtime(), socket));
   return socket;
 }
 

@@ -8,6 +8,7 @@
 
 #include "exec/socket.h"
 #include "exec_testing.h"
+#include "helpers/functions.h"
 #include "helpers/siphash.h"
 #include "maps/registry.h"
 
@@ -67,6 +68,48 @@ TEST(HelpersSockets, AReleasedSocketIsOutOfReach) {
   const auto frame = run({.unverified = true, .environment = &environment},
                          kLookUp + "r1 = r6\ncall bpf_sk_release\nr0 = *(u32 *)(r6 +72)\nexit\nnone:\nr0 = 77\nexit");
   EXPECT_THAT(trap_of(frame), ::testing::HasSubstr("released"));
+}
+
+// XDP, classifiers, socket filters and socket lookup may; others the verifier refuses.
+TEST(HelpersSockets, AProgramPutsASocketIntoItsMaps) {
+  for (const MapType type : {MapType::sockmap, MapType::sockhash}) {
+    const auto socket = listener();
+    const auto environment = with_sockets({socket});
+    const auto map = map_of({.type = type, .key_size = 4, .value_size = 8, .max_entries = 2});
+    const Rig rig{.maps = {map}, .environment = &environment};
+    const auto put = [&](std::uint32_t key, unsigned flags) {
+      return static_cast<std::int32_t>(
+          returned(rig, kLookUp +
+                            fmt::format("*(u32 *)(r10 -4) = {}\nr1 = map[0] ll\nr2 = r10\nr2 += -4\nr3 = r6\nr4 = {}\n"
+                                        "call bpf_map_update_elem\nr7 = r0\n",
+                                        key, flags) +
+                            kRelease));
+    };
+    const std::uint32_t key = 1;
+    EXPECT_EQ(put(1, 0), 0);
+    EXPECT_EQ(map->abilities().sockets->get(&key), socket);
+    EXPECT_EQ(put(1, 1), -EEXIST);
+    EXPECT_EQ(put(0, 2), -ENOENT);
+    EXPECT_EQ(put(0, 3), -EINVAL);
+    const std::string erase =
+        "*(u32 *)(r10 -4) = 1\nr1 = map[0] ll\nr2 = r10\nr2 += -4\ncall bpf_map_delete_elem\nexit";
+    EXPECT_EQ(returned(rig, erase), 0U);
+    EXPECT_EQ(map->abilities().sockets->get(&key), nullptr);
+  }
+}
+
+TEST(HelpersSockets, OnlyListenersAndConnectionsAreRedirectedTo) {
+  exec::SocketAddresses any{};
+  any.local_port = htons(80);
+  const auto closing = std::make_shared<Socket>(any, Socket::kTcp, std::uint8_t{8});  // TCP_CLOSE_WAIT
+  const auto map = map_of({.type = MapType::sockmap, .key_size = 4, .value_size = 8, .max_entries = 2});
+  const std::uint32_t key = 0;
+  const auto add = [&](const Socket& socket) {
+    return add_socket(*map, &key, reinterpret_cast<std::uint64_t>(socket.view.data()), 0);
+  };
+  EXPECT_EQ(add(*closing), -EOPNOTSUPP);
+  EXPECT_EQ(add(Socket(any, Socket::kTcp, Socket::kTimeWait)), -EINVAL);
+  EXPECT_EQ(add(*std::make_shared<Socket>(any, Socket::kUdp, Socket::kClose)), 0);
 }
 
 TEST(HelpersSockets, AMapOfMapsGivesItsMapToThePrograms) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "exec/socket.h"
+#include "maps/socket_slots.h"
 #include "maps_testing.h"
 
 namespace forager::maps::testing {
@@ -33,6 +34,27 @@ std::string type_name(const ::testing::TestParamInfo<MapType>& info) {
 
 class MapsSockets : public ::testing::TestWithParam<MapType> {};
 INSTANTIATE_TEST_SUITE_P(All, MapsSockets, ::testing::ValuesIn(kTypes), type_name);
+
+TEST_P(MapsSockets, ForgetsASocketInAllItsPlaces) {
+  auto map = make(spec_of(GetParam()));
+  exec::SocketTable& table = *map->abilities().sockets;
+  SocketHolder* holder = socket_holder(*map);
+  ASSERT_NE(holder, nullptr);
+  const auto gone = make_socket(1), stays = make_socket(2);
+  const std::uint32_t keys[] = {0, 1, 3};
+  ASSERT_EQ(table.set(&keys[0], gone, BPF_ANY), 0);
+  ASSERT_EQ(table.set(&keys[1], stays, BPF_ANY), 0);
+  ASSERT_EQ(table.set(&keys[2], gone, BPF_ANY), 0);
+  holder->forget(*gone);
+  EXPECT_EQ(table.get(&keys[0]), nullptr);
+  EXPECT_EQ(table.get(&keys[1]), stays);
+  EXPECT_EQ(table.get(&keys[2]), nullptr);
+  EXPECT_EQ(map->usage().entries, 1U);
+  EXPECT_EQ(gone.use_count(), 1);
+  holder->forget(*gone);
+  EXPECT_EQ(map->usage().entries, 1U) << "there is nothing to forget";
+  EXPECT_EQ(socket_holder(*make({.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 1})), nullptr);
+}
 
 TEST_P(MapsSockets, HoldsSocketsAndShowsTheirCookies) {
   auto map = make(spec_of(GetParam()));

@@ -3,6 +3,7 @@
 #include <bpf/btf.h>
 #include <sched.h>
 
+#include <memory>
 #include <set>
 
 #include "syscall_testing.h"
@@ -173,6 +174,36 @@ TEST_P(ObjectCommands, MapsTakeTypesOfTheirSizes) {
   EXPECT_EQ(result(map_attr(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1), btf, 1, 1), 0);
   EXPECT_EQ(result(map_attr(BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 1), btf, 1, 1), -524);
   EXPECT_EQ(result(map_attr(BPF_MAP_TYPE_DEVMAP, 4, 4, 1), btf, 1, 1), -524);
+}
+
+// A socket's, a task's or an inode's storage says what its keys (descriptors) and values are.
+TEST_P(ObjectCommands, LocalStorageHasTypes) {
+  const std::unique_ptr<::btf, void (*)(::btf*)> types(btf__new_empty(), btf__free);
+  const auto number = [](int id) { return static_cast<__u32>(id); };
+  const __u32 plain = number(btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED));
+  const __u32 wide = number(btf__add_int(types.get(), "long", 8, 0));
+  const __u32 named = number(btf__add_typedef(types.get(), "fd", static_cast<int>(plain)));
+  const __u32 record = number(btf__add_struct(types.get(), "record", 4));
+  btf__add_field(types.get(), "fd", static_cast<int>(plain), 0, 0);
+  __u32 size = 0;
+  const auto* bytes = static_cast<const char*>(btf__raw_data(types.get(), &size));
+  const int fd = open(BPF_BTF_LOAD, btf_attr({bytes, bytes + size}));
+  const auto result = [&](__u32 key, __u32 value, unsigned value_size = 8) {
+    bpf_attr attr = map_attr(BPF_MAP_TYPE_SK_STORAGE, 4, value_size, 0, BPF_F_NO_PREALLOC);
+    attr.btf_fd = static_cast<__u32>(fd);
+    attr.btf_key_type_id = key;
+    attr.btf_value_type_id = value;
+    const long map = bpf(BPF_MAP_CREATE, attr);
+    if (map >= 0) (void)close(static_cast<int>(map));
+    return map >= 0 ? 0 : map;
+  };
+  EXPECT_EQ(result(plain, wide), 0);
+  EXPECT_EQ(result(named, wide), 0);
+  EXPECT_EQ(result(0, 0), -EINVAL);
+  EXPECT_EQ(result(0, wide), -EINVAL);
+  EXPECT_EQ(result(plain, 0), -EINVAL);
+  EXPECT_EQ(result(record, wide), -EINVAL) << "4 bytes, and no integer";
+  EXPECT_EQ(result(0, 0, 70000), -EINVAL) << "before its size is looked at";
 }
 
 // ---- links -------------------------------------------------------------------------------------------------------

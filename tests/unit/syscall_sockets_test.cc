@@ -65,6 +65,10 @@ class Sockets : public BpfTest {
     const long error = bpf(BPF_MAP_LOOKUP_ELEM, element_attr(map, &key, &value));
     return error != 0 ? error : static_cast<std::int64_t>(value);
   }
+  long close_socket(int fd) {
+    std::erase(sockets_, fd);
+    return system().close(fd);
+  }
   long erase(int map, __u32 key) { return bpf(BPF_MAP_DELETE_ELEM, element_attr(map, &key, nullptr)); }
 
  private:
@@ -110,6 +114,54 @@ TEST_P(Sockets, MapsOfRedirectsTakeWhatCanReceive) {
   EXPECT_EQ(put(map, 0, static_cast<__u64>(socket_of(AF_UNIX, SOCK_STREAM))), -EOPNOTSUPP) << "not connected";
   EXPECT_EQ(put(map, 7, static_cast<__u64>(listener())), -E2BIG);
   EXPECT_EQ(erase(map, 7), -EINVAL);
+}
+
+TEST_P(Sockets, LeaveTheirMapsWhenTheyAreClosed) {
+  for (const unsigned type : {BPF_MAP_TYPE_SOCKMAP, BPF_MAP_TYPE_SOCKHASH, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY}) {
+    const int map = map_of(type), other = map_of(BPF_MAP_TYPE_SOCKHASH);
+    const int first = listener(true), second = listener(true);
+    ASSERT_EQ(put(map, 1, static_cast<__u64>(first)), 0) << type;
+    ASSERT_EQ(put(map, 2, static_cast<__u64>(second)), 0);
+    if (type != BPF_MAP_TYPE_REUSEPORT_SOCKARRAY) {  // whose sockets Linux keeps out of the others
+      ASSERT_EQ(put(other, 0, static_cast<__u64>(first)), 0);
+    }
+    close_socket(first);
+    EXPECT_EQ(get(map, 1), -ENOENT);
+    EXPECT_EQ(get(other, 0), -ENOENT);
+    EXPECT_EQ(get(map, 2), static_cast<std::int64_t>(cookie(second)));
+    EXPECT_EQ(put(map, 1, static_cast<__u64>(listener(true)), BPF_NOEXIST), 0) << "the place is free";
+  }
+}
+
+TEST_P(Sockets, StayWhileADescriptorIsOpen) {
+  const int map = map_of(BPF_MAP_TYPE_SOCKHASH);
+  const int first = listener(), second = ::dup(first);
+  const std::int64_t name = static_cast<std::int64_t>(cookie(first));
+  ASSERT_EQ(put(map, 1, static_cast<__u64>(first)), 0);
+  close_socket(first);
+  EXPECT_EQ(get(map, 1), name);
+  EXPECT_EQ(put(map, 2, static_cast<__u64>(second)), 0) << "by its other descriptor";
+  EXPECT_EQ(get(map, 2), name);
+  EXPECT_EQ(close_socket(second), 0);
+  EXPECT_EQ(get(map, 1), -ENOENT);
+  __u32 next = 0;
+  EXPECT_EQ(bpf(BPF_MAP_GET_NEXT_KEY, element_attr(map, nullptr, &next)), -ENOENT);
+}
+
+// By a shared library, say: ours alone, since nothing passes the kernel by.
+TEST(SocketsHere, AreMissedWhenTheyAreLookedUp) {
+  OurSystem system;
+  const auto call = [&](int command, bpf_attr attr) { return system.bpf(command, &attr, sizeof attr); };
+  const long map = call(BPF_MAP_CREATE, map_attr(BPF_MAP_TYPE_SOCKMAP, 4, 8, 4));
+  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const __u32 key = 1;
+  __u64 value = static_cast<__u64>(fd);
+  ASSERT_EQ(call(BPF_MAP_UPDATE_ELEM, element_attr(map, &key, &value)), 0);
+  EXPECT_EQ(call(BPF_MAP_LOOKUP_ELEM, element_attr(map, &key, &value)), 0);
+  ::close(fd);
+  EXPECT_EQ(call(BPF_MAP_LOOKUP_ELEM, element_attr(map, &key, &value)), -ENOENT);
+  EXPECT_EQ(call(BPF_MAP_DELETE_ELEM, element_attr(map, &key, nullptr)), -EINVAL) << "it is gone";
+  EXPECT_TRUE(system.process.runtime.environment.sockets.all().empty());
 }
 
 TEST_P(Sockets, GroupsOfAPortTakeItsMembers) {
