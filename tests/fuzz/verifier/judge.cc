@@ -7,6 +7,7 @@
 #include <set>
 
 #include "interp/backend.h"
+#include "tests/fuzz/verifier/addresses.h"
 #include "tests/fuzz/verifier/code.h"
 
 namespace forager::fuzz {
@@ -86,6 +87,8 @@ Outcome Judge::judge(const Candidate& candidate, unsigned runs, std::uint64_t se
     return outcome;
   }
   outcome.verdict = Outcome::Verdict::accepted;
+  outcome.shows_addresses = rival_ != nullptr && shows_addresses(**verified);
+  if (outcome.shows_addresses) return outcome;
   const std::uint64_t before = device_->counters().instructions;
   auto image = interp::backend().compile(*verified, {.assert_facts = true});
   if (!image) return outcome;  // a helper that is not built

@@ -10,7 +10,11 @@ namespace forager::fuzz {
 namespace {
 
 void append(std::string& out, std::span<const std::byte> bytes) {
-  for (const std::byte byte : bytes) fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(byte));
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (const std::byte byte : bytes) {
+    out += kDigits[std::to_integer<unsigned>(byte) >> 4];
+    out += kDigits[std::to_integer<unsigned>(byte) & 15];
+  }
 }
 
 // Sorted: each hash has an order of its own.
