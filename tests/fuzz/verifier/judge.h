@@ -31,11 +31,12 @@ struct Candidate {
 struct Outcome {
   enum class Verdict : std::uint8_t { malformed, rejected, accepted };
   Verdict verdict = Verdict::malformed;
-  Diagnostic refusal;           // unless accepted
-  std::string finding;          // empty: none
-  std::uint64_t executed = 0;   // instructions
-  std::uint64_t processed = 0;  // by the verifier
-  std::uint64_t compared = 0;   // runs compared with another engine's
+  Diagnostic refusal;            // unless accepted
+  std::string finding;           // empty: none
+  std::uint64_t executed = 0;    // instructions
+  std::uint64_t processed = 0;   // by the verifier
+  std::uint64_t compared = 0;    // runs compared with another engine's
+  bool shows_addresses = false;  // so none was: each engine has its own
 };
 
 class Judge {

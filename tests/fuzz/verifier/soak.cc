@@ -60,6 +60,7 @@ class Worker {
     tally_.processed += outcome.processed;
     tally_.executed += outcome.executed;
     tally_.compared += outcome.compared;
+    tally_.shows_addresses += outcome.shows_addresses ? 1 : 0;
     if (outcome.verdict != Outcome::Verdict::accepted) {
       tally_.malformed += outcome.verdict == Outcome::Verdict::malformed ? 1 : 0;
       ++tally_.refusals[class_of(outcome.refusal.message)];
@@ -139,8 +140,8 @@ class Worker {
 void Tally::add(const Tally& other) {
   programs += other.programs, accepted += other.accepted, malformed += other.malformed;
   slots += other.slots, accepted_slots += other.accepted_slots, executed += other.executed;
-  processed += other.processed, kernel_accepted += other.kernel_accepted, compared += other.compared,
-      finding_count += other.finding_count;
+  processed += other.processed, kernel_accepted += other.kernel_accepted, compared += other.compared;
+  shows_addresses += other.shows_addresses, finding_count += other.finding_count;
   for (const auto& [message, count] : other.refusals) refusals[message] += count;
   findings.insert(other.findings.begin(), other.findings.end());
   for (const auto& [key, one] : other.looser) add_to(looser, key, one);

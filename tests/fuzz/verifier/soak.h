@@ -48,6 +48,7 @@ struct Tally {
   std::uint64_t slots = 0, accepted_slots = 0, executed = 0, processed = 0;
   std::uint64_t kernel_accepted = 0;
   std::uint64_t compared = 0;                     // runs with the rival's
+  std::uint64_t shows_addresses = 0;              // programs that were not compared for that
   std::map<std::string, std::uint64_t> refusals;  // by class of message
   std::map<std::string, Finding> findings;        // by class of message: the first
   std::uint64_t finding_count = 0;

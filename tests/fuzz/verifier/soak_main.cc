@@ -123,7 +123,10 @@ void print(const Tally& tally, double seconds) {
       "accepted ones: {:.1f} instructions each; {} instructions executed, {} processed by the verifier\n",
       static_cast<double>(tally.accepted_slots) / static_cast<double>(std::max<std::uint64_t>(1, tally.accepted)),
       tally.executed, tally.processed);
-  if (tally.compared != 0) fmt::print("{} runs compared with the other engine's\n", tally.compared);
+  if (tally.compared != 0) {
+    fmt::print("{} runs compared with the other engine's; {} programs ({:.1f} % of the accepted) show addresses\n",
+               tally.compared, tally.shows_addresses, share(tally.shows_addresses, tally.accepted));
+  }
   std::vector<std::pair<std::uint64_t, std::string>> sorted;
   sorted.reserve(tally.refusals.size());
   for (const auto& [message, count] : tally.refusals) sorted.emplace_back(count, message);
