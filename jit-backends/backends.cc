@@ -2,6 +2,7 @@
 #include "jit-backends/backends.h"
 
 #include "interp/backend.h"
+#include "jit-backends/arm64/backend.h"
 #include "jit-backends/linux/backend.h"
 #include "jit-backends/x86_64/backend.h"
 

@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 
 namespace forager::jit {
 
@@ -23,6 +24,16 @@ struct Reciprocal {
 [[nodiscard]] constexpr Reciprocal narrow_reciprocal(std::uint64_t divisor) {
   // n * (multiplier - 2^64 / divisor) < n < 2^32 <= 2^64 / divisor for every 32-bit divisor: the floor is exact.
   return {.multiplier = ~std::uint64_t{0} / divisor + 1, .shift = 0};
+}
+
+// For most divisors of n below 2^32, 32 bits are enough: n / divisor = (multiplier * n) >> (32 + shift).
+[[nodiscard]] constexpr std::optional<Reciprocal> short_reciprocal(std::uint32_t divisor) {
+  const unsigned shift = static_cast<unsigned>(std::bit_width(divisor)) - 1;
+  const std::uint64_t power = std::uint64_t{1} << (32 + shift);
+  const std::uint64_t multiplier = power / divisor + 1;
+  const std::uint64_t excess = multiplier * divisor - power;  // exact while n * excess < power, for every n
+  if (excess > std::uint64_t{1} << shift) return std::nullopt;
+  return Reciprocal{.multiplier = multiplier, .shift = shift};
 }
 
 [[nodiscard]] constexpr Reciprocal wide_reciprocal(std::uint64_t divisor) {

@@ -60,7 +60,7 @@ struct MachineCode {
   std::vector<Relocation> relocations;
   std::vector<CodeLine> lines;
   std::vector<std::uint32_t> functions;  // offset of each subprogram; kNone where it is dead
-  std::uint32_t enter = 0;               // offset of what C++ calls (x86_64/enter.cc)
+  std::uint32_t enter = 0;               // offset of what C++ calls (emit_enter() of an architecture)
   std::uint32_t code_end = 0;            // what follows is data
 };
 

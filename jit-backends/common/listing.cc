@@ -16,6 +16,7 @@ class Disassembler {
   explicit Disassembler(const JitImage& image) : code_(image.code()) {
     const bool x86 = image.arch() == Arch::x86_64;
     open_ = cs_open(x86 ? CS_ARCH_X86 : CS_ARCH_ARM64, x86 ? CS_MODE_64 : CS_MODE_ARM, &handle_) == CS_ERR_OK;
+    cs_option(handle_, CS_OPT_SKIPDATA, CS_OPT_ON);  // what this Capstone does not know is shown as bytes
   }
   ~Disassembler() {
     if (open_) cs_close(&handle_);

@@ -138,6 +138,8 @@ void Emitter::truncate(const Step& step) {
   asm_.mov(dst.r32(), src.r32());
 }
 
+void Emitter::negate(const Step& step) { asm_.neg(sized(reg(step.dst), step.width)); }
+
 void Emitter::swap(const Step& step) { swap_register(reg(step.dst), step.bytes); }
 
 void Emitter::swap_register(const Gp& reg, unsigned bytes) {

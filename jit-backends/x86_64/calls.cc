@@ -3,25 +3,13 @@
 // Helper calls. A helper is called as it is: r1 to r5 stand where the C++ function wants its second to sixth argument.
 // What needs more are sockets, which programs see from their view on, and helpers after which something has to be
 // looked at. Lookups in a map that the verifier knows are done in place or by a function of that map's.
-#include <algorithm>
+#include <bit>
 #include <cstddef>
 
-#include "exec/host_helpers.h"
+#include "jit-backends/common/helper_calls.h"
 #include "jit-backends/x86_64/emitter.h"
 
 namespace forager::jit::x86_64 {
-namespace {
-
-using isa::Arg;
-using isa::Ret;
-
-constexpr auto kView = static_cast<std::int32_t>(offsetof(exec::Socket, view));
-
-bool calls_back(const isa::HelperRow& helper) {
-  return std::ranges::find(helper.args, Arg::callback) != helper.args.end();
-}
-
-}  // namespace
 
 using namespace asmjit::x86;
 
@@ -31,13 +19,13 @@ void Emitter::call_helper(const Step& step) {
   pass_arguments(helper);
   asm_.mov(rdi, cell(offsetof(Cells, run)));
   if (id == static_cast<std::uint32_t>(exec::HelperId::map_lookup_elem)) {
-    call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::look_up)});
+    call(Service::look_up);
   } else {
     call({.kind = Symbol::Kind::helper, .index = id});
-    take_result(helper);
+    if (returns_socket(helper)) take_socket();
   }
   check_after(helper);
-  if (helper.changes_packet || id == static_cast<std::uint32_t>(exec::HelperId::sk_assign)) refresh();
+  if (needs_refresh(helper)) refresh();
 }
 
 // ---- lookups -------------------------------------------------------------------------------------------------------
@@ -89,50 +77,36 @@ void Emitter::look_up_index(const Step& step) {
 void Emitter::pass_arguments(const isa::HelperRow& helper) {
   const auto arguments = isa::helper_args(helper, program_.type());
   for (unsigned i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == Arg::socket || arguments[i] == Arg::socket_common) pass_socket(i, false);
-    if (arguments[i] == Arg::socket_or_null) pass_socket(i, true);
+    if (takes_socket(arguments[i])) pass_socket(reg(i + 1), arguments[i] == isa::Arg::socket_or_null);
   }
   if (calls_back(helper)) asm_.mov(cell(offsetof(Cells, frame_pointer)), reg(isa::kFramePointer));
 }
 
-void Emitter::pass_socket(unsigned index, bool nullable) {
-  const Gp socket = reg(index + 1);
+void Emitter::pass_socket(const Gp& socket, bool nullable) {
   const Label null = asm_.newLabel();
   if (nullable) {
     asm_.test(socket, socket);
     asm_.jz(null);
   }
-  asm_.sub(socket, kView);
+  asm_.sub(socket, kSocketView);
   asm_.bind(null);
 }
 
-void Emitter::take_result(const isa::HelperRow& helper) {
-  switch (helper.returns) {
-    case Ret::socket_or_null:
-    case Ret::socket_common_or_null:
-    case Ret::tcp_socket_or_null: {
-      const Label null = asm_.newLabel();
-      asm_.test(rax, rax);
-      asm_.jz(null);
-      asm_.add(rax, kView);
-      asm_.bind(null);
-      return;
-    }
-    default:
-      return;
-  }
+void Emitter::take_socket() {
+  const Label null = asm_.newLabel();
+  asm_.test(rax, rax);
+  asm_.jz(null);
+  asm_.add(rax, kSocketView);
+  asm_.bind(null);
 }
 
 // A program is stopped where a callback of its was, and by a helper that meets what no verified program does.
 void Emitter::check_after(const isa::HelperRow& helper) {
-  using exec::HelperId;
-  constexpr HelperId kMayFault[] = {HelperId::spin_lock, HelperId::spin_unlock, HelperId::get_local_storage,
-                                    HelperId::map_lookup_elem};
   if (calls_back(helper)) {
     asm_.cmp(cell(offsetof(Cells, stop), 4), 0);
     asm_.jne(leave_);
   }
-  if (std::ranges::find(kMayFault, static_cast<HelperId>(helper.id)) == std::end(kMayFault)) return;
+  if (!may_fault(helper)) return;
   const Label fault = asm_.newLabel();
   asm_.mov(kScratch, cell(offsetof(Cells, run)));
   asm_.cmp(qword_ptr(kScratch, static_cast<std::int32_t>(offsetof(exec::RunContext, fault))), 0);
@@ -147,7 +121,7 @@ void Emitter::check_after(const isa::HelperRow& helper) {
 void Emitter::refresh() {
   asm_.mov(cell(offsetof(Cells, result)), rax);
   asm_.mov(rdi, kCells);
-  call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::refresh)});
+  call(Service::refresh);
   asm_.mov(rax, cell(offsetof(Cells, result)));
 }
 

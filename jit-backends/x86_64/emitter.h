@@ -10,33 +10,22 @@
 // Tested by: tests/unit/jit_golden_test.cc and through the backend.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
-
 #include "jit-backends/common/cells.h"
-#include "jit-backends/common/code.h"
-#include "jit-backends/common/image.h"
+#include "jit-backends/common/dispatch.h"
+#include "jit-backends/common/generator.h"
 #include "jit-backends/x86_64/registers.h"
 
 namespace forager::jit::x86_64 {
 
-struct Settings {
-  std::uint32_t features = 0;  // Features
-  bool blind_constants = false;
-  std::uint64_t blinding = 0;  // what constants are hidden with
-};
-
-class Emitter : private asmjit::ErrorHandler {
+class Emitter final : public Generator {
  public:
-  Emitter(const Code& code, const Settings& settings);
-
-  // Errors: bug, if asmjit refuses what a rule made.
-  [[nodiscard]] Result<MachineCode> run();
+  Emitter(const Code& code, const Settings& settings) : Generator(code, settings, asmjit::Arch::kX64, asm_) {}
 
  private:
   using Mem = asmjit::x86::Mem;
-  using Label = asmjit::Label;
+
+  template <class E>
+  friend void jit::emit_by_rule(E& rules, const Step& step);
 
   // The second operand of a step.
   struct Source {
@@ -44,35 +33,30 @@ class Emitter : private asmjit::ErrorHandler {
     Gp reg;
     std::int64_t value = 0;
   };
-  struct Veneer {
-    Symbol symbol;
-    Label label;
-  };
-
-  void handleError(asmjit::Error error, const char* message, asmjit::BaseEmitter* origin) override;
 
   // emitter.cc
-  void emit_enter();
-  void emit_subprogram(std::uint32_t index);
-  void emit_block(std::uint32_t block, std::uint32_t following);
-  void emit_step(const Step& step);
-  void prologue(std::uint32_t subprogram);
+  void emit_enter() override;
+  void emit_step(const Step& step) override { emit_by_rule(*this, step); }
+  void prologue() override;
+  void jump(const Label& to) override { asm_.jmp(to); }
+  void trap() override { asm_.ud2(); }
+  void emit_data() override;
   void epilogue();
   void clear_frame(const Cleared& range);
-  void emit_later();
-  void emit_veneers();
-  [[nodiscard]] Label label_of(std::uint32_t instruction) const;
-  [[nodiscard]] Result<MachineCode> finish();
 
   // operands.cc
   [[nodiscard]] static Gp reg(unsigned number) { return kRegisters[number]; }
   [[nodiscard]] static Gp sized(const Gp& reg, unsigned bits) { return bits == 64 ? reg : reg.r32(); }
   [[nodiscard]] Source source(const Step& step);
   void load_constant(const Gp& to, std::uint64_t value);
+  void constant(const Step& step) { load_constant(reg(step.dst), step.imm); }
   [[nodiscard]] static Mem cell(std::size_t offset, unsigned bytes = 8);
   void load_symbol(const Gp& to, const Symbol& symbol, std::uint64_t addend = 0);
+  void map_object(const Step& step);
+  void map_value(const Step& step);
+  void function(const Step& step);
   void call(const Symbol& symbol);
-  [[nodiscard]] bool has(std::uint32_t feature) const { return (settings_.features & feature) != 0; }
+  void call(Service service) { call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(service)}); }
 
   // arithmetic.cc
   void alu(const Step& step);
@@ -83,6 +67,7 @@ class Emitter : private asmjit::ErrorHandler {
   void multiply(const Step& step, const Source& by);
   void extend(const Step& step);
   void truncate(const Step& step);
+  void negate(const Step& step);
   void swap(const Step& step);
   void swap_register(const Gp& reg, unsigned bytes);
   void rotate(const Step& step);
@@ -105,7 +90,6 @@ class Emitter : private asmjit::ErrorHandler {
   void store(const Step& step);
   void store_to(Mem to, unsigned bytes, const Source& value);
   void atomic(const Step& step);
-  void exchange(const Step& step, Mem at);
   void update_in_loop(const Step& step, Mem at);
   void load_context(const Step& step);
   void store_context(const Step& step);
@@ -115,44 +99,24 @@ class Emitter : private asmjit::ErrorHandler {
   // flow.cc
   void branch(const Step& step);
   void compare(const Step& step, const Source& with);
+  void jump_to(const Step& step) { jump(label_of(step.target)); }
   void call_function(const Step& step);
-  void tail_call();
-  void exit();
+  void tail_call(const Step& step);
+  void exit(const Step& step);
   void stop(Stop why);
-  void later(std::function<void()> emit) { later_.push_back({at_, std::move(emit)}); }
 
   // calls.cc
   void call_helper(const Step& step);
   void look_up(const Step& step);
   void look_up_index(const Step& step);
   void pass_arguments(const isa::HelperRow& helper);
-  void pass_socket(unsigned index, bool nullable);
-  void take_result(const isa::HelperRow& helper);
+  void pass_socket(const Gp& socket, bool nullable);
+  void take_socket();
   void check_after(const isa::HelperRow& helper);
   void refresh();
 
-  const Code& code_;
-  const program::Program& program_;
-  Settings settings_;
-  asmjit::CodeHolder holder_;
   asmjit::x86::Assembler asm_;
-  std::string error_;
-  MachineCode made_;
-  std::vector<Label> labels_;     // by block
-  std::vector<Label> functions_;  // by subprogram
-  Label leave_, dead_;
-  std::vector<Veneer> veneers_;
-
-  // Of the function at hand.
-  struct Deferred {
-    std::uint32_t at;
-    std::function<void()> emit;
-  };
-  bool is_main_ = false;
-  std::vector<Gp> saved_;
-  unsigned padding_ = 0;  // bytes below the saved registers
-  std::uint32_t at_ = 0;  // instruction
-  std::vector<Deferred> later_;
+  unsigned padding_ = 0;  // bytes below the saved registers of the function at hand
 };
 
 }  // namespace forager::jit::x86_64

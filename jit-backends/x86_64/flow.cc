@@ -59,16 +59,16 @@ void Emitter::compare(const Step& step, const Source& with) {
 // The callee's frame stands above the caller's.
 void Emitter::call_function(const Step& step) {
   asm_.add(reg(isa::kFramePointer), static_cast<std::int32_t>(isa::kStackBytes));
-  asm_.call(functions_[program_.subprogram_of(step.target)]);
+  asm_.call(function_at(step.target));
   asm_.sub(reg(isa::kFramePointer), static_cast<std::int32_t>(isa::kStackBytes));
 }
 
 // The main function jumps to the program that comes after it. A subprogram calls it and returns what it returned, since
 // it still has its caller's registers to give back. The target is data, so the jump is an indirect one.
-void Emitter::tail_call() {
+void Emitter::tail_call(const Step& step) {
   const Label next = asm_.newLabel(), go = asm_.newLabel();
   asm_.mov(rdi, kCells);
-  call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::tail_call)});
+  call(Service::tail_call);
   asm_.test(rax, rax);
   asm_.jnz(go);
   asm_.cmp(cell(offsetof(Cells, stop), 4), 0);
@@ -76,17 +76,17 @@ void Emitter::tail_call() {
   asm_.jmp(leave_);
   asm_.bind(go);
   asm_.mov(reg(1), cell(offsetof(Cells, frame)));
-  if (is_main_) {
+  if (function_.is_main) {
     epilogue();
     asm_.jmp(rax);
   } else {
     asm_.call(rax);
-    exit();
+    exit(step);
   }
   asm_.bind(next);
 }
 
-void Emitter::exit() {
+void Emitter::exit(const Step&) {
   epilogue();
   asm_.ret();
 }

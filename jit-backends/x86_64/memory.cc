@@ -195,7 +195,7 @@ void Emitter::store_context(const Step& step) {
   for (const Gp& each : kept) asm_.push(each);
   asm_.mov(rdi, kCells);
   asm_.mov(esi, step.imm);
-  call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::settle_store)});
+  call(Service::settle_store);
   for (auto each = std::rbegin(kept); each != std::rend(kept); ++each) asm_.pop(*each);
 }
 
@@ -208,14 +208,14 @@ void Emitter::load_packet(const Step& step) {
   }
   asm_.mov(rdi, kCells);
   asm_.mov(edx, step.bytes);
-  call({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::load_packet)});
+  call(Service::load_packet);
   const Label out = asm_.newLabel();
   asm_.test(rax, rax);
   asm_.js(out);
   later([=, this] {
     asm_.bind(out);
     asm_.xor_(eax, eax);
-    exit();
+    exit(step);
   });
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Registers, constants, cells and symbols as operands.
-#include <algorithm>
-
 #include "jit-backends/x86_64/emitter.h"
 
 namespace forager::jit::x86_64 {
@@ -38,36 +36,24 @@ Mem Emitter::cell(std::size_t offset, unsigned bytes) { return Mem(kCells, stati
 void Emitter::load_symbol(const Gp& to, const Symbol& symbol, std::uint64_t addend) {
   constexpr std::uint64_t kPlaceholder = 0x7fff'ffff'ffff'ffffULL;  // so that all eight bytes are encoded
   asm_.mov(to, kPlaceholder);
-  made_.relocations.push_back({.kind = Relocation::Kind::absolute,
-                               .offset = static_cast<std::uint32_t>(asm_.offset() - sizeof kPlaceholder),
-                               .symbol = symbol,
-                               .addend = addend});
+  relocate(Relocation::Kind::absolute, offset() - sizeof kPlaceholder, symbol, addend);
 }
+
+void Emitter::map_object(const Step& step) {
+  load_symbol(reg(step.dst), {.kind = Symbol::Kind::map, .index = static_cast<std::uint32_t>(step.imm)});
+}
+
+void Emitter::map_value(const Step& step) {
+  load_symbol(reg(step.dst), {.kind = Symbol::Kind::map_memory, .index = static_cast<std::uint32_t>(step.imm)},
+              step.target);
+}
+
+void Emitter::function(const Step& step) { asm_.lea(reg(step.dst), ptr(function_at(step.target))); }
 
 // As it stands the call goes to a veneer behind the code; link() makes it go to the function if that is near enough.
 void Emitter::call(const Symbol& symbol) {
-  auto veneer = std::ranges::find(veneers_, symbol, &Veneer::symbol);
-  if (veneer == veneers_.end()) {
-    veneers_.push_back({.symbol = symbol, .label = asm_.newLabel()});
-    veneer = veneers_.end() - 1;
-  }
-  asm_.call(veneer->label);
-  made_.relocations.push_back(
-      {.kind = Relocation::Kind::call, .offset = static_cast<std::uint32_t>(asm_.offset()), .symbol = symbol});
-}
-
-void Emitter::emit_veneers() {
-  for (const Veneer& veneer : veneers_) {
-    const Label address = asm_.newLabel();
-    asm_.align(asmjit::AlignMode::kData, 8);
-    asm_.bind(address);
-    made_.relocations.push_back({.kind = Relocation::Kind::absolute,
-                                 .offset = static_cast<std::uint32_t>(asm_.offset()),
-                                 .symbol = veneer.symbol});
-    asm_.embedUInt64(0);
-    asm_.bind(veneer.label);
-    asm_.jmp(ptr(address, 0, 8));
-  }
+  asm_.call(veneer(symbol));
+  relocate(Relocation::Kind::call, offset(), symbol);
 }
 
 }  // namespace forager::jit::x86_64

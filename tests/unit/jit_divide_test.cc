@@ -41,6 +41,25 @@ TEST(JitDivide, NarrowDividends) {
   }
 }
 
+TEST(JitDivide, ShortMultipliers) {
+  std::mt19937_64 random(3);
+  unsigned found = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::uint64_t divisor = i < 1000 ? 3 + i : (random() >> (32 + random() % 30)) | 3;
+    if ((divisor & (divisor - 1)) == 0) continue;
+    const auto by = short_reciprocal(static_cast<std::uint32_t>(divisor));
+    if (!by) continue;
+    ++found;
+    ASSERT_LE(by->multiplier, UINT32_MAX);
+    for (const std::uint64_t n : interesting(random, divisor, UINT32_MAX)) {
+      ASSERT_EQ(by->multiplier * n >> (32 + by->shift), n / divisor) << n << " / " << divisor;
+    }
+  }
+  EXPECT_GT(found, 1000U);
+  EXPECT_TRUE(short_reciprocal(10));
+  EXPECT_FALSE(short_reciprocal(7));
+}
+
 TEST(JitDivide, WideDividends) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 3000; ++i) {
