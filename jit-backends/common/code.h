@@ -89,7 +89,7 @@ struct Code {
   const verifier::VerifiedProgram* program = nullptr;
   std::vector<Step> steps;            // by instruction
   std::vector<std::uint32_t> layout;  // blocks in the order in which they are emitted, function by function
-  std::vector<Cleared> cleared;         // by subprogram
+  std::vector<Cleared> cleared;       // by subprogram
 
   [[nodiscard]] const verifier::Facts& facts(std::uint32_t at) const { return program->facts()[at]; }
 };
