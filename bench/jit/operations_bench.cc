@@ -29,37 +29,38 @@ using isa::MapType;
 
 struct Operation {
   const char* name;
-  const char* text;           // reads and changes r7, a number that nobody knows before
+  const char* text;           // changes r7; r8 is a number that nobody knows before, r9 points to another
   const char* function = "";  // a function of the program's, behind it
 };
 
-// A lookup adds what it found; all keys are there.
+// Lookups of keys that do not depend on each other; all are there, and what was found is added up. `N` is the number of
+// the repetition.
 constexpr Operation kOperations[] = {
     {"array_lookup",
-     "r1 = r7\nr1 &= 63\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -4\nr1 = map[array] ll\ncall 1\n"
+     "r1 = r8\nr1 += N\nr1 &= 63\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -4\nr1 = map[array] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"array_lookup_constant",
-     "*(u32 *)(r10 -4) = 5\nr2 = r10\nr2 += -4\nr1 = map[array] ll\ncall 1\n"
+     "*(u32 *)(r10 -4) = N\nr2 = r10\nr2 += -4\nr1 = map[array] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"percpu_array_lookup",
-     "*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[percpu] ll\ncall 1\n"
+     "*(u32 *)(r10 -4) = N\nr2 = r10\nr2 += -4\nr1 = map[percpu] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"hash8_lookup",
-     "r1 = r7\nr1 &= 63\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr1 = map[hash8] ll\ncall 1\n"
+     "r1 = r8\nr1 += N\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr1 = map[hash8] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"hash16_lookup",
-     "r1 = r7\nr1 &= 63\n*(u64 *)(r10 -16) = r1\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -16\nr1 = map[hash16] ll\n"
+     "r1 = r8\nr1 += N\n*(u64 *)(r10 -16) = r1\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -16\nr1 = map[hash16] ll\n"
      "call 1\nif r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"lru_hash_lookup",
-     "r1 = r7\nr1 &= 63\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr1 = map[lru] ll\ncall 1\n"
+     "r1 = r8\nr1 += N\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr1 = map[lru] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"hash8_update",
-     "r1 = r7\nr1 &= 63\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr3 = r2\nr4 = 0\nr1 = map[hash8] ll\ncall 2\n"
+     "r1 = r8\nr1 += N\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr3 = r2\nr4 = 0\nr1 = map[hash8] ll\ncall 2\n"
      "r7 += 1"},
-    {"helper_call", "call bpf_ktime_get_ns\nr7 += 1"},
+    {"helper_call", "call bpf_get_prandom_u32\nr0 &= 0\nr7 += r0"},
     {"function_call", "r1 = r7\ncall f\nr7 = r0", "f:\nr0 = r1\nr0 += 3\nexit"},
-    {"division_by_10", "r7 /= 10\nr7 += 12345"},
-    {"rotation", "r1 = r7\nr1 <<= 13\nr7 >>= 51\nr7 |= r1\nr7 += 1"},
+    {"division_by_10", "r1 = *(u64 *)(r9 +0)\nr1 /= 10\nr7 += r1"},
+    {"rotation", "r1 = *(u64 *)(r9 +0)\nr2 = r1\nr2 <<= 13\nr1 >>= 51\nr1 |= r2\nr7 += r1"},
 };
 
 constexpr int kFew = 4, kMany = 36;
@@ -70,10 +71,11 @@ struct MapRow {
   const char* name;
   MapType type;
   std::uint32_t key_size;
+  std::uint32_t entries = 64;
 };
 constexpr MapRow kMaps[] = {
     {"array", MapType::array, 4},  {"percpu", MapType::percpu_array, 4}, {"hash8", MapType::hash, 8},
-    {"hash16", MapType::hash, 16}, {"lru", MapType::lru_hash, 8},
+    {"hash16", MapType::hash, 16}, {"lru", MapType::lru_hash, 8},        {"word", MapType::array, 4, 1},
 };
 
 const exec::Environment& environment() {
@@ -90,11 +92,12 @@ std::vector<std::shared_ptr<exec::Map>> make_maps() {
   std::vector<std::shared_ptr<exec::Map>> maps;
   for (const MapRow& row : kMaps) {
     auto map = maps::create(
-        {.type = row.type, .key_size = row.key_size, .value_size = 8, .max_entries = 64, .name = row.name}, 1);
+        {.type = row.type, .key_size = row.key_size, .value_size = 8, .max_entries = row.entries, .name = row.name}, 1);
     if (!map) return {};
-    for (std::uint64_t i = 0; i < 64; ++i) {
+    for (std::uint64_t i = 0; i < row.entries; ++i) {
       const std::array<std::uint64_t, 2> key = {i, i};
-      std::ignore = (*map)->write(key.data(), &i, 0);
+      const std::uint64_t value = 0x123456789abcdef0ULL + i;
+      std::ignore = (*map)->write(key.data(), &value, 0);
     }
     maps.push_back(std::move(*map));
   }
@@ -102,8 +105,12 @@ std::vector<std::shared_ptr<exec::Map>> make_maps() {
 }
 
 std::string text_of(const Operation& operation, int times) {
-  std::string text = "r7 = *(u32 *)(r1 +12)\n";
-  for (int i = 0; i < times; ++i) text += std::string(operation.text) + "\n";
+  std::string text = "r8 = *(u32 *)(r1 +16)\nr8 &= 1\nr7 = r8\nr9 = map[word][0]+0 ll\n";
+  for (int i = 0; i < times; ++i) {
+    std::string once = operation.text;
+    for (auto at = once.find('N'); at != std::string::npos; at = once.find('N')) once.replace(at, 1, std::to_string(i));
+    text += once + "\n";
+  }
   return text + "r0 = r7\nexit\n" + operation.function;
 }
 

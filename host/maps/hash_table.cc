@@ -73,17 +73,6 @@ std::uint64_t HashTable::hash_of(NodeId node) const {
   return hash_words([&](std::size_t i) { return key_word(node, i); }, shape_.key_size, seed_);
 }
 
-template <class Matches>
-HashTable::Hit HashTable::walk(std::uint32_t bucket, Proof proof, Matches matches) const {
-  NodeId node = head(bucket).load(std::memory_order_acquire);
-  while (node != 0) {
-    const Hit hit = {.node = node, .version = version(node).load(std::memory_order_acquire)};
-    if (matches(node) && (proof == Proof::departures || ((hit.version & 1) != 0 && unchanged(hit)))) return hit;
-    node = next(node).load(std::memory_order_acquire);
-  }
-  return {};
-}
-
 bool HashTable::holds(NodeId node, const void* key) const {
   for (std::size_t i = 0; i < key_words_; ++i) {
     if (key_word(node, i) != word_of(key, shape_.key_size, i)) return false;

@@ -70,7 +70,7 @@ class HashTable {
 
   // Lock-free.
   [[nodiscard]] Hit find(const void* key) const;
-  // The same for keys whose size is known, for compiled programs: most searches end at the first node.
+  // The same for keys whose size is known, for compiled programs.
   template <std::uint32_t kKeySize>
   [[nodiscard]] Hit find_sized(const void* key) const;
   [[nodiscard]] bool unchanged(Hit hit) const {
@@ -206,19 +206,29 @@ class HashTable::Entry {
   NodeId node_;
 };
 
+template <class Matches>
+HashTable::Hit HashTable::walk(std::uint32_t bucket, Proof proof, Matches matches) const {
+  NodeId node = head(bucket).load(std::memory_order_acquire);
+  while (node != 0) {
+    const Hit hit = {.node = node, .version = version(node).load(std::memory_order_acquire)};
+    if (matches(node) && (proof == Proof::departures || ((hit.version & 1) != 0 && unchanged(hit)))) return hit;
+    node = next(node).load(std::memory_order_acquire);
+  }
+  return {};
+}
+
 template <std::uint32_t kKeySize>
 HashTable::Hit HashTable::find_sized(const void* key) const {
   static_assert(kKeySize > 0 && kKeySize <= 2 * kWordBytes);
   constexpr bool kTwo = kKeySize > kWordBytes;
   const Word first = word_of(key, kKeySize, 0), second = kTwo ? word_of(key, kKeySize, 1) : 0;
-  const std::uint64_t hash = kTwo ? hash_2(first, second, seed_) : hash_1(first, seed_);
-  const NodeId node = head(bucket_of(hash)).load(std::memory_order_acquire);
-  if (node == 0) return {};
-  const Hit hit = {.node = node, .version = version(node).load(std::memory_order_acquire)};
-  const bool same = key_word(node, 0) == first && (!kTwo || key_word(node, 1) == second);
-  if (same && (hit.version & 1) != 0 && unchanged(hit)) [[likely]]
+  const std::uint32_t bucket = bucket_of(kTwo ? hash_2(first, second, seed_) : hash_1(first, seed_));
+  const Hit hit = walk(bucket, Proof::version, [&](NodeId node) {
+    return key_word(node, 0) == first && (!kTwo || key_word(node, 1) == second);
+  });
+  if (hit) [[likely]]
     return hit;
-  return find(key);
+  return head(bucket).load(std::memory_order_acquire) == 0 ? hit : find(key);
 }
 
 template <class Copy>

@@ -162,7 +162,9 @@ void Emitter::rotate(const Step& step) {
 
 void Emitter::add_to(const Step& step) {
   const Gp dst = sized(reg(step.dst), step.width);
-  asm_.lea(dst, ptr(reg(step.src), static_cast<std::int32_t>(step.imm)));
+  if (!settings_.blind_constants) return void(asm_.lea(dst, ptr(reg(step.src), static_cast<std::int32_t>(step.imm))));
+  load_constant(kScratch, step.imm);
+  asm_.lea(dst, ptr(reg(step.src), kScratch));
 }
 
 }  // namespace forager::jit::x86_64
