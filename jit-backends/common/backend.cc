@@ -25,7 +25,7 @@ Settings settings_of(const exec::CompileOptions& options) {
 Result<std::shared_ptr<const exec::Image>> compile_for(const Target& target,
                                                        std::shared_ptr<const verifier::VerifiedProgram> program,
                                                        const exec::CompileOptions& options) {
-  const exec::Capabilities able = jit::capabilities(target.arch);
+  const exec::Capabilities& able = jit::capabilities(target.arch);
   auto found = exec::blockers(*program, able);
   if (!found.empty() && able.available) return std::unexpected(std::move(found.front()));
   auto code = optimised(*program, options);

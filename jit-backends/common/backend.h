@@ -34,7 +34,7 @@ class JitBackend final : public exec::Backend {
 
  private:
   const Target& target_;
-  exec::Capabilities able_;
+  const exec::Capabilities& able_;
 };
 
 }  // namespace forager::jit

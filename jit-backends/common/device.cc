@@ -82,14 +82,7 @@ constexpr Arch kHost =
     Arch::x86_64;
 #endif
 
-}  // namespace
-
-std::unique_ptr<exec::Device> make_device(std::string_view backend, Compile compile,
-                                          const exec::DeviceOptions& options) {
-  return std::make_unique<JitDevice>(backend, compile, options);
-}
-
-exec::Capabilities capabilities(Arch arch) {
+exec::Capabilities describe(Arch arch) {
   exec::Capabilities able;
   able.available = arch == kHost;
   if (!able.available) able.reason = "this machine has another processor";
@@ -103,6 +96,18 @@ exec::Capabilities capabilities(Arch arch) {
     if (row.status == "runs") able.program_types.push_back(row.type);
   }
   return able;
+}
+
+}  // namespace
+
+std::unique_ptr<exec::Device> make_device(std::string_view backend, Compile compile,
+                                          const exec::DeviceOptions& options) {
+  return std::make_unique<JitDevice>(backend, compile, options);
+}
+
+const exec::Capabilities& capabilities(Arch arch) {
+  static const exec::Capabilities kX86 = describe(Arch::x86_64), kArm64 = describe(Arch::arm64);
+  return arch == Arch::x86_64 ? kX86 : kArm64;
 }
 
 }  // namespace forager::jit

@@ -18,6 +18,6 @@ namespace forager::jit {
 
 // What both JITs can do: every instruction but those that name objects of the kernel's, every helper of the host's.
 // `available` where this process runs on that architecture.
-[[nodiscard]] exec::Capabilities capabilities(Arch arch);
+[[nodiscard]] const exec::Capabilities& capabilities(Arch arch);
 
 }  // namespace forager::jit
