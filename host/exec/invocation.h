@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The beginning and the end of an invocation, as every engine on the host has them.
+// What engines on the host share: the beginning and the end of an invocation, and what happens in its middle in the
+// same way on all of them.
 //
 // Tested by: tests/unit/interp_device_test.cc, jit_device_test.cc.
 #pragma once
@@ -8,7 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
+#include "exec/backend.h"
 #include "exec/environment.h"
 
 namespace forager::exec {
@@ -25,5 +28,16 @@ void let_go(RunContext& run);
 
 // Leaves r0 in the frame, or, of a program that was stopped, the diagnostic and its type's safe verdict.
 void set_results(Frame& frame, isa::ProgType type, std::uint64_t r0, std::unique_ptr<Diagnostic> trap);
+
+// Legacy packet access: `bytes` of the packet in network order at an index, as a number. Negative indices count from
+// the network header (SKF_NET_OFF) or the link header (SKF_LL_OFF). Nothing where the packet has no such bytes
+// (net/core/filter.c bpf_skb_load_helper).
+[[nodiscard]] std::optional<std::uint64_t> load_packet(Frame& frame, std::uint32_t index, std::uint32_t bytes);
+
+// What engines that run on the host and call its helpers have in common.
+[[nodiscard]] Capabilities host_capabilities();
+
+// CPU time of the calling thread.
+[[nodiscard]] std::uint64_t thread_ns();
 
 }  // namespace forager::exec

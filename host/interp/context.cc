@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "exec/invocation.h"
 #include "exec/skb.h"
 #include "interp/machine.h"
 
@@ -106,27 +107,12 @@ bool Machine::store_context(const Step&, const Span& span, std::uint32_t size, s
   return true;
 }
 
-// Legacy packet access: bytes in network order, behind the packet's first byte or, for negative offsets, behind the
-// network header (SKF_NET_OFF) or the link header (SKF_LL_OFF). Where the packet has no such bytes, the function ends
-// and returns 0 (net/core/filter.c bpf_skb_load_helper, kernel/bpf/core.c).
+// Where the packet has no such bytes, the function ends and returns 0 (kernel/bpf/core.c).
 bool Machine::load_packet(const Step& s, std::uint32_t size, std::uint64_t index) {
-  constexpr std::int64_t kNetwork = -0x100000, kLink = -0x200000;
-  const exec::Frame& frame = *run_.frame;
-  std::int64_t at = static_cast<std::int32_t>(static_cast<std::uint32_t>(s.imm + index));
-  if (at >= 0) {
-    at += frame.data();
-  } else if (at >= kNetwork && frame.skb != nullptr) {
-    at += frame.skb->network_header - kNetwork;
-  } else if (at >= kLink && frame.skb != nullptr) {
-    at += frame.skb->mac_header - kLink;
-  }
-  r_[0] = 0;
   std::fill_n(r_.begin() + 1, 5, 0);
-  const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
-  if (at < first || at + size > frame.packet_end()) return exit(s);
-  const std::byte* bytes = run_.frame->buffer() + at;
-  for (std::uint32_t i = 0; i < size; ++i) r_[0] = r_[0] << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-  return true;
+  const auto loaded = exec::load_packet(*run_.frame, static_cast<std::uint32_t>(s.imm + index), size);
+  r_[0] = loaded.value_or(0);
+  return loaded ? true : exit(s);
 }
 
 void Machine::start_packet() {

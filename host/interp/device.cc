@@ -4,19 +4,13 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <ctime>
 
+#include "exec/invocation.h"
 #include "interp/machine.h"
 #include "program/text.h"
 
 namespace forager::interp {
 namespace {
-
-std::uint64_t thread_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 class Interpreter : public exec::Device {
  public:
@@ -42,10 +36,10 @@ class Interpreter : public exec::Device {
     if (auto ready = check_ready(); !ready) return std::unexpected(std::move(ready.error()));
     machine_->units().trim();
     const std::uint64_t traps = machine_->counters().traps;
-    const std::uint64_t begin = thread_ns();
+    const std::uint64_t begin = exec::thread_ns();
     for (exec::Frame& frame : batch) machine_->run(frame);
     return exec::RunReport{
-        .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = thread_ns() - begin};
+        .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = exec::thread_ns() - begin};
   }
 
   Result<> call_back(const exec::AsyncCall& call) override {

@@ -2,18 +2,11 @@
 #include "jit-backends/common/device.h"
 
 #include <cerrno>
-#include <ctime>
 
-#include "exec/host_helpers.h"
+#include "exec/invocation.h"
 
 namespace forager::jit {
 namespace {
-
-std::uint64_t thread_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 class JitDevice final : public exec::Device {
  public:
@@ -40,13 +33,13 @@ class JitDevice final : public exec::Device {
   Result<exec::RunReport> run(exec::PacketBatch batch) override {
     if (auto ready = invocation_.prepare(); !ready) return std::unexpected(std::move(ready.error()));
     const std::uint64_t traps = invocation_.counters().traps;
-    const std::uint64_t begin = thread_ns();
+    const std::uint64_t begin = exec::thread_ns();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (i + kAhead < batch.size()) prefetch(batch[i + kAhead]);
       invocation_.run(batch[i]);
     }
     return exec::RunReport{
-        .packets = batch.size(), .traps = invocation_.counters().traps - traps, .busy_ns = thread_ns() - begin};
+        .packets = batch.size(), .traps = invocation_.counters().traps - traps, .busy_ns = exec::thread_ns() - begin};
   }
 
   Result<> call_back(const exec::AsyncCall& call) override {
@@ -65,16 +58,6 @@ class JitDevice final : public exec::Device {
   Invocation invocation_;
 };
 
-// Pointers to code and data of the kernel's.
-bool runs(isa::Op op) {
-  using isa::Op;
-  constexpr Op kOthers[] = {Op::callx, Op::call_kfunc, Op::lddw_map_fd, Op::lddw_map_value, Op::lddw_btf_id};
-  for (const Op other : kOthers) {
-    if (op == other) return false;
-  }
-  return true;
-}
-
 constexpr Arch kHost =
 #if defined(__aarch64__)
     Arch::arm64;
@@ -83,18 +66,9 @@ constexpr Arch kHost =
 #endif
 
 exec::Capabilities describe(Arch arch) {
-  exec::Capabilities able;
+  exec::Capabilities able = exec::host_capabilities();
   able.available = arch == kHost;
   if (!able.available) able.reason = "this machine has another processor";
-  for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), runs(row.op));
-  able.helpers = exec::host_helpers();
-  able.helpers.set(static_cast<std::size_t>(exec::HelperId::tail_call));
-  for (const isa::MapRow& row : isa::maps()) {
-    able.map_types.set(static_cast<std::size_t>(row.type), row.status == "runs");
-  }
-  for (const isa::ProgTypeRow& row : isa::prog_types()) {
-    if (row.status == "runs") able.program_types.push_back(row.type);
-  }
   return able;
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/common/runtime.h"
 
-#include <algorithm>
-
 #include "exec/host_helpers.h"
+#include "exec/invocation.h"
 #include "exec/skb.h"
 #include "jit-backends/common/invocation.h"
 
@@ -15,24 +14,10 @@ const void* tail_call_target(Cells* cells, std::uint64_t, exec::Map* map, std::u
   return cells->owner->tail_call(*map, index);
 }
 
-// Negative indices count from the network header (SKF_NET_OFF) or the link header (SKF_LL_OFF); net/core/filter.c
-// bpf_skb_load_helper.
 std::uint64_t load_packet(Cells* cells, std::uint64_t index, std::uint64_t bytes) {
-  constexpr std::int64_t kNetwork = -0x100000, kLink = -0x200000;
-  exec::Frame& frame = *cells->frame;
-  std::int64_t at = static_cast<std::int32_t>(static_cast<std::uint32_t>(index));
-  if (at >= 0) {
-    at += frame.data();
-  } else if (at >= kNetwork && frame.skb != nullptr) {
-    at += frame.skb->network_header - kNetwork;
-  } else if (at >= kLink && frame.skb != nullptr) {
-    at += frame.skb->mac_header - kLink;
-  }
-  const std::int64_t first = frame.skb != nullptr ? std::min(frame.skb->mac_header, frame.data()) : frame.data();
-  if (at < first || at + static_cast<std::int64_t>(bytes) > frame.packet_end()) return ~std::uint64_t{0};
-  std::uint64_t value = 0;
-  for (std::uint64_t i = 0; i < bytes; ++i) value = value << 8 | std::to_integer<std::uint64_t>(frame.buffer()[at + i]);
-  return value;
+  const auto loaded =
+      exec::load_packet(*cells->frame, static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(bytes));
+  return loaded.value_or(~std::uint64_t{0});
 }
 
 void settle_store(Cells* cells, std::uint64_t offset) {
