@@ -40,7 +40,7 @@ bool Generator::limit(unsigned reg, std::uint64_t max) {
 }
 
 bool Generator::limit_by_arithmetic(unsigned reg, std::uint64_t bound) {
-  const std::uint64_t mask = (std::uint64_t{1} << (std::bit_width(bound + 1) - 1)) - 1;
+  const std::uint64_t mask = bound + 1 == 0 ? bound >> 1 : (std::uint64_t{1} << (std::bit_width(bound + 1) - 1)) - 1;
   const unsigned width = random_.percent(60) ? BPF_ALU64 : BPF_ALU;
   if (random_.percent(60)) {
     code_.emit(alu(width, BPF_AND, reg, static_cast<std::int64_t>(mistake() ? bound : mask)));
