@@ -3,6 +3,7 @@
 // Arguments of helpers, one by one (Linux check_func_arg). What an argument may be stands in argument_rules.cc, what is
 // asked of the memory behind it in argument_memory.cc.
 #include <cerrno>
+#include <limits>
 
 #include "verifier/analysis.h"
 
@@ -26,6 +27,13 @@ void Analysis::check_argument(CallMeta& meta, u32 index) {
   recorder_.argument(at_, index, fact);
 }
 
+// Offsets of a pointer that nothing is known of end where numbers do.
+static s64 saturated_sum(s64 a, s64 b) {
+  s64 sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? std::numeric_limits<s64>::min() : std::numeric_limits<s64>::max();
+}
+
 ArgumentFact Analysis::fact_of(const Reg& reg) {
   if (!reg.is_pointer()) return {};
   const s64 begin = reg.offset + (reg.type == RegType::stack ? s64{isa::kStackBytes} : 0);
@@ -34,8 +42,8 @@ ArgumentFact Analysis::fact_of(const Reg& reg) {
   return {.region = region_of(reg),
           .map = of_map ? reg.map : kNone,
           .maybe_null = reg.maybe_null,
-          .offset_min = begin + reg.scalar.s.min,
-          .offset_max = begin + reg.scalar.s.max};
+          .offset_min = saturated_sum(begin, reg.scalar.s.min),
+          .offset_max = saturated_sum(begin, reg.scalar.s.max)};
 }
 
 void Analysis::check_kind(CallMeta& meta, u32 index, const ArgRule& rule) {
