@@ -11,6 +11,17 @@ namespace forager::verifier {
 
 using isa::MapType;
 
+namespace {
+
+// Offsets of a pointer that nothing is known of end where numbers do.
+s64 saturated_sum(s64 a, s64 b) {
+  s64 sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? std::numeric_limits<s64>::min() : std::numeric_limits<s64>::max();
+}
+
+}  // namespace
+
 void Analysis::check_argument(CallMeta& meta, u32 index) {
   const ArgRule& rule = rule_of(meta.args[index]);
   const u32 number = index + 1;
@@ -25,13 +36,6 @@ void Analysis::check_argument(CallMeta& meta, u32 index) {
     fact.bytes = check_meaning(meta, index, rule);
   }
   recorder_.argument(at_, index, fact);
-}
-
-// Offsets of a pointer that nothing is known of end where numbers do.
-static s64 saturated_sum(s64 a, s64 b) {
-  s64 sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return b < 0 ? std::numeric_limits<s64>::min() : std::numeric_limits<s64>::max();
 }
 
 ArgumentFact Analysis::fact_of(const Reg& reg) {

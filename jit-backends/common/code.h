@@ -6,7 +6,7 @@
 // verifier's facts, and mark those that are not needed any more. What remains is emitted by an architecture's rules,
 // one for each Kind. So a jump's target, a fact and a source line are found by the same number all the way.
 //
-// Tested by: tests/unit/jit_passes_test.cc, and through every backend.
+// Tested by: tests/unit/jit_forms_test.cc, and through every backend.
 #pragma once
 
 #include <cstdint>
@@ -97,6 +97,11 @@ struct Code {
 // Registers that a step reads and writes, as bits; a call writes those that it leaves undefined.
 [[nodiscard]] verifier::RegisterSet reads_of(const Step& step);
 [[nodiscard]] verifier::RegisterSet writes_of(const Step& step);
+// Whether it does nothing but give dst a value; a load may be out of bounds besides (`checked`, records of events).
+[[nodiscard]] bool only_makes_result(const Step& step);
+
+// Sets what Step says of a divisor from the immediate one.
+void judge_divisor(Step& step);
 
 // Errors: unsupported, for what no JIT of ours does (blockers() has passed the program).
 [[nodiscard]] Result<Code> lower(const verifier::VerifiedProgram& program);

@@ -55,7 +55,7 @@ RegisterSet reads_of(const Step& step) {
   }
 }
 
-RegisterSet writes_of(const Step& step) {
+bool only_makes_result(const Step& step) {
   switch (step.kind) {
     case Kind::alu:
     case Kind::constant:
@@ -71,7 +71,15 @@ RegisterSet writes_of(const Step& step) {
     case Kind::map_object:
     case Kind::map_value:
     case Kind::function:
-      return bit(step.dst);
+      return true;
+    default:
+      return false;
+  }
+}
+
+RegisterSet writes_of(const Step& step) {
+  if (only_makes_result(step)) return bit(step.dst);
+  switch (step.kind) {
     case Kind::atomic:
       if (!has_result(step.atomic)) return 0;
       return step.atomic == Atomic::atomic_cmpxchg ? bit(0) : bit(step.src);
@@ -85,6 +93,13 @@ RegisterSet writes_of(const Step& step) {
     default:
       return 0;
   }
+}
+
+void judge_divisor(Step& step) {
+  const bool narrow = step.width == 32;
+  const std::uint64_t divisor = narrow ? static_cast<std::uint32_t>(step.imm) : step.imm;
+  step.nonzero = divisor != 0;
+  step.plain = divisor != (narrow ? UINT32_MAX : UINT64_MAX);
 }
 
 }  // namespace forager::jit

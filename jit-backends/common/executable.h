@@ -4,7 +4,7 @@
 // page stands on either side, so that running or reading over its edge faults. Whoever holds one runs its code; it is
 // unmapped with its owner.
 //
-// Tested by: tests/unit/jit_executable_test.cc.
+// Tested by: tests/unit/jit_device_test.cc.
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,7 @@
 // CPU features that code generation may use. They are those of the machine that compiles, unless masked
 // (CompileOptions::features_off): generated code runs where it was made.
 //
-// Tested by: tests/unit/jit_differential_test.cc, with each masked.
+// Tested by: tests/unit/jit_forms_test.cc, with each masked.
 #pragma once
 
 #include <cstdint>

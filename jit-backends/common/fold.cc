@@ -34,14 +34,11 @@ std::uint64_t result_of(const Step& step, std::uint64_t dst, std::uint64_t src) 
 void use_constant_source(const ValueFact& src, Step& step) {
   if (step.has_imm || !src.is_constant()) return;
   const std::uint64_t value = src.min;
-  const bool fits = step.width == 32 ? true : fits_imm32(value);
-  if (!fits) return;
+  if (step.width == 64 && !fits_imm32(value)) return;
   step.has_imm = true;
   step.imm = step.width == 32 ? static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value)))
                               : value;
-  const std::uint64_t divisor = step.width == 32 ? static_cast<std::uint32_t>(value) : value;
-  step.nonzero = divisor != 0;
-  step.plain = divisor != (step.width == 32 ? UINT32_MAX : UINT64_MAX);
+  judge_divisor(step);
 }
 
 void make_constant(Step& step, std::uint64_t value) {

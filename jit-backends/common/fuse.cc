@@ -93,9 +93,7 @@ class Fuser {
   bool rotate(std::uint32_t at, std::uint32_t left, std::uint32_t right) const {
     const Step last = step(at);
     for (const auto& [copy, original] : {std::pair{last.dst, last.src}, std::pair{last.src, last.dst}}) {
-      const std::uint32_t copied = sole_writer(std::min(left, right), copy) != program::kNone
-                                       ? sole_writer(std::min(left, right), copy)
-                                       : program::kNone;
+      const std::uint32_t copied = sole_writer(std::min(left, right), copy);
       if (!is_alu(copied, Alu::mov, false) || step(copied).src != original || step(copied).width < last.width) continue;
       const std::uint32_t original_shift = step(left).dst == original ? left : right;
       const std::uint32_t copy_shift = original_shift == left ? right : left;

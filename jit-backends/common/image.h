@@ -6,7 +6,7 @@
 // symbols (a helper, a function of ours, the n-th map), and link() writes their addresses at the places in
 // `relocations`.
 //
-// Tested by: tests/unit/jit_image_test.cc.
+// Tested by: tests/unit/jit_device_test.cc, jit_arm64_calls_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "exec/invocation.h"
 
@@ -115,6 +116,7 @@ const void* Invocation::tail_call(exec::Map& map, std::uint64_t index) {
 // The generated code sees it and leaves.
 void Invocation::fail_at(Stop stop, std::string message) {
   cells_->stop = stop;
+  cells_->stopped_at = program::kNone;  // it is not known here
   message_ = std::move(message);
 }
 
@@ -178,13 +180,13 @@ void Invocation::finish(std::uint64_t r0) {
   exec::set_results(*run_.frame, loaded_->program().type(), r0, std::move(trap));
 }
 
-std::unique_ptr<Diagnostic> Invocation::reason() const {
+std::unique_ptr<Diagnostic> Invocation::reason() {
   const program::Program& program = running_->program();
   auto trap = std::make_unique<Diagnostic>();
   trap->kind = cells_->stop == Stop::limit ? ErrorKind::limit : ErrorKind::rejected;
   trap->error = cells_->stop == Stop::bounds ? EACCES : EINVAL;
   trap->message = cells_->stop == Stop::bounds ? "access outside the memory that the program was given" : message_;
-  if (run_.fault != nullptr) trap->message = run_.fault;
+  if (run_.fault != nullptr) trap->message = std::exchange(run_.fault, nullptr);
   if (cells_->stopped_at < program.instructions().size()) {
     trap->instruction = program.instructions()[cells_->stopped_at].slot;
     trap->source = program.source_line(cells_->stopped_at);

@@ -54,7 +54,7 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   [[nodiscard]] LinkOptions link_options() const;
   [[nodiscard]] Result<const Unit*> find(const exec::ProgramSlot& slot);
   [[nodiscard]] const Unit& unit_of(const void* address) const;
-  [[nodiscard]] std::unique_ptr<Diagnostic> reason() const;
+  [[nodiscard]] std::unique_ptr<Diagnostic> reason();
   void fail_at(Stop stop, std::string message);
 
   exec::DeviceOptions options_;

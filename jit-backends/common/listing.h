@@ -2,7 +2,7 @@
 //
 // Machine code read back, by Capstone.
 //
-// Tested by: tests/unit/jit_listing_test.cc, tests/cli/cli_test.sh.
+// Tested by: tests/unit/jit_arm64_test.cc, tests/cli/cli_test.sh.
 #pragma once
 
 #include <cstdint>

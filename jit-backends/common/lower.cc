@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cerrno>
+#include <algorithm>
+#include <iterator>
 
 #include "exec/host_helpers.h"
 #include "jit-backends/common/code.h"
@@ -9,6 +10,37 @@ namespace {
 
 using isa::Op;
 using program::Instruction;
+
+// Rows that are a kind of their own. le64 changes nothing, and blockers() refused what else is missing.
+Kind kind_of(Op op) {
+  struct Pair {
+    Op op;
+    Kind kind;
+  };
+  constexpr Pair kPairs[] = {
+      {Op::neg64, Kind::negate},
+      {Op::neg32, Kind::negate},
+      {Op::be16, Kind::swap},
+      {Op::swap16, Kind::swap},
+      {Op::be32, Kind::swap},
+      {Op::swap32, Kind::swap},
+      {Op::be64, Kind::swap},
+      {Op::swap64, Kind::swap},
+      {Op::le16, Kind::truncate},
+      {Op::le32, Kind::truncate},
+      {Op::lddw, Kind::constant},
+      {Op::lddw_map_idx, Kind::map_object},
+      {Op::lddw_map_idx_value, Kind::map_value},
+      {Op::lddw_func, Kind::function},
+      {Op::ja, Kind::jump},
+      {Op::ja32, Kind::jump},
+      {Op::call_helper, Kind::call_helper},
+      {Op::call_local, Kind::call_function},
+      {Op::exit, Kind::exit},
+  };
+  const auto* found = std::ranges::find(kPairs, op, &Pair::op);
+  return found == std::end(kPairs) ? Kind::none : found->kind;
+}
 
 // What a row says besides its form.
 Step row_step(Op op) {
@@ -55,49 +87,8 @@ Step row_step(Op op) {
     step.kind = Kind::load_packet; \
     break;
 #include "isa/isa.def"
-    case Op::neg64:
-    case Op::neg32:
-      step.kind = Kind::negate;
-      break;
-    case Op::be16:
-    case Op::swap16:
-    case Op::be32:
-    case Op::swap32:
-    case Op::be64:
-    case Op::swap64:
-      step.kind = Kind::swap;
-      break;
-    case Op::le16:
-    case Op::le32:
-      step.kind = Kind::truncate;
-      break;
-    case Op::lddw:
-      step.kind = Kind::constant;
-      break;
-    case Op::lddw_map_idx:
-      step.kind = Kind::map_object;
-      break;
-    case Op::lddw_map_idx_value:
-      step.kind = Kind::map_value;
-      break;
-    case Op::lddw_func:
-      step.kind = Kind::function;
-      break;
-    case Op::ja:
-    case Op::ja32:
-      step.kind = Kind::jump;
-      break;
-    case Op::call_helper:
-      step.kind = Kind::call_helper;
-      break;
-    case Op::call_local:
-      step.kind = Kind::call_function;
-      break;
-    case Op::exit:
-      step.kind = Kind::exit;
-      break;
-    default:  // le64 changes nothing; blockers() refused the others
-      break;
+    default:
+      step.kind = kind_of(op);
   }
   return step;
 }
@@ -189,10 +180,7 @@ class Lowering {
 
   static void set_divisor(const verifier::Facts& facts, Step& step) {
     if (step.has_imm) {
-      const bool narrow = step.width == 32;
-      const std::uint64_t imm = narrow ? static_cast<std::uint32_t>(step.imm) : step.imm;
-      step.nonzero = imm != 0;
-      step.plain = imm != (narrow ? UINT32_MAX : UINT64_MAX);
+      judge_divisor(step);
     } else {
       const verifier::ValueFact& divisor = facts.src;
       const bool fits = step.width == 64 || divisor.max <= UINT32_MAX;

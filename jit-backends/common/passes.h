@@ -3,7 +3,8 @@
 // The passes of code generation, in the order in which they run. Each can be left out (CompileOptions::passes_off): the
 // code is slower then and does the same. docs/jit.md says what each brings.
 //
-// Tested by: tests/unit/jit_passes_test.cc, jit_differential_test.cc (each left out).
+// Tested by: tests/unit/jit_forms_test.cc (all in, all left out), jit_device_test.cc, forager_verifier_soak
+// --passes-off.
 #pragma once
 
 #include <span>

@@ -11,28 +11,8 @@ namespace {
 
 using verifier::RegisterSet;
 
-// Steps that do nothing but make a result. Loads that the verifier proved cannot fault.
-bool is_pure(const Step& step) {
-  switch (step.kind) {
-    case Kind::alu:
-    case Kind::constant:
-    case Kind::extend:
-    case Kind::truncate:
-    case Kind::negate:
-    case Kind::swap:
-    case Kind::rotate:
-    case Kind::add_to:
-    case Kind::map_object:
-    case Kind::map_value:
-    case Kind::function:
-      return true;
-    case Kind::load:
-    case Kind::load_swapped:
-      return !step.checked;
-    default:
-      return false;
-  }
-}
+// Nothing but its result would be missed. A load that the verifier proved cannot fault.
+bool is_pure(const Step& step) { return only_makes_result(step) && !step.checked && step.kind != Kind::load_context; }
 
 // Live before a step, of what is live after it.
 RegisterSet before(const Step& step, RegisterSet after) {

@@ -117,7 +117,7 @@ void Emitter::check_after(const isa::HelperRow& helper) {
   });
 }
 
-// The packet may stand elsewhere now.
+// The packet may stand elsewhere now, and the socket may be another.
 void Emitter::refresh() {
   asm_.mov(cell(offsetof(Cells, result)), rax);
   asm_.mov(rdi, kCells);

@@ -7,7 +7,7 @@
 // The stack pointer is 16-byte aligned where anything is called. What is seldom needed (out of bounds, division by
 // zero) is emitted behind the function (`later`).
 //
-// Tested by: tests/unit/jit_golden_test.cc and through the backend.
+// Tested by: tests/unit/jit_forms_test.cc, jit_device_test.cc and through the backend.
 #pragma once
 
 #include "jit-backends/common/cells.h"

@@ -6,7 +6,7 @@
 // the RunContext, is called without a move. r6 to r9 and r10 are registers that C++ preserves. RDI, R10 and R11 are
 // free for the sequences of one instruction; R12 holds the cells.
 //
-// Tested by: tests/unit/jit_golden_test.cc, through the backend.
+// Tested by: tests/unit/jit_forms_test.cc, through the backend.
 #pragma once
 
 #include <asmjit/x86.h>

@@ -206,6 +206,26 @@ TEST_F(JitDevice, RawMemoryIsChecked) {
   EXPECT_NE(trap_of(wild), "");
 }
 
+// A lock taken twice stops one invocation, and none after it.
+TEST_F(JitDevice, FaultsOfHelpersStopOneInvocation) {
+  Rig with = rig();
+  with.type = isa::ProgType::raw_memory;
+  with.unverified = true;
+  const auto device =
+      exec::testing::open_device(with,
+                                 "*(u64 *)(r10 -8) = 0\nr6 = *(u8 *)(r1 +0)\nr1 = r10\nr1 += -8\ncall bpf_spin_lock\n"
+                                 "if r6 == 0 goto free\nr1 = r10\nr1 += -8\ncall bpf_spin_lock\n"
+                                 "free: r1 = r10\nr1 += -8\ncall bpf_spin_unlock\nr0 = 7\nexit");
+  ASSERT_NE(device, nullptr);
+  for (const std::uint8_t twice : {1, 0, 1, 0}) {
+    Frame frame = Frame::raw(exec::testing::as_bytes(Bytes{twice}));
+    ASSERT_TRUE(device->run({&frame, 1}));
+    EXPECT_EQ(trap_of(frame).empty(), twice == 0) << trap_of(frame);
+    if (twice == 0) EXPECT_EQ(frame.return_value, 7U);
+    if (twice == 1) EXPECT_THAT(trap_of(frame), HasSubstr("holds a lock already, at instruction 8"));
+  }
+}
+
 // ---- images and code -----------------------------------------------------------------------------------------------
 
 TEST_F(JitDevice, ImagesAreTheirBackends) {
