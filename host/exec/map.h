@@ -14,6 +14,7 @@
 // Tested by: tests/unit/maps_*_test.cc.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -76,6 +77,8 @@ class ProgramTable {
   virtual ~ProgramTable() = default;
   virtual int set(std::uint32_t index, ProgramSlot slot) = 0;  // an empty slot clears
   virtual ProgramSlot get(std::uint32_t index) const = 0;      // empty if unset
+  // Goes up after each change of a slot: what get() gave after a reading of this number holds while the number stands.
+  virtual const std::atomic<std::uint64_t>& changes() const = 0;
 };
 
 // DEVMAP, DEVMAP_HASH and CPUMAP with values of 8 bytes: an entry may have a program, which frames meet on their way
@@ -214,6 +217,28 @@ struct MapUsage {
   std::uint64_t bytes = 0;  // all memory the map holds
 };
 
+// A table of chained entries with keys of at most 16 bytes, as compiled programs walk it. With key words w0 and w1 (the
+// key's bytes, zero-padded) and fold(x, y) the low half of the 128-bit product xor its high half,
+//     h = fold(w0 ^ first, second)            keys of up to 8 bytes
+//     h = fold(w0 ^ first, w1 ^ second)       keys of 9 to 16 bytes
+// the chain begins with the number in heads[fold(h ^ seed, third) & mask], 0 if it is empty, and number n's node stands
+// at nodes + n * node_bytes:
+//     u32 next | u32 version | [u32 mark, u32 unused] | key words | ... | value, at value_offset
+// A key found between two equal odd readings of its node's version was in the table; marked tables then have the mark
+// set to 1 where it is 0. Where the walk ends otherwise, but for an empty chain, DirectLookup::function decides.
+struct HashWalk {
+  std::uint64_t first = 0, second = 0, seed = 0, third = 0;
+  const std::uint32_t* heads = nullptr;
+  const std::byte* nodes = nullptr;
+  std::uint64_t node_bytes = 0;
+  std::uint32_t mask = 0;
+  std::uint32_t value_offset = 0;
+  bool marked = false;
+
+  static constexpr std::uint32_t kNext = 0, kVersion = 4, kMark = 8;
+  static constexpr std::uint32_t kKey = 8, kMarkedKey = 16;  // of the first key word
+};
+
 // How programs may look a key up without Map::lookup(), for engines that compile: what they inline, or call directly.
 struct DirectLookup {
   enum class Kind : std::uint8_t {
@@ -226,6 +251,7 @@ struct DirectLookup {
   std::uint64_t stride = 0;  // bytes
   void* (*function)(void* object, const void* key, unsigned cpu) = nullptr;
   void* object = nullptr;
+  const HashWalk* walk = nullptr;  // besides a function: how to find most keys without it; null = not so
 };
 
 class Map : public std::enable_shared_from_this<Map> {

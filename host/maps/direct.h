@@ -30,8 +30,9 @@ void* look_directly(void* map, const void* key, unsigned cpu) {
   return static_cast<OneMap*>(map)->template look<kKeySize>(key, cpu);
 }
 
+// `table`: where values stand in its nodes; null where they do not.
 template <class OneMap>
-[[nodiscard]] exec::DirectLookup direct_by_key_size(OneMap& map) {
+[[nodiscard]] exec::DirectLookup direct_by_key_size(OneMap& map, const HashTable* table) {
   using Function = decltype(exec::DirectLookup::function);
   constexpr std::pair<std::uint32_t, Function> kSized[] = {
       {4, look_directly<OneMap, 4>},   {6, look_directly<OneMap, 6>},   {8, look_directly<OneMap, 8>},
@@ -41,7 +42,10 @@ template <class OneMap>
   for (const auto& [size, sized] : kSized) {
     if (size == map.spec().key_size) function = sized;
   }
-  return {.kind = exec::DirectLookup::Kind::function, .function = function, .object = &map};
+  return {.kind = exec::DirectLookup::Kind::function,
+          .function = function,
+          .object = &map,
+          .walk = table == nullptr ? nullptr : table->in_place()};
 }
 
 }  // namespace forager::maps

@@ -31,7 +31,7 @@ class HashMap final : public exec::Map, public TableBuckets, public exec::Elemen
     return hit ? table_.value(hit.node) : nullptr;
   }
   void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
-  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this, &table_); }
 
   // With BPF_F_LOCK, a value that is there already is overwritten in place.
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {

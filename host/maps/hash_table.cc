@@ -39,7 +39,7 @@ Result<> HashTable::open(const HashShape& shape) {
   shape_ = shape;
   seed_ = shape.zero_seed ? HashSeed{} : random_seed();
   key_words_ = (shape.key_size + kWordBytes - 1) / kWordBytes;
-  key_offset_ = shape.marked ? 16 : 8;
+  key_offset_ = shape.marked ? exec::HashWalk::kMarkedKey : exec::HashWalk::kKey;
   value_offset_ = key_offset_ + key_words_ * kWordBytes;
   const std::uint32_t buckets = std::bit_ceil(shape.max_entries);
   const std::uint32_t stripes = std::min(buckets, kMaxStripes);
@@ -57,9 +57,27 @@ Result<> HashTable::open(const HashShape& shape) {
                           .reserved = stripes,
                           .link_offset = key_offset_};
   if (auto opened = nodes_.open(node); !opened) return opened;
+  if (shape.key_size <= 2 * kWordBytes) in_place_ = walk_of(node.bytes);
 
   for (std::uint32_t i = 0; i < stripes; ++i) (new (&this->stripes()[i]) Stripe)->spare = shape.max_entries + 1 + i;
   return {};
+}
+
+exec::HashWalk HashTable::walk_of(std::uint64_t node_bytes) const {
+  using exec::HashWalk;
+  static_assert(HashWalk::kNext == kNextOffset && HashWalk::kVersion == kVersionOffset &&
+                HashWalk::kMark == kMarkOffset);
+  const bool two = shape_.key_size > kWordBytes;
+  return {.first = seed_.a ^ hashing::kFirst,
+          .second = two ? seed_.b ^ hashing::kSecond : hashing::kSecond,
+          .seed = seed_.b,
+          .third = hashing::kThird,
+          .heads = reinterpret_cast<const std::uint32_t*>(buckets_.base()),
+          .nodes = nodes_.at(0),
+          .node_bytes = node_bytes,
+          .mask = mask_,
+          .value_offset = value_offset_,
+          .marked = shape_.marked};
 }
 
 std::uint64_t HashTable::bytes() const { return buckets_.size() + stripes_.size() + nodes_.bytes() + sizeof *this; }

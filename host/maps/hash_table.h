@@ -37,6 +37,7 @@
 #include <optional>
 #include <vector>
 
+#include "exec/map.h"
 #include "maps/cursors.h"
 #include "maps/hash_function.h"
 #include "maps/lock.h"
@@ -73,6 +74,8 @@ class HashTable {
   // The same for keys whose size is known, for compiled programs.
   template <std::uint32_t kKeySize>
   [[nodiscard]] Hit find_sized(const void* key) const;
+  // How compiled programs do it in place; null where keys are too long for that. Holds for the table's life.
+  [[nodiscard]] const exec::HashWalk* in_place() const { return in_place_.nodes == nullptr ? nullptr : &in_place_; }
   [[nodiscard]] bool unchanged(Hit hit) const {
     return version(hit.node).load(std::memory_order_relaxed) == hit.version;
   }
@@ -144,6 +147,7 @@ class HashTable {
   [[nodiscard]] std::byte* key_at(NodeId node) const { return nodes_.at(node) + key_offset_; }
   [[nodiscard]] Word key_word(NodeId node, std::size_t i) const { return load_word(key_at(node) + i * kWordBytes); }
 
+  [[nodiscard]] exec::HashWalk walk_of(std::uint64_t node_bytes) const;
   [[nodiscard]] std::uint64_t hash_of(const void* key) const;
   [[nodiscard]] std::uint64_t hash_of(NodeId node) const;
   [[nodiscard]] std::uint32_t bucket_of(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash) & mask_; }
@@ -166,6 +170,7 @@ class HashTable {
   [[nodiscard]] bool least_in(std::uint32_t bucket, const void* after_key, void* next);
 
   HashShape shape_;
+  exec::HashWalk in_place_;
   HashSeed seed_;
   std::uint32_t key_words_ = 0;
   std::uint32_t key_offset_ = 8;

@@ -30,7 +30,7 @@ class LruHashMap final : public exec::Map, public exec::Elements, public TableBu
     return hit ? keys_.table().value(hit.node) : nullptr;
   }
   void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
-  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this, &keys_.table()); }
 
   int update(const void* key, const void* value, std::uint64_t flags, unsigned) override {
     return keys_.store(key, flags, [value](HashTable::Entry& entry, NodeId fresh) {

@@ -48,6 +48,7 @@ class ObjectSlots {
     typename Slot::Retired old;
     const int error = at(index).put(fresh, old, [flags](bool occupied) { return check_presence(flags, occupied); });
     if (error == 0 && !old) used_.fetch_add(1, std::memory_order_relaxed);
+    if (error == 0) changed();
     return error;
   }
 
@@ -56,6 +57,7 @@ class ObjectSlots {
     if (index >= size_) return -E2BIG;
     if (!at(index).clear()) return -ENOENT;
     used_.fetch_sub(1, std::memory_order_relaxed);
+    changed();
     return 0;
   }
 
@@ -63,12 +65,17 @@ class ObjectSlots {
   template <class Is>
   void clear_all(Is is) {
     for (std::uint32_t i = 0; used() != 0 && i < size_; ++i) {
-      if (at(i).clear_if(is)) used_.fetch_sub(1, std::memory_order_relaxed);
+      if (!at(i).clear_if(is)) continue;
+      used_.fetch_sub(1, std::memory_order_relaxed);
+      changed();
     }
   }
 
   // A default T if the slot is empty or there is none.
   [[nodiscard]] T get(std::uint32_t index) const { return index < size_ ? at(index).get() : T{}; }
+
+  // As exec::ProgramTable::changes.
+  [[nodiscard]] const std::atomic<std::uint64_t>& changes() const { return changes_; }
 
   [[nodiscard]] std::uint32_t used() const { return used_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes() const { return slots_.size() + used() * Slot::kObjectBytes; }
@@ -76,11 +83,13 @@ class ObjectSlots {
  private:
   using Slot = SharedSlot<T>;
 
+  void changed() { changes_.fetch_add(1, std::memory_order_release); }
   [[nodiscard]] Slot& at(std::uint32_t index) const { return reinterpret_cast<Slot*>(slots_.base())[index]; }
 
   Region slots_;
   std::uint32_t size_ = 0;
   std::atomic<std::uint32_t> used_{0};
+  std::atomic<std::uint64_t> changes_{0};
 };
 
 }  // namespace forager::maps

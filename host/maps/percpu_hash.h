@@ -39,7 +39,7 @@ class PerCpuHashMap final : public exec::Map, public exec::Elements, public Tabl
     return hit ? values_.at(hit.node, cpu) : nullptr;
   }
   void* lookup(const void* key, unsigned cpu) override { return look<0>(key, cpu); }
-  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this); }
+  exec::DirectLookup direct_lookup(unsigned) override { return direct_by_key_size(*this, nullptr); }
 
   int update(const void* key, const void* value, std::uint64_t flags, unsigned cpu) override {
     return store(key, flags, [&](NodeId node, bool present) {

@@ -23,6 +23,7 @@ class ProgArrayMap final : public ObjectArray<exec::ProgramSlot, &exec::ProgramS
     return cleared == -ENOENT ? 0 : cleared;
   }
   [[nodiscard]] exec::ProgramSlot get(std::uint32_t index) const override { return slots().get(index); }
+  [[nodiscard]] const std::atomic<std::uint64_t>& changes() const override { return slots().changes(); }
 };
 
 }  // namespace

@@ -54,7 +54,11 @@ enum class Kind : std::uint8_t {
   branch,         // to target, if dst `cond` (src or imm) in `width` bits
   call_helper,    // number imm
   look_up,        // r0 = what map number imm has at the key at r2, by a function of that map's
+  look_up_key,    // ... by a walk of its table in place (exec::HashWalk); keys have `bytes`
   look_up_index,  // ... by arithmetic; `inside`: the index is known to be below max_entries
+  lane,           // r0 = the number of this CPU
+  random,         // r0 = the next random number of 32 bits
+  sum,            // r0 = ones' complement sum of the imm bytes at r3, a multiple of 4, and of r5, in 16 bits
   call_function,  // at target
   tail_call,
   exit,

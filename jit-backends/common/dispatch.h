@@ -58,6 +58,14 @@ void emit_by_rule(Emitter& rules, const Step& step) {
       return rules.call_helper(step);
     case Kind::look_up:
       return rules.look_up(step);
+    case Kind::look_up_key:
+      return rules.look_up_key(step);
+    case Kind::lane:
+      return rules.lane(step);
+    case Kind::random:
+      return rules.random(step);
+    case Kind::sum:
+      return rules.sum(step);
     case Kind::look_up_index:
       return rules.look_up_index(step);
     case Kind::call_function:

@@ -181,11 +181,14 @@ class FakePrograms : public FakeMap, public ProgramTable {
   }
   int set(std::uint32_t index, ProgramSlot slot) override {
     slots_.at(index) = std::move(slot);
+    ++changes_;
     return 0;
   }
   ProgramSlot get(std::uint32_t index) const override { return slots_.at(index); }
+  const std::atomic<std::uint64_t>& changes() const override { return changes_; }
 
  private:
+  std::atomic<std::uint64_t> changes_{0};
   std::vector<ProgramSlot> slots_;
 };
 

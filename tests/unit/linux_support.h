@@ -110,14 +110,17 @@ class TestProgramTable final : public exec::ProgramTable {
  public:
   int set(std::uint32_t index, exec::ProgramSlot slot) override {
     slots_[index] = std::move(slot);
+    ++changes_;
     return 0;
   }
   exec::ProgramSlot get(std::uint32_t index) const override {
     const auto found = slots_.find(index);
     return found == slots_.end() ? exec::ProgramSlot{} : found->second;
   }
+  const std::atomic<std::uint64_t>& changes() const override { return changes_; }
 
  private:
+  std::atomic<std::uint64_t> changes_{0};
   std::map<std::uint32_t, exec::ProgramSlot> slots_;
 };
 

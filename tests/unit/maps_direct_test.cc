@@ -12,6 +12,37 @@ void* look(const exec::DirectLookup& direct, const void* key, unsigned cpu) {
   return direct.function(direct.object, key, cpu);
 }
 
+std::uint64_t fold(std::uint64_t x, std::uint64_t y) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(x) * y;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+std::uint32_t field(const std::byte* node, std::uint32_t offset) {
+  std::uint32_t value = 0;
+  std::memcpy(&value, node + offset, sizeof value);
+  return value;
+}
+
+// What exec::HashWalk says of where a key's value is, while nobody writes.
+const void* walk(const exec::HashWalk& table, const Bytes& key) {
+  std::uint64_t words[2] = {};
+  std::memcpy(words, key.data(), key.size());
+  const std::uint64_t first = fold(words[0] ^ table.first, key.size() > 8 ? words[1] ^ table.second : table.second);
+  std::uint32_t number = table.heads[fold(first ^ table.seed, table.third) & table.mask];
+  const std::size_t compared = key.size() > 8 ? 16 : 8;
+  while (number != 0) {
+    const std::byte* node = table.nodes + number * table.node_bytes;
+    const auto at = table.marked ? exec::HashWalk::kMarkedKey : exec::HashWalk::kKey;
+    if (std::memcmp(node + at, words, compared) == 0) {
+      EXPECT_EQ(field(node, exec::HashWalk::kVersion) % 2, 1U);
+      return node + table.value_offset;
+    }
+    number = field(node, exec::HashWalk::kNext);
+  }
+  return nullptr;
+}
+
 struct Shape {
   MapType type;
   std::uint32_t key_size;
@@ -24,6 +55,7 @@ TEST_P(MapsDirect, FindsWhatLookupFinds) {
   const auto map = make({.type = type, .key_size = key_size, .value_size = 8, .max_entries = 64});
   const auto direct = map->direct_lookup(1);
   ASSERT_EQ(direct.kind, Kind::function);
+  ASSERT_EQ(direct.walk != nullptr, key_size <= 16 && (type == MapType::hash || type == MapType::lru_hash));
   Random random(key_size);
   unsigned found = 0;
   for (int step = 0; step < 20000; ++step) {
@@ -36,6 +68,9 @@ TEST_P(MapsDirect, FindsWhatLookupFinds) {
     if (what == 1) std::ignore = map->erase(key.data());
     void* expected = map->lookup(key.data(), 1);
     ASSERT_EQ(look(direct, key.data(), 1), expected) << step;
+    if (direct.walk != nullptr) {
+      ASSERT_EQ(walk(*direct.walk, key), expected) << step;
+    }
     found += expected != nullptr;
   }
   EXPECT_GT(found, 1000U);
