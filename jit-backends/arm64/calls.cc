@@ -2,8 +2,7 @@
 //
 // Helper calls. A helper is called as it is: r1 to r5 stand where the C++ function wants its second to sixth argument.
 // What needs more are sockets, which programs see from their view on, and helpers after which something has to be
-// looked at. Lookups in a map that the verifier knows are done in place or by a function of that map's.
-#include <bit>
+// looked at.
 #include <cstddef>
 
 #include "exec/host_helpers.h"
@@ -27,47 +26,6 @@ void Emitter::call_helper(const Step& step) {
   }
   check_after(helper);
   if (needs_refresh(helper)) refresh();
-}
-
-// ---- lookups -------------------------------------------------------------------------------------------------------
-
-void Emitter::look_up(const Step& step) {
-  const auto map = static_cast<std::uint32_t>(step.imm);
-  load_symbol(x0, {.kind = Symbol::Kind::lookup_object, .index = map});
-  asm_.mov(x1, x2);  // the key
-  asm_.ldr(x2, cell(offsetof(Cells, cpu)));
-  call({.kind = Symbol::Kind::lookup_function, .index = map});
-}
-
-// The value of index i is at base + i * stride.
-void Emitter::look_up_index(const Step& step) {
-  const auto map = static_cast<std::uint32_t>(step.imm);
-  const program::MapSpec& spec = program_.maps()[map];
-  const Label none = asm_.newLabel(), done = asm_.newLabel();
-  asm_.ldr(w0, ptr(x2));
-  if (!step.inside) {
-    compare_constant(w0, spec.max_entries);
-    go_if(CondCode::kHS, none);
-  }
-  load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = map});
-  add_multiple((spec.value_size + 7ULL) & ~7ULL);
-  if (step.inside) return;
-  asm_.bind(done);
-  later([=, this] {
-    asm_.bind(none);
-    asm_.mov(x0, 0);
-    asm_.b(done);
-  });
-}
-
-// r0 = kScratch + r0 * stride.
-void Emitter::add_multiple(std::uint64_t stride) {
-  if (std::has_single_bit(stride)) {
-    asm_.add(x0, kScratch, x0, lsl(static_cast<std::uint32_t>(std::countr_zero(stride))));
-  } else {
-    asm_.mov(kScratch2, stride);
-    asm_.madd(x0, x0, kScratch2, kScratch);
-  }
 }
 
 // ---- around a call -------------------------------------------------------------------------------------------------

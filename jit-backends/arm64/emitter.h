@@ -137,14 +137,27 @@ class Emitter final : public Generator {
 
   // calls.cc
   void call_helper(const Step& step);
-  void look_up(const Step& step);
-  void look_up_index(const Step& step);
-  void add_multiple(std::uint64_t stride);
   void pass_arguments(const isa::HelperRow& helper);
   void pass_socket(const Gp& socket, bool nullable);
   void take_socket();
   void check_after(const isa::HelperRow& helper);
   void refresh();
+
+  // lookups.cc
+  void look_up(const Step& step);
+  void call_lookup(const Step& step);
+  void look_up_index(const Step& step);
+  void add_multiple(std::uint64_t stride);
+  void look_up_key(const Step& step);
+  void compare_word(const Gp& with, std::uint32_t offset);
+  void find_chain(unsigned key_bytes);
+  void fold(const Gp& value, const Gp& by);
+  void mark_used();
+
+  // inlined.cc
+  void lane(const Step& step);
+  void random(const Step& step);
+  void sum(const Step& step);
 
   static constexpr unsigned kNothing = ~0U;
 

@@ -46,8 +46,11 @@ RegisterSet reads_of(const Step& step) {
     case Kind::tail_call:  // which falls through perhaps, and jumps to a program that reads r1 only
       return kArguments;
     case Kind::look_up:
+    case Kind::look_up_key:
     case Kind::look_up_index:
       return bit(2);
+    case Kind::sum:
+      return bit(3) | bit(5);
     case Kind::exit:
       return bit(0);
     default:
@@ -71,6 +74,8 @@ bool only_makes_result(const Step& step) {
     case Kind::map_object:
     case Kind::map_value:
     case Kind::function:
+    case Kind::lane:
+    case Kind::sum:
       return true;
     default:
       return false;
@@ -86,7 +91,9 @@ RegisterSet writes_of(const Step& step) {
     case Kind::load_packet:
     case Kind::call_helper:
     case Kind::look_up:
+    case Kind::look_up_key:
     case Kind::look_up_index:
+    case Kind::random:
     case Kind::call_function:
     case Kind::tail_call:
       return kCallerSaved;

@@ -10,8 +10,8 @@ namespace forager::jit {
 namespace {
 
 bool leaves_function(Kind kind) {
-  constexpr Kind kThese[] = {Kind::call_helper, Kind::call_function, Kind::tail_call,
-                             Kind::look_up,     Kind::load_packet,   Kind::store_context};
+  constexpr Kind kThese[] = {Kind::call_helper, Kind::call_function, Kind::tail_call,    Kind::look_up,
+                             Kind::look_up_key, Kind::load_packet,   Kind::store_context};
   return std::ranges::find(kThese, kind) != std::end(kThese);
 }
 

@@ -32,6 +32,7 @@ struct Symbol {
     lookup_base,      // ... DirectLookup::base
     lookup_function,  // ... DirectLookup::function
     lookup_object,    // ... DirectLookup::object
+    lookup_walk,      // ... DirectLookup::walk
   };
   Kind kind{};
   std::uint32_t index = 0;

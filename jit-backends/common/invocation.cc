@@ -38,7 +38,7 @@ Invocation::Invocation(const exec::DeviceOptions& options, Compile compile) : op
 // ---- programs ------------------------------------------------------------------------------------------------------
 
 void Invocation::load(std::shared_ptr<const JitImage> image) {
-  targets_.clear();
+  forget_targets();
   loaded_ = std::make_unique<Unit>();
   loaded_->maps.resize(image->program().program().maps().size());
   loaded_->image = std::move(image);
@@ -48,13 +48,13 @@ void Invocation::load(std::shared_ptr<const JitImage> image) {
 
 Result<> Invocation::bind(std::uint32_t index, std::shared_ptr<exec::Map> map) {
   if (loaded_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
-  ready_ = false;
+  ready_ = false;  // its code names the maps
   return jit::bind(*loaded_, index, std::move(map));
 }
 
 Result<> Invocation::prepare() {
   constexpr std::size_t kMany = 64;
-  if (targets_.size() > kMany) targets_.clear();
+  if (!ready_ || targets_.size() > kMany) forget_targets();
   if (ready_) return {};
   if (loaded_ == nullptr) return fail(ErrorKind::bug, EINVAL, "no program is loaded");
   for (std::size_t i = 0; i < loaded_->maps.size(); ++i) {
@@ -71,8 +71,10 @@ Result<> Invocation::prepare() {
 LinkOptions Invocation::link_options() const { return {.helpers = run_.environment->helpers, .cpu = options_.cpu}; }
 
 Result<const Unit*> Invocation::find(const exec::ProgramSlot& slot) {
-  const auto known = targets_.find(slot.program.get());
-  if (known != targets_.end() && known->second->source == slot.maps) return known->second.get();
+  const auto known = std::ranges::find_if(targets_, [&](const auto& unit) {
+    return &unit->image->program() == slot.program.get() && unit->source == slot.maps;
+  });
+  if (known != targets_.end()) return known->get();
   const std::size_t needed = slot.program->program().maps().size();
   if (needed != (slot.maps == nullptr ? 0 : slot.maps->size())) {
     return fail(ErrorKind::bug, EINVAL, "the target of a tail call came without its maps");
@@ -87,30 +89,46 @@ Result<const Unit*> Invocation::find(const exec::ProgramSlot& slot) {
   }
   if (auto linked = link(*unit, link_options()); !linked) return std::unexpected(std::move(linked.error()));
   unit->source = slot.maps;
-  return (targets_[slot.program.get()] = std::move(unit)).get();
+  return targets_.emplace_back(std::move(unit)).get();
 }
 
 const void* Invocation::tail_call(exec::Map& map, std::uint64_t index) {
-  exec::ProgramTable* programs = map.abilities().programs;
-  const auto slot_number = static_cast<std::uint32_t>(index);
-  if (programs == nullptr || slot_number >= map.spec().max_entries || cells_->tail_calls == isa::kMaxTailCalls) {
-    return nullptr;
-  }
-  const exec::ProgramSlot slot = programs->get(slot_number);
+  const exec::ProgramTable* programs = map.abilities().programs;
+  const auto slot = static_cast<std::uint32_t>(index);
+  if (programs == nullptr || slot >= map.spec().max_entries || cells_->tail_calls == isa::kMaxTailCalls) return nullptr;
+  const Unit* target = target_of(*programs, slot);
+  if (target == nullptr) return nullptr;
+  ++cells_->tail_calls;
+  running_ = target;
+  run_.program = &target->image->program();
+  return target->function(0);
+}
+
+const Unit* Invocation::target_of(const exec::ProgramTable& programs, std::uint32_t index) {
+  Jump& jump = jumps_[index % kJumps];
+  const std::uint64_t changes = programs.changes().load(std::memory_order_acquire);
+  if (jump.programs == &programs && jump.index == index && jump.changes == changes) return jump.target;
+  const Unit* target = look_up_target(programs, index);
+  jump = {target == nullptr ? nullptr : &programs, index, changes, target};
+  return target;
+}
+
+const Unit* Invocation::look_up_target(const exec::ProgramTable& programs, std::uint32_t index) {
+  const exec::ProgramSlot slot = programs.get(index);
   if (slot.program == nullptr) return nullptr;
   if (slot.program->program().type() != loaded_->program().type()) {
     fail_at(Stop::fault, "tail call to a program of another type");
     return nullptr;
   }
   const Result<const Unit*> target = find(slot);
-  if (!target) {
-    fail_at(Stop::fault, target.error().message);
-    return nullptr;
-  }
-  ++cells_->tail_calls;
-  running_ = *target;
-  run_.program = &running_->image->program();
-  return running_->function(0);
+  if (target) return *target;
+  fail_at(Stop::fault, target.error().message);
+  return nullptr;
+}
+
+void Invocation::forget_targets() {
+  targets_.clear();
+  jumps_ = {};
 }
 
 // The generated code sees it and leaves.
@@ -198,7 +216,7 @@ std::unique_ptr<Diagnostic> Invocation::reason() {
 
 const Unit& Invocation::unit_of(const void* address) const {
   if (loaded_->holds(address)) return *loaded_;
-  for (const auto& [program, unit] : targets_) {
+  for (const auto& unit : targets_) {
     if (unit->holds(address)) return *unit;
   }
   return *loaded_;

@@ -7,9 +7,9 @@
 // Tested by: tests/unit/jit_device_test.cc.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "jit-backends/common/cells.h"
@@ -52,6 +52,18 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   void finish(std::uint64_t r0);
   [[nodiscard]] std::uint64_t enter(const void* function);
   [[nodiscard]] LinkOptions link_options() const;
+  // Where a slot of a program array leads, as of a number of its changes.
+  struct Jump {
+    const exec::ProgramTable* programs = nullptr;
+    std::uint32_t index = 0;
+    std::uint64_t changes = 0;
+    const Unit* target = nullptr;
+  };
+  static constexpr std::size_t kJumps = 64;
+
+  [[nodiscard]] const Unit* target_of(const exec::ProgramTable& programs, std::uint32_t index);
+  [[nodiscard]] const Unit* look_up_target(const exec::ProgramTable& programs, std::uint32_t index);
+  void forget_targets();
   [[nodiscard]] Result<const Unit*> find(const exec::ProgramSlot& slot);
   [[nodiscard]] const Unit& unit_of(const void* address) const;
   [[nodiscard]] std::unique_ptr<Diagnostic> reason();
@@ -68,7 +80,8 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   bool whole_context_ = false;  // the context fits Frame::context
   const Unit* running_ = nullptr;
   std::string message_;  // of what stopped the program
-  std::unordered_map<const verifier::VerifiedProgram*, std::unique_ptr<Unit>> targets_;
+  std::vector<std::unique_ptr<Unit>> targets_;
+  std::array<Jump, kJumps> jumps_{};  // those made last, by index
 };
 
 }  // namespace forager::jit

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -49,6 +50,8 @@ class Linker {
         return number(reinterpret_cast<const void*>(direct(symbol.index).function));
       case Symbol::Kind::lookup_object:
         return number(direct(symbol.index).object);
+      case Symbol::Kind::lookup_walk:
+        return number(walk(symbol.index));
     }
     return fail(ErrorKind::bug, EINVAL, "a symbol of machine code that nobody knows");
   }
@@ -59,6 +62,17 @@ class Linker {
     const exec::DirectLookup way = of.direct_lookup(options_.cpu);
     if (way.kind != exec::DirectLookup::Kind::none) return way;
     return {.kind = exec::DirectLookup::Kind::function, .function = look_up_any, .object = &of};
+  }
+
+  // Code marks entries of LRU maps only. A map that cannot be walked as its code expects gets a table whose only entry
+  // is gone, which makes code ask the function.
+  [[nodiscard]] const exec::HashWalk* walk(std::uint32_t map) const {
+    alignas(8) static constexpr std::array<std::byte, 32> kGone{};
+    static constexpr std::array<std::uint32_t, 1> kHeads = {1};
+    static constexpr exec::HashWalk kAsk = {.heads = kHeads.data(), .nodes = kGone.data()};
+    const exec::HashWalk* found = direct(map).walk;
+    const bool marked = unit_.program().maps()[map].type == isa::MapType::lru_hash;
+    return found != nullptr && found->marked == marked ? found : &kAsk;
   }
 
   Result<std::uint64_t> helper(std::uint32_t id) const {

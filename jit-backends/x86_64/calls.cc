@@ -2,8 +2,7 @@
 //
 // Helper calls. A helper is called as it is: r1 to r5 stand where the C++ function wants its second to sixth argument.
 // What needs more are sockets, which programs see from their view on, and helpers after which something has to be
-// looked at. Lookups in a map that the verifier knows are done in place or by a function of that map's.
-#include <bit>
+// looked at.
 #include <cstddef>
 
 #include "jit-backends/common/helper_calls.h"
@@ -26,50 +25,6 @@ void Emitter::call_helper(const Step& step) {
   }
   check_after(helper);
   if (needs_refresh(helper)) refresh();
-}
-
-// ---- lookups -------------------------------------------------------------------------------------------------------
-
-void Emitter::look_up(const Step& step) {
-  const auto map = static_cast<std::uint32_t>(step.imm);
-  load_symbol(rdi, {.kind = Symbol::Kind::lookup_object, .index = map});
-  asm_.mov(rsi, rdx);  // the key
-  asm_.mov(rdx, cell(offsetof(Cells, cpu), 8));
-  call({.kind = Symbol::Kind::lookup_function, .index = map});
-}
-
-// The value of index i is at base + i * stride.
-void Emitter::look_up_index(const Step& step) {
-  const auto map = static_cast<std::uint32_t>(step.imm);
-  const program::MapSpec& spec = program_.maps()[map];
-  const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
-  const Label none = asm_.newLabel(), done = asm_.newLabel();
-  asm_.mov(eax, dword_ptr(rdx));
-  if (!step.inside) {
-    asm_.cmp(eax, static_cast<std::int64_t>(static_cast<std::int32_t>(spec.max_entries)));
-    asm_.jae(none);
-  }
-  load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = map});
-  if (stride <= 8) {
-    asm_.lea(rax, ptr(kScratch, rax, 3));
-  } else if (std::has_single_bit(stride)) {
-    asm_.shl(rax, std::countr_zero(stride));
-    asm_.add(rax, kScratch);
-  } else if (stride <= INT32_MAX) {
-    asm_.imul(rax, rax, static_cast<std::int64_t>(stride));
-    asm_.add(rax, kScratch);
-  } else {
-    asm_.mov(kScratch2, stride);
-    asm_.imul(rax, kScratch2);
-    asm_.add(rax, kScratch);
-  }
-  if (step.inside) return;
-  asm_.bind(done);
-  later([=, this] {
-    asm_.bind(none);
-    asm_.xor_(eax, eax);
-    asm_.jmp(done);
-  });
 }
 
 // ---- around a call -------------------------------------------------------------------------------------------------

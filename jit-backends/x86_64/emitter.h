@@ -107,13 +107,25 @@ class Emitter final : public Generator {
 
   // calls.cc
   void call_helper(const Step& step);
-  void look_up(const Step& step);
-  void look_up_index(const Step& step);
   void pass_arguments(const isa::HelperRow& helper);
   void pass_socket(const Gp& socket, bool nullable);
   void take_socket();
   void check_after(const isa::HelperRow& helper);
   void refresh();
+
+  // lookups.cc
+  void look_up(const Step& step);
+  void call_lookup(const Step& step);
+  void look_up_index(const Step& step);
+  void look_up_key(const Step& step);
+  void load_key(unsigned bytes);
+  void find_chain(unsigned key_bytes);
+  void mark_used();
+
+  // inlined.cc
+  void lane(const Step& step);
+  void random(const Step& step);
+  void sum(const Step& step);
 
   asmjit::x86::Assembler asm_;
   unsigned padding_ = 0;  // bytes below the saved registers of the function at hand

@@ -221,8 +221,12 @@ TEST_F(JitDevice, FaultsOfHelpersStopOneInvocation) {
     Frame frame = Frame::raw(exec::testing::as_bytes(Bytes{twice}));
     ASSERT_TRUE(device->run({&frame, 1}));
     EXPECT_EQ(trap_of(frame).empty(), twice == 0) << trap_of(frame);
-    if (twice == 0) EXPECT_EQ(frame.return_value, 7U);
-    if (twice == 1) EXPECT_THAT(trap_of(frame), HasSubstr("holds a lock already, at instruction 8"));
+    if (twice == 0) {
+      EXPECT_EQ(frame.return_value, 7U);
+    }
+    if (twice == 1) {
+      EXPECT_THAT(trap_of(frame), HasSubstr("holds a lock already, at instruction 8"));
+    }
   }
 }
 
