@@ -2,7 +2,7 @@
 //
 // forager prog profile: what the interpreter counts while a program runs over a capture. bpftool's metrics are counters
 // of the processor it runs on; here only `instructions` has a meaning of its own (instructions of the program that were
-// executed), and `ns`, which is thread CPU time inside the program. The others are refused by name.
+// executed), and `ns`, which is time inside the program. The others are refused by name.
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 

@@ -69,7 +69,7 @@ struct DeviceInfo {
 };
 
 // What one run() did. busy_ns is the engine's own measure of time inside programs (the kernel's test_run duration;
-// thread CPU time where the engine runs on the calling thread), without staging.
+// elapsed time where the engine runs on the calling thread, as of Linux's run statistics), without staging.
 struct RunReport {
   std::uint64_t packets = 0;
   std::uint64_t traps = 0;

@@ -95,9 +95,9 @@ Capabilities host_capabilities() {
   return able;
 }
 
-std::uint64_t thread_ns() {
+std::uint64_t run_clock_ns() {
   timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 

@@ -36,10 +36,10 @@ class Interpreter : public exec::Device {
     if (auto ready = check_ready(); !ready) return std::unexpected(std::move(ready.error()));
     machine_->units().trim();
     const std::uint64_t traps = machine_->counters().traps;
-    const std::uint64_t begin = exec::thread_ns();
+    const std::uint64_t begin = exec::run_clock_ns();
     for (exec::Frame& frame : batch) machine_->run(frame);
     return exec::RunReport{
-        .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = exec::thread_ns() - begin};
+        .packets = batch.size(), .traps = machine_->counters().traps - traps, .busy_ns = exec::run_clock_ns() - begin};
   }
 
   Result<> call_back(const exec::AsyncCall& call) override {

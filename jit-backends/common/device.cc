@@ -33,13 +33,13 @@ class JitDevice final : public exec::Device {
   Result<exec::RunReport> run(exec::PacketBatch batch) override {
     if (auto ready = invocation_.prepare(); !ready) return std::unexpected(std::move(ready.error()));
     const std::uint64_t traps = invocation_.counters().traps;
-    const std::uint64_t begin = exec::thread_ns();
+    const std::uint64_t begin = exec::run_clock_ns();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (i + kAhead < batch.size()) prefetch(batch[i + kAhead]);
       invocation_.run(batch[i]);
     }
     return exec::RunReport{
-        .packets = batch.size(), .traps = invocation_.counters().traps - traps, .busy_ns = exec::thread_ns() - begin};
+        .packets = batch.size(), .traps = invocation_.counters().traps - traps, .busy_ns = exec::run_clock_ns() - begin};
   }
 
   Result<> call_back(const exec::AsyncCall& call) override {

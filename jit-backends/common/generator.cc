@@ -9,6 +9,8 @@
 namespace forager::jit {
 namespace {
 
+constexpr std::uint32_t kLoopAlignment = 16;
+
 bool leaves_function(Kind kind) {
   constexpr Kind kThese[] = {Kind::call_helper, Kind::call_function, Kind::tail_call,    Kind::look_up,
                              Kind::look_up_key, Kind::load_packet,   Kind::store_context};
@@ -101,6 +103,7 @@ void Generator::look_at(std::uint32_t index) {
 
 void Generator::emit_block(std::uint32_t number, std::uint32_t following) {
   const program::Block& block = program_.blocks()[number];
+  if (begins_loop(number)) assembler_.align(asmjit::AlignMode::kCode, kLoopAlignment);
   assembler_.bind(labels_[number]);
   for (std::uint32_t at = block.begin; at < block.end; ++at) {
     const Step& step = code_.steps[at];
@@ -113,6 +116,13 @@ void Generator::emit_block(std::uint32_t number, std::uint32_t following) {
   const Kind last = code_.steps[block.end - 1].kind;
   if (last == Kind::exit || last == Kind::jump) return;
   if (!begins(following, block.end)) jump(label_of(block.end));
+}
+
+// Something behind it jumps back to it. A processor fetches the head of an aligned loop in one go.
+bool Generator::begins_loop(std::uint32_t block) const {
+  return std::ranges::any_of(program_.blocks()[block].predecessors, [&](std::uint32_t from) {
+    return from >= block && code_.facts(program_.blocks()[from].begin).reachable;
+  });
 }
 
 bool Generator::begins(std::uint32_t block, std::uint32_t instruction) const {
