@@ -20,8 +20,9 @@ struct Theme {
 };
 
 constexpr Theme kThemes[] = {
-    {"mixed", mixed}, {"firewall", firewall}, {"router", router}, {"lb", lb},     {"tunnel", tunnel}, {"nat", nat},
-    {"vlan", vlan},   {"large", large},       {"jumbo", jumbo},   {"tiny", tiny}, {"imix", imix},
+    {"mixed", mixed}, {"firewall", firewall}, {"router", router}, {"lb", lb},         {"tunnel", tunnel},
+    {"nat", nat},     {"vlan", vlan},         {"large", large},   {"jumbo", jumbo},   {"tiny", tiny},
+    {"imix", imix},   {"full", full},         {"tlv", tlv},       {"policy", policy},
 };
 
 constexpr std::uint32_t kMagic = 0xa1b2c3d4;  // pcap with microseconds

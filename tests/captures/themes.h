@@ -24,5 +24,8 @@ inline void append(Frames& frames, const Frames& more) { frames.insert(frames.en
 [[nodiscard]] Frames jumbo();     // of one buffer and of several, up to 17 fragments
 [[nodiscard]] Frames tiny();      // 0 to 20 bytes
 [[nodiscard]] Frames imix();      // the Internet mix: 28 of 64 bytes, 16 of 570, 4 of 1,518, frame check included
+[[nodiscard]] Frames full();      // of 1,514 bytes
+[[nodiscard]] Frames tlv();       // lists of options in UDP packets, some spoilt
+[[nodiscard]] Frames policy();    // requests from and to the networks of an access list
 
 }  // namespace forager::captures

@@ -8,3 +8,4 @@
 
 typedef __u16 __attribute__((may_alias)) u16_view;
 typedef __u32 __attribute__((may_alias)) u32_view;
+typedef __u64 __attribute__((may_alias)) u64_view;
