@@ -37,6 +37,9 @@ template <class OneMap>
   constexpr std::pair<std::uint32_t, Function> kSized[] = {
       {4, look_directly<OneMap, 4>},   {6, look_directly<OneMap, 6>},   {8, look_directly<OneMap, 8>},
       {12, look_directly<OneMap, 12>}, {13, look_directly<OneMap, 13>}, {16, look_directly<OneMap, 16>},
+      {20, look_directly<OneMap, 20>}, {24, look_directly<OneMap, 24>}, {32, look_directly<OneMap, 32>},
+      {36, look_directly<OneMap, 36>}, {37, look_directly<OneMap, 37>}, {40, look_directly<OneMap, 40>},
+      {44, look_directly<OneMap, 44>}, {48, look_directly<OneMap, 48>},
   };
   Function function = look_directly<OneMap, 0>;
   for (const auto& [size, sized] : kSized) {

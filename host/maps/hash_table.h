@@ -30,6 +30,7 @@
 // Tested by: tests/unit/maps_model_test.cc, maps_kernel_test.cc, maps_concurrency_test.cc, maps_memory_test.cc.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -224,12 +225,14 @@ HashTable::Hit HashTable::walk(std::uint32_t bucket, Proof proof, Matches matche
 
 template <std::uint32_t kKeySize>
 HashTable::Hit HashTable::find_sized(const void* key) const {
-  static_assert(kKeySize > 0 && kKeySize <= 2 * kWordBytes);
-  constexpr bool kTwo = kKeySize > kWordBytes;
-  const Word first = word_of(key, kKeySize, 0), second = kTwo ? word_of(key, kKeySize, 1) : 0;
-  const std::uint32_t bucket = bucket_of(kTwo ? hash_2(first, second, seed_) : hash_1(first, seed_));
+  constexpr std::size_t kWords = (kKeySize + kWordBytes - 1) / kWordBytes;
+  std::array<Word, kWords> words;
+  for (std::size_t i = 0; i < kWords; ++i) words[i] = word_of(key, kKeySize, i);
+  const std::uint32_t bucket = bucket_of(hash_words([&](std::size_t i) { return words[i]; }, kKeySize, seed_));
   const Hit hit = walk(bucket, Proof::version, [&](NodeId node) {
-    return key_word(node, 0) == first && (!kTwo || key_word(node, 1) == second);
+    bool same = true;
+    for (std::size_t i = 0; i < kWords; ++i) same = same && key_word(node, i) == words[i];
+    return same;
   });
   if (hit) [[likely]]
     return hit;

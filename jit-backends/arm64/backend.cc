@@ -2,6 +2,7 @@
 #include "jit-backends/arm64/backend.h"
 
 #include "jit-backends/arm64/emitter.h"
+#include "jit-backends/arm64/generate.h"
 #include "jit-backends/common/backend.h"
 
 namespace forager::jit::arm64 {

@@ -18,6 +18,7 @@
 #include "jit-backends/common/dispatch.h"
 #include "jit-backends/common/divide.h"
 #include "jit-backends/common/generator.h"
+#include "jit-backends/common/helper_calls.h"
 
 namespace forager::jit::arm64 {
 
@@ -31,6 +32,8 @@ class Emitter final : public Generator {
 
   template <class E>
   friend void jit::emit_by_rule(E& rules, const Step& step);
+  template <class E>
+  friend void jit::emit_helper_call(E& rules, const Step& step, isa::ProgType type);
 
   // The second operand of a step.
   struct Source {
@@ -137,10 +140,12 @@ class Emitter final : public Generator {
 
   // calls.cc
   void call_helper(const Step& step);
-  void pass_arguments(const isa::HelperRow& helper);
-  void pass_socket(const Gp& socket, bool nullable);
+  void call_with_run(const Symbol& symbol);
+  void note_frame();
+  void pass_socket(unsigned number, bool nullable);
   void take_socket();
-  void check_after(const isa::HelperRow& helper);
+  void leave_if_stopped();
+  void stop_if_faulty();
   void refresh();
 
   // lookups.cc
@@ -165,8 +170,5 @@ class Emitter final : public Generator {
   unsigned copied_ = kNothing;  // the BPF register whose copy the step at hand would change
   std::vector<Literal> literals_;
 };
-
-// Errors: those of Generator::run().
-[[nodiscard]] Result<MachineCode> generate(const Code& code, const Settings& settings);
 
 }  // namespace forager::jit::arm64

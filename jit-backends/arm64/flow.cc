@@ -47,10 +47,12 @@ void Emitter::branch(const Step& step) {
   const Label to = label_of(step.target);
   const Gp dst = sized(reg(step.dst), step.width);
   const bool with_zero = with.imm && with.value == 0;
-  if (with_zero && step.cond == Cond::jeq) return go_if_zero(dst, to);
-  if (with_zero && step.cond == Cond::jne) return go_if_set(dst, to);
+  if (with_zero && (step.cond == Cond::jeq || step.cond == Cond::jne)) {
+    return (step.cond == Cond::jeq) != step.inverted ? go_if_zero(dst, to) : go_if_set(dst, to);
+  }
   compare(step, with);
-  go_if(condition_of(step.cond), to);
+  const CondCode condition = condition_of(step.cond);
+  go_if(step.inverted ? asmjit::arm::negateCond(condition) : condition, to);
 }
 
 void Emitter::compare(const Step& step, const Source& with) {

@@ -75,10 +75,11 @@ struct Step {
   Atomic atomic{};
   bool has_imm = false;
   bool sign = false;
-  bool checked = false;  // memory: the verifier did not prove it to be in bounds
-  bool nonzero = false;  // division: the divisor is not zero
-  bool plain = false;    // signed division: the divisor is not -1 either
-  bool inside = false;   // see look_up_index
+  bool checked = false;   // memory: the verifier did not prove it to be in bounds
+  bool nonzero = false;   // division: the divisor is not zero
+  bool plain = false;     // signed division: the divisor is not -1 either
+  bool inside = false;    // see look_up_index
+  bool inverted = false;  // branch: if it is not so
   std::int32_t offset = 0;
   std::uint32_t target = program::kNone;
   std::uint64_t imm = 0;

@@ -38,8 +38,9 @@ class JitDevice final : public exec::Device {
       if (i + kAhead < batch.size()) prefetch(batch[i + kAhead]);
       invocation_.run(batch[i]);
     }
-    return exec::RunReport{
-        .packets = batch.size(), .traps = invocation_.counters().traps - traps, .busy_ns = exec::run_clock_ns() - begin};
+    return exec::RunReport{.packets = batch.size(),
+                           .traps = invocation_.counters().traps - traps,
+                           .busy_ns = exec::run_clock_ns() - begin};
   }
 
   Result<> call_back(const exec::AsyncCall& call) override {

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::uint32_t kLoopAlignment = 16;
 
+Step inverted(Step branch, std::uint32_t target) {
+  branch.inverted = true;
+  branch.target = target;
+  return branch;
+}
+
 bool leaves_function(Kind kind) {
   constexpr Kind kThese[] = {Kind::call_helper, Kind::call_function, Kind::tail_call,    Kind::look_up,
                              Kind::look_up_key, Kind::load_packet,   Kind::store_context};
@@ -33,6 +39,7 @@ void Generator::handleError(asmjit::Error error, const char* message, asmjit::Ba
 
 Result<MachineCode> Generator::run() {
   holder_.attach(&assembler_);
+  assembler_.addEncodingOptions(asmjit::EncodingOptions::kOptimizedAlign);  // by long no-operations
   leave_ = assembler_.newLabel();
   dead_ = assembler_.newLabel();
   for (std::size_t i = 0; i < program_.blocks().size(); ++i) labels_.push_back(assembler_.newLabel());
@@ -111,11 +118,18 @@ void Generator::emit_block(std::uint32_t number, std::uint32_t following) {
     if (step.kind == Kind::none || jumps_there) continue;
     at_ = at;
     note_line();
+    const bool last = at + 1 == block.end;
+    if (last && skips(step, following)) return emit_step(inverted(step, block.end));
     emit_step(step);
   }
   const Kind last = code_.steps[block.end - 1].kind;
   if (last == Kind::exit || last == Kind::jump) return;
   if (!begins(following, block.end)) jump(label_of(block.end));
+}
+
+// A branch to what follows over a jump elsewhere: better a branch elsewhere.
+bool Generator::skips(const Step& step, std::uint32_t following) const {
+  return step.kind == Kind::branch && begins(following, step.target) && !begins(following, at_ + 1);
 }
 
 // Something behind it jumps back to it. A processor fetches the head of an aligned loop in one go.

@@ -90,6 +90,7 @@ class Generator : private asmjit::ErrorHandler {
   void emit_subprogram(std::uint32_t index);
   void look_at(std::uint32_t index);
   void emit_block(std::uint32_t block, std::uint32_t following);
+  [[nodiscard]] bool skips(const Step& step, std::uint32_t following) const;
   [[nodiscard]] bool begins_loop(std::uint32_t block) const;
   [[nodiscard]] bool begins(std::uint32_t block, std::uint32_t instruction) const;
   void emit_later();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a call of a helper needs besides the call, by the helper's row.
+// A call of a helper: what it needs besides the call, by the helper's row, and in which order.
 //
 // Tested by: through every backend.
 #pragma once
@@ -12,6 +12,8 @@
 #include "exec/host_helpers.h"
 #include "exec/socket.h"
 #include "isa/tables.h"
+#include "jit-backends/common/code.h"
+#include "jit-backends/common/image.h"
 
 namespace forager::jit {
 
@@ -43,6 +45,27 @@ inline constexpr std::int64_t kSocketView = offsetof(exec::Socket, view);
 // What the cells say of the packet and of its socket is no longer so.
 [[nodiscard]] constexpr bool needs_refresh(const isa::HelperRow& helper) {
   return helper.changes_packet || static_cast<exec::HelperId>(helper.id) == exec::HelperId::sk_assign;
+}
+
+// r1 to r5 stand where the C++ function wants its second to sixth argument.
+template <class Emitter>
+void emit_helper_call(Emitter& rules, const Step& step, isa::ProgType type) {
+  const auto id = static_cast<std::uint32_t>(step.imm);
+  const isa::HelperRow& helper = *isa::find_helper(id);
+  const auto arguments = isa::helper_args(helper, type);
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    if (takes_socket(arguments[i])) rules.pass_socket(i + 1, arguments[i] == isa::Arg::socket_or_null);
+  }
+  if (calls_back(helper)) rules.note_frame();
+  if (static_cast<exec::HelperId>(id) == exec::HelperId::map_lookup_elem) {
+    rules.call_with_run({.kind = Symbol::Kind::service, .index = static_cast<std::uint32_t>(Service::look_up)});
+  } else {
+    rules.call_with_run({.kind = Symbol::Kind::helper, .index = id});
+  }
+  if (returns_socket(helper)) rules.take_socket();
+  if (calls_back(helper)) rules.leave_if_stopped();
+  if (may_fault(helper)) rules.stop_if_faulty();
+  if (needs_refresh(helper)) rules.refresh();
 }
 
 }  // namespace forager::jit

@@ -3,11 +3,10 @@
 
 #include "jit-backends/common/backend.h"
 #include "jit-backends/x86_64/emitter.h"
+#include "jit-backends/x86_64/generate.h"
 
 namespace forager::jit::x86_64 {
 namespace {
-
-Result<MachineCode> generate(const Code& code, const Settings& settings) { return Emitter(code, settings).run(); }
 
 Result<std::shared_ptr<const exec::Image>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
                                                    const exec::CompileOptions& options);
@@ -20,6 +19,8 @@ Result<std::shared_ptr<const exec::Image>> compile(std::shared_ptr<const verifie
 }
 
 }  // namespace
+
+Result<MachineCode> generate(const Code& code, const Settings& settings) { return Emitter(code, settings).run(); }
 
 const exec::Backend& backend() {
   static const JitBackend kBackend(kTarget);

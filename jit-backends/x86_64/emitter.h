@@ -13,6 +13,7 @@
 #include "jit-backends/common/cells.h"
 #include "jit-backends/common/dispatch.h"
 #include "jit-backends/common/generator.h"
+#include "jit-backends/common/helper_calls.h"
 #include "jit-backends/x86_64/registers.h"
 
 namespace forager::jit::x86_64 {
@@ -26,6 +27,8 @@ class Emitter final : public Generator {
 
   template <class E>
   friend void jit::emit_by_rule(E& rules, const Step& step);
+  template <class E>
+  friend void jit::emit_helper_call(E& rules, const Step& step, isa::ProgType type);
 
   // The second operand of a step.
   struct Source {
@@ -107,10 +110,12 @@ class Emitter final : public Generator {
 
   // calls.cc
   void call_helper(const Step& step);
-  void pass_arguments(const isa::HelperRow& helper);
-  void pass_socket(const Gp& socket, bool nullable);
+  void call_with_run(const Symbol& symbol);
+  void note_frame();
+  void pass_socket(unsigned number, bool nullable);
   void take_socket();
-  void check_after(const isa::HelperRow& helper);
+  void leave_if_stopped();
+  void stop_if_faulty();
   void refresh();
 
   // lookups.cc

@@ -42,7 +42,8 @@ CondCode condition_of(Cond cond) {
 
 void Emitter::branch(const Step& step) {
   compare(step, source(step));
-  asm_.j(condition_of(step.cond), label_of(step.target));
+  const CondCode condition = condition_of(step.cond);
+  asm_.j(step.inverted ? negateCond(condition) : condition, label_of(step.target));
 }
 
 void Emitter::compare(const Step& step, const Source& with) {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "jit-backends/arm64/backend.h"
-#include "jit-backends/arm64/emitter.h"
+#include "jit-backends/arm64/generate.h"
 #include "jit-backends/common/features.h"
 #include "jit-backends/common/listing.h"
 #include "jit-backends/common/passes.h"
