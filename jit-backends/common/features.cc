@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/common/features.h"
 
-#include <asmjit/core.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace forager::jit {
 namespace {
 
+// By what the C library asked at start-up: CPUID leaves a virtual machine, asmjit's 40 of them take longer than most
+// programs' compilation.
 std::uint32_t detect() {
-  const asmjit::CpuFeatures& cpu = asmjit::CpuInfo::host().features();
   std::uint32_t found = 0;
 #if defined(__x86_64__)
-  if (cpu.x86().hasBMI2()) found |= Features::kBmi2;
-  if (cpu.x86().hasMOVBE()) found |= Features::kMovbe;
+  if (__builtin_cpu_supports("bmi2")) found |= Features::kBmi2;
+  if (__builtin_cpu_supports("movbe")) found |= Features::kMovbe;
 #elif defined(__aarch64__)
-  if (cpu.arm().hasLSE()) found |= Features::kLse;
+  if ((getauxval(AT_HWCAP) & HWCAP_ATOMICS) != 0) found |= Features::kLse;
 #endif
   return found;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <limits>
+#include <type_traits>
 
 #include "exec/host_helpers.h"
 #include "jit-backends/common/code.h"
@@ -93,6 +96,45 @@ Step row_step(Op op) {
   return step;
 }
 
+// A row's width is of operands in bits; of memory it is kept in bytes.
+void set_width(const isa::Row& row, Step& step) {
+  switch (step.kind) {
+    case Kind::load:
+    case Kind::store:
+    case Kind::atomic:
+    case Kind::load_packet:
+      step.bytes = row.width / 8;
+      break;
+    case Kind::alu:
+    case Kind::branch:
+    case Kind::extend:
+    case Kind::negate:
+      step.width = row.width;
+      break;
+    default:
+      break;
+  }
+}
+
+// All that a row says of its instructions.
+Step step_of(const isa::Row& row) {
+  Step step = row_step(row.op);
+  step.has_imm = row.form == isa::Form::alu_imm || row.form == isa::Form::jump_imm ||
+                 row.form == isa::Form::store_imm || row.form == isa::Form::packet_abs;
+  set_width(row, step);
+  return step;
+}
+
+// Made once, so that lowering is copying.
+const Step& step_of(Op op) {
+  static const auto kSteps = [] {
+    std::array<Step, std::numeric_limits<std::underlying_type_t<Op>>::max() + 1> steps;
+    for (const isa::Row& row : isa::rows()) steps[static_cast<std::size_t>(row.op)] = step_of(row);
+    return steps;
+  }();
+  return kSteps[static_cast<std::size_t>(op)];
+}
+
 class Lowering {
  public:
   explicit Lowering(const verifier::VerifiedProgram& program) : source_(program.program()), facts_(program.facts()) {
@@ -114,22 +156,20 @@ class Lowering {
     const Instruction& insn = source_.instructions()[at];
     const verifier::Facts& facts = facts_[at];
     if (!facts.reachable) return {};
-    const isa::Row& row = isa::row(insn.op);
-    Step step = row_step(insn.op);
+    Step step = step_of(insn.op);
     step.dst = insn.dst;
     step.src = insn.src;
     step.offset = insn.offset;
     step.imm = insn.imm;
     step.target = insn.target;
-    step.has_imm =
-        row.form == isa::Form::alu_imm || row.form == isa::Form::jump_imm || row.form == isa::Form::store_imm;
-    set_width(row, step);
     switch (step.kind) {
       case Kind::alu:
         set_divisor(facts, step);
         break;
+      case Kind::swap:
       case Kind::truncate:
         step.src = step.dst;
+        step.bytes = static_cast<std::uint8_t>(step.imm / 8);
         break;
       case Kind::load:
       case Kind::store:
@@ -142,9 +182,6 @@ class Lowering {
       case Kind::map_object:
         step.imm = program::map_index(insn);
         break;
-      case Kind::load_packet:
-        step.has_imm = row.form == isa::Form::packet_abs;
-        break;
       case Kind::call_helper:
         if (insn.imm == static_cast<std::uint64_t>(exec::HelperId::tail_call)) step.kind = Kind::tail_call;
         break;
@@ -152,30 +189,6 @@ class Lowering {
         break;
     }
     return step;
-  }
-
-  // A row's width is of operands in bits; of memory, and of what is swapped, it is kept in bytes.
-  static void set_width(const isa::Row& row, Step& step) {
-    switch (step.kind) {
-      case Kind::load:
-      case Kind::store:
-      case Kind::atomic:
-      case Kind::load_packet:
-        step.bytes = row.width / 8;
-        break;
-      case Kind::swap:
-      case Kind::truncate:
-        step.bytes = static_cast<std::uint8_t>(step.imm / 8);
-        break;
-      case Kind::alu:
-      case Kind::branch:
-      case Kind::extend:
-      case Kind::negate:
-        step.width = row.width;
-        break;
-      default:
-        break;
-    }
   }
 
   static void set_divisor(const verifier::Facts& facts, Step& step) {

@@ -22,7 +22,8 @@ RegisterSet before(const Step& step, RegisterSet after) {
 class Liveness {
  public:
   explicit Liveness(const Code& code)
-      : code_(code), blocks_(code.program->program().blocks()), at_begin_(blocks_.size()) {
+      : code_(code), blocks_(code.program->program().blocks()), effects_(blocks_.size()), at_begin_(blocks_.size()) {
+    for (const std::uint32_t block : code.layout) effects_[block] = effect_of(blocks_[block]);
     bool changed = true;
     while (changed) {
       changed = false;
@@ -37,14 +38,30 @@ class Liveness {
   }
 
  private:
+  // Of a whole block: what it reads before it writes it, and what it leaves as it was.
+  struct Effect {
+    RegisterSet reads = 0, keeps = 0;
+  };
+
+  [[nodiscard]] Effect effect_of(const program::Block& block) const {
+    Effect effect{.keeps = static_cast<RegisterSet>(~0U)};
+    for (std::uint32_t at = block.end; at-- > block.begin;) {
+      const RegisterSet writes = writes_of(code_.steps[at]);
+      effect.keeps = static_cast<RegisterSet>(effect.keeps & ~writes);
+      effect.reads = before(code_.steps[at], effect.reads);
+    }
+    return effect;
+  }
+
   bool update(std::uint32_t block) {
-    RegisterSet live = at_end(block);
-    for (std::uint32_t at = blocks_[block].end; at-- > blocks_[block].begin;) live = before(code_.steps[at], live);
+    const Effect& effect = effects_[block];
+    const auto live = static_cast<RegisterSet>((at_end(block) & effect.keeps) | effect.reads);
     return std::exchange(at_begin_[block], live) != live;
   }
 
   const Code& code_;
   std::span<const program::Block> blocks_;
+  std::vector<Effect> effects_;
   std::vector<RegisterSet> at_begin_;
 };
 
