@@ -23,13 +23,6 @@ bool runs(isa::Op op) {
 
 }  // namespace
 
-void clear_results(Frame& frame) {
-  frame.redirect = {};
-  frame.clones.clear();
-  frame.target = nullptr;
-  frame.trap.reset();
-}
-
 std::size_t discard_open_records(RunContext& run) {
   for (const DynptrMemory& memory : run.dynptrs.entries()) {
     if (memory.ring != nullptr && !memory.ended) run.open_records.push_back({memory.base, memory.ring});

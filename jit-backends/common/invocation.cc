@@ -43,6 +43,7 @@ void Invocation::load(std::shared_ptr<const JitImage> image) {
   loaded_->maps.resize(image->program().program().maps().size());
   loaded_->image = std::move(image);
   whole_context_ = loaded_->program().context()->size <= exec::kMaxContextBytes;
+  raw_memory_ = loaded_->program().type() == isa::ProgType::raw_memory;
   ready_ = false;
 }
 
@@ -176,7 +177,7 @@ std::uint64_t Invocation::enter(const void* function) {
 
 void Invocation::run(exec::Frame& frame) {
   start(frame);
-  if (loaded_->program().type() == isa::ProgType::raw_memory) {
+  if (raw_memory_) {
     const std::span<std::byte> memory = frame.packet();
     cells_->arguments = {memory.empty() ? 0 : number(memory.data()), memory.size(), 0, 0, 0};
   } else {
@@ -187,12 +188,13 @@ void Invocation::run(exec::Frame& frame) {
 }
 
 void Invocation::finish(std::uint64_t r0) {
-  std::unique_ptr<Diagnostic> trap = cells_->stop == Stop::none ? nullptr : reason();
-  const bool holds = !run_.open_records.empty() || !run_.dynptrs.entries().empty();
-  if (holds) {
-    const std::size_t left = exec::discard_open_records(run_);
-    if (left != 0 && trap == nullptr) trap = std::make_unique<Diagnostic>(exec::left_open(left));
+  if (cells_->stop == Stop::none && exec::holds_nothing(run_)) [[likely]] {
+    run_.frame->return_value = raw_memory_ ? r0 : static_cast<std::uint32_t>(r0);
+    return;
   }
+  std::unique_ptr<Diagnostic> trap = cells_->stop == Stop::none ? nullptr : reason();
+  const std::size_t left = exec::discard_open_records(run_);
+  if (left != 0 && trap == nullptr) trap = std::make_unique<Diagnostic>(exec::left_open(left));
   exec::let_go(run_);
   if (trap != nullptr) ++counters_.traps;
   exec::set_results(*run_.frame, loaded_->program().type(), r0, std::move(trap));

@@ -77,6 +77,7 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   std::unique_ptr<Cells> cells_ = std::make_unique<Cells>();
   std::unique_ptr<Unit> loaded_;
   bool ready_ = false;
+  bool raw_memory_ = false;
   bool whole_context_ = false;  // the context fits Frame::context
   const Unit* running_ = nullptr;
   std::string message_;  // of what stopped the program
