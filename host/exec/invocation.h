@@ -49,8 +49,8 @@ void set_results(Frame& frame, isa::ProgType type, std::uint64_t r0, std::unique
 // What engines that run on the host and call its helpers have in common.
 [[nodiscard]] Capabilities host_capabilities();
 
-// The clock of RunReport::busy_ns. Elapsed time, as Linux's run_time_ns: asking for the thread's CPU time is a system call
-// that takes longer than many a batch.
+// The clock of RunReport::busy_ns. Elapsed time, as Linux's run_time_ns: asking for the thread's CPU time is a system
+// call that takes longer than many a batch.
 [[nodiscard]] std::uint64_t run_clock_ns();
 
 }  // namespace forager::exec

@@ -110,6 +110,7 @@ class Emitter final : public Generator {
   void load_from(const Gp& to, const Mem& from, unsigned bytes, bool sign);
   void load_swapped(const Step& step);
   void store(const Step& step);
+  void store_zeros(const Step& step);
   void store_to(const Mem& to, unsigned bytes, const Gp& value);
 
   // atomics.cc
@@ -163,6 +164,8 @@ class Emitter final : public Generator {
   void lane(const Step& step);
   void random(const Step& step);
   void sum(const Step& step);
+  void add_words(const Gp& from, std::int32_t bytes);
+  void fold_to_32();
 
   static constexpr unsigned kNothing = ~0U;
 

@@ -30,12 +30,28 @@ void Emitter::random(const Step&) {
   asm_.mov(w0, w0);
 }
 
-// RFC 1071: what is carried out comes back in, at any width; the result has 16 bits.
+// RFC 1071: what is carried out comes back in, at any width; the result has 16 bits. What is taken away is added as its
+// complement.
 void Emitter::sum(const Step& step) {
-  const Gp from = reg(3);
+  if (step.offset != 0) {
+    asm_.mov(x0, 0);
+    add_words(reg(1), step.offset);
+    fold_to_32();
+    asm_.mvn(kScratch2.w(), w0);
+  }
   asm_.mov(w0, reg(5).w());
+  if (step.offset != 0) asm_.add(x0, x0, kScratch2);
+  add_words(reg(3), static_cast<std::int32_t>(step.imm));
+  fold_to_32();
+  for (int fold = 0; fold < 2; ++fold) {
+    asm_.lsr(kScratch.w(), w0, 16);
+    asm_.add(w0, kScratch.w(), w0, uxth(0));
+  }
+}
+
+// To X0, where 32 bits and a carry are.
+void Emitter::add_words(const Gp& from, std::int32_t bytes) {
   std::int32_t at = 0;
-  const auto bytes = static_cast<std::int32_t>(step.imm);
   if (bytes % 8 != 0) {
     asm_.ldr(kScratch.w(), ptr(from));
     asm_.add(x0, x0, kScratch);
@@ -47,13 +63,12 @@ void Emitter::sum(const Step& step) {
     first ? asm_.adds(x0, x0, kScratch) : asm_.adcs(x0, x0, kScratch);
   }
   if (words) asm_.adc(x0, x0, xzr);
+}
+
+void Emitter::fold_to_32() {
   asm_.lsr(kScratch, x0, 32);
   asm_.adds(w0, w0, kScratch.w());
   asm_.adc(w0, w0, wzr);
-  for (int fold = 0; fold < 2; ++fold) {
-    asm_.lsr(kScratch.w(), w0, 16);
-    asm_.add(w0, kScratch.w(), w0, uxth(0));
-  }
 }
 
 }  // namespace forager::jit::arm64

@@ -40,14 +40,18 @@ void Emitter::call_lookup(const Step& step) {
 void Emitter::look_up_index(const Step& step) {
   const auto map = static_cast<std::uint32_t>(step.imm);
   const program::MapSpec& spec = program_.maps()[map];
+  const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
+  if (step.has_imm) {
+    return load_symbol(x0, {.kind = Symbol::Kind::lookup_base, .index = map}, step.target * stride);
+  }
   const Label none = asm_.newLabel(), done = asm_.newLabel();
-  asm_.ldr(w0, ptr(x2));
+  step.index == kNoIndex ? asm_.ldr(w0, ptr(x2)) : asm_.mov(w0, reg(step.index).w());
   if (!step.inside) {
     compare_constant(w0, spec.max_entries);
     go_if(CondCode::kHS, none);
   }
   load_symbol(kScratch, {.kind = Symbol::Kind::lookup_base, .index = map});
-  add_multiple((spec.value_size + 7ULL) & ~7ULL);
+  add_multiple(stride);
   if (step.inside) return;
   asm_.bind(done);
   later([=, this] {

@@ -32,6 +32,11 @@ Emitter::Mem Emitter::address(const Step& step, const Gp& base) {
     offset += static_cast<std::int64_t>(offsetof(exec::Socket, tcp)) -
               static_cast<std::int64_t>(offsetof(exec::Socket, view));
   }
+  if (step.index != kNoIndex && offset == 0) return ptr(base, reg(step.index));
+  if (step.index != kNoIndex) {
+    asm_.add(kAddress, base, reg(step.index));
+    return operand(kAddress, offset, step.bytes);
+  }
   return step.checked ? checked_address(base, offset, step.bytes) : operand(base, offset, step.bytes);
 }
 
@@ -81,10 +86,19 @@ void Emitter::load_swapped(const Step& step) {
 }
 
 void Emitter::store(const Step& step) {
+  if (step.bytes == 16) return store_zeros(step);
   Step value = step;
   value.width = step.bytes == 8 ? 64 : 32;
   const Mem to = address(step, reg(step.dst));
   store_to(to, step.bytes, in_register(source(value), value.width));
+}
+
+// A pair has room for multiples of 8 below 512.
+void Emitter::store_zeros(const Step& step) {
+  const Gp base = reg(step.dst);
+  const bool fits_pair = step.offset % 8 == 0 && step.offset >= -512 && step.offset <= 504;
+  if (!fits_pair) add_constant(kAddress, base, step.offset);
+  asm_.stp(xzr, xzr, fits_pair ? ptr(base, step.offset) : ptr(kAddress));
 }
 
 void Emitter::store_to(const Mem& to, unsigned bytes, const Gp& value) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blocks that other passes cut off go away. Of the rest, those that only lead to an exit with a constant, as the ways
-// out of a packet that is too short or of no interest do, move behind the others of their function.
+// Blocks that other passes cut off go away, and so do those that only jump (Code::destination). Of the rest, those that
+// only lead to an exit with a constant, as the ways out of a packet that is too short or of no interest do, move behind
+// the others of their function.
 #include <algorithm>
 
 #include "jit-backends/common/passes.h"
@@ -39,10 +40,13 @@ class Arranger {
       const Step& last = code_.steps[blocks_[block].end - 1];
       const program::Program& program = code_.program->program();
       const bool falls_through = last.kind != Kind::exit && last.kind != Kind::jump;
-      if (falls_through && code_.facts(blocks_[block].end).reachable)
-        waiting.push_back(program.block_of(blocks_[block].end));
+      if (falls_through && code_.facts(blocks_[block].end).reachable) {
+        waiting.push_back(program.block_of(code_.destination(blocks_[block].end)));
+      }
       const bool jumps = last.kind == Kind::jump || last.kind == Kind::branch;
-      if (jumps && code_.facts(last.target).reachable) waiting.push_back(program.block_of(last.target));
+      if (jumps && code_.facts(last.target).reachable) {
+        waiting.push_back(program.block_of(code_.destination(last.target)));
+      }
     }
   }
 

@@ -40,9 +40,9 @@ enum class Kind : std::uint8_t {
   swap,           // dst = the low `bytes` of dst, in the other order
   rotate,         // dst = dst rotated left by imm, in `width` bits
   add_to,         // dst = src + imm, in `width` bits
-  load,           // dst = `bytes` at src + offset, `sign`-extended or not
+  load,           // dst = `bytes` at src + index + offset, `sign`-extended or not
   load_swapped,   // ... in network order
-  store,          // `bytes` at dst + offset = src or imm
+  store,          // `bytes` at dst + index + offset = src or imm; 16 of them are zeros
   atomic,         // `bytes` at dst + offset, by `atomic`
   load_context,   // dst = the context's field at imm, `bytes` of it
   store_context,  // ... = src, or `target` if has_imm
@@ -55,21 +55,26 @@ enum class Kind : std::uint8_t {
   call_helper,    // number imm
   look_up,        // r0 = what map number imm has at the key at r2, by a function of that map's
   look_up_key,    // ... by a walk of its table in place (exec::HashWalk); keys have `bytes`
-  look_up_index,  // ... by arithmetic; `inside`: the index is known to be below max_entries
+  look_up_index,  // ... by arithmetic; `inside`: the index is known to be below max_entries. The index is
+                  // `target` if has_imm, in register `index` if there is one, or else at r2
   lane,           // r0 = the number of this CPU
   random,         // r0 = the next random number of 32 bits
-  sum,            // r0 = ones' complement sum of the imm bytes at r3, a multiple of 4, and of r5, in 16 bits
+  sum,            // r0 = ones' complement sum of r5 and the imm bytes at r3, less the `offset` bytes at r1, in 16 bits;
+                  // multiples of 4
   call_function,  // at target
   tail_call,
   exit,
 };
 
+inline constexpr std::uint8_t kNoIndex = 0xff;
+
 struct Step {
   Kind kind = Kind::none;
   std::uint8_t dst = 0;
   std::uint8_t src = 0;
-  std::uint8_t width = 64;  // bits
-  std::uint8_t bytes = 0;   // of memory
+  std::uint8_t width = 64;        // bits
+  std::uint8_t bytes = 0;         // of memory
+  std::uint8_t index = kNoIndex;  // a second register of an address
   Alu alu{};
   Cond cond{};
   Atomic atomic{};
@@ -82,6 +87,7 @@ struct Step {
   bool inverted = false;  // branch: if it is not so
   std::int32_t offset = 0;
   std::uint32_t target = program::kNone;
+  verifier::RegisterSet live = 0xffff;  // that may be read after it; sweep() says so of divisions
   std::uint64_t imm = 0;
 };
 
@@ -96,6 +102,8 @@ struct Code {
   std::vector<std::uint32_t> layout;  // blocks in the order in which they are emitted, function by function
   std::vector<Cleared> cleared;       // by subprogram
 
+  // Where a jump to an instruction ends that may be a jump itself.
+  [[nodiscard]] std::uint32_t destination(std::uint32_t instruction) const;
   [[nodiscard]] const verifier::Facts& facts(std::uint32_t at) const { return program->facts()[at]; }
 };
 

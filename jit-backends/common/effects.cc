@@ -15,6 +15,7 @@ bool ignores_dst(const Step& step) { return step.alu == Alu::mov; }
 bool has_result(Atomic atomic) { return atomic >= Atomic::atomic_fetch_add; }
 
 RegisterSet second(const Step& step) { return step.has_imm ? RegisterSet{0} : bit(step.src); }
+RegisterSet index(const Step& step) { return step.index == kNoIndex ? RegisterSet{0} : bit(step.index); }
 
 }  // namespace
 
@@ -23,17 +24,19 @@ RegisterSet reads_of(const Step& step) {
     case Kind::alu:
       return second(step) | (ignores_dst(step) ? 0 : bit(step.dst));
     case Kind::branch:
-    case Kind::store:
       return second(step) | bit(step.dst);
+    case Kind::store:
+      return second(step) | bit(step.dst) | index(step);
     case Kind::store_context:
       return second(step);
     case Kind::extend:
     case Kind::truncate:
     case Kind::rotate:
     case Kind::add_to:
+      return bit(step.src);
     case Kind::load:
     case Kind::load_swapped:
-      return bit(step.src);
+      return bit(step.src) | index(step);
     case Kind::negate:
     case Kind::swap:
       return bit(step.dst);
@@ -47,10 +50,12 @@ RegisterSet reads_of(const Step& step) {
       return kArguments;
     case Kind::look_up:
     case Kind::look_up_key:
-    case Kind::look_up_index:
       return bit(2);
+    case Kind::look_up_index:
+      if (step.has_imm) return 0;
+      return step.index == kNoIndex ? bit(2) : index(step);
     case Kind::sum:
-      return bit(3) | bit(5);
+      return bit(3) | bit(5) | (step.offset != 0 ? bit(1) : 0);
     case Kind::exit:
       return bit(0);
     default:
@@ -100,6 +105,19 @@ RegisterSet writes_of(const Step& step) {
     default:
       return 0;
   }
+}
+
+std::uint32_t Code::destination(std::uint32_t instruction) const {
+  constexpr int kHops = 8;  // a loop of jumps has no end
+  const program::Program& of = program->program();
+  for (int hop = 0; hop < kHops && instruction < steps.size(); ++hop) {
+    const program::Block& block = of.blocks()[of.block_of(instruction)];
+    std::uint32_t at = block.begin;
+    while (at < block.end && steps[at].kind == Kind::none) ++at;
+    if (at == block.end || steps[at].kind != Kind::jump || !facts(steps[at].target).reachable) break;
+    instruction = steps[at].target;
+  }
+  return instruction;
 }
 
 void judge_divisor(Step& step) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Constants, from the verifier's ranges. Of pointers it says nothing, so that a fact means a number.
+#include <bit>
+
 #include "isa/semantics.h"
 #include "jit-backends/common/passes.h"
 
@@ -53,6 +55,13 @@ void narrow_division(const verifier::Facts& facts, Step& step) {
   if (unsigned_division && step.width == 64 && facts.dst.max <= UINT32_MAX && divisor <= UINT32_MAX) step.width = 32;
 }
 
+void shift_by_power(Step& step) {
+  const std::uint64_t factor = step.width == 32 ? static_cast<std::uint32_t>(step.imm) : step.imm;
+  if (step.alu != Alu::mul || !step.has_imm || !std::has_single_bit(factor)) return;
+  step.alu = Alu::lsh;
+  step.imm = static_cast<std::uint64_t>(std::countr_zero(factor));
+}
+
 void fold_alu(const verifier::Facts& facts, Step& step) {
   use_constant_source(facts.src, step);
   const bool known_dst = step.alu == Alu::mov || facts.dst.is_constant();
@@ -61,6 +70,7 @@ void fold_alu(const verifier::Facts& facts, Step& step) {
     return make_constant(step, result_of(step, facts.dst.min, step.has_imm ? step.imm : facts.src.min));
   }
   narrow_division(facts, step);
+  shift_by_power(step);
 }
 
 }  // namespace

@@ -5,17 +5,14 @@
 #include <algorithm>
 
 #include "jit-backends/common/passes.h"
+#include "jit-backends/common/window.h"
 
 namespace forager::jit {
 namespace {
 
-using verifier::RegisterSet;
-
-constexpr RegisterSet bit(unsigned number) { return static_cast<RegisterSet>(1U << number); }
-
-class Fuser {
+class Fuser : private Window {
  public:
-  explicit Fuser(Code& code) : code_(code) {}
+  using Window::Window;
 
   void run(const program::Block& block) {
     begin_ = block.begin;
@@ -26,28 +23,6 @@ class Fuser {
   }
 
  private:
-  [[nodiscard]] Step& step(std::uint32_t at) const { return code_.steps[at]; }
-
-  // The last step before `at` in the block that writes a register; kNone if there is none, or if a step between the
-  // two reads it.
-  [[nodiscard]] std::uint32_t sole_writer(std::uint32_t at, unsigned reg) const {
-    for (std::uint32_t i = at; i-- > begin_;) {
-      if ((writes_of(step(i)) & bit(reg)) != 0) return i;
-      if ((reads_of(step(i)) & bit(reg)) != 0) return program::kNone;
-    }
-    return program::kNone;
-  }
-  [[nodiscard]] bool touched_between(std::uint32_t from, std::uint32_t to, RegisterSet regs, bool reads) const {
-    for (std::uint32_t i = from + 1; i < to; ++i) {
-      if (((writes_of(step(i)) | (reads ? reads_of(step(i)) : 0)) & regs) != 0) return true;
-    }
-    return false;
-  }
-
-  [[nodiscard]] bool is_alu(std::uint32_t at, Alu alu, bool imm) const {
-    return at != program::kNone && step(at).kind == Kind::alu && step(at).alu == alu && step(at).has_imm == imm;
-  }
-
   // r <<= 32; r >>= 32: the low half of r, without or with its sign.
   bool extension(std::uint32_t at) const {
     Step& last = step(at);
@@ -120,9 +95,6 @@ class Fuser {
     step(at) = {.kind = Kind::add_to, .dst = last.dst, .src = from, .width = last.width, .imm = last.imm};
     return true;
   }
-
-  Code& code_;
-  std::uint32_t begin_ = 0;
 };
 
 }  // namespace

@@ -42,6 +42,8 @@ Result<MachineCode> Generator::run() {
   assembler_.addEncodingOptions(asmjit::EncodingOptions::kOptimizedAlign);  // by long no-operations
   leave_ = assembler_.newLabel();
   dead_ = assembler_.newLabel();
+  labels_.reserve(program_.blocks().size());
+  made_.lines.reserve(code_.steps.size());
   for (std::size_t i = 0; i < program_.blocks().size(); ++i) labels_.push_back(assembler_.newLabel());
   for (std::size_t i = 0; i < program_.subprograms().size(); ++i) functions_.push_back(assembler_.newLabel());
   made_.functions.assign(program_.subprograms().size(), program::kNone);
@@ -114,7 +116,7 @@ void Generator::emit_block(std::uint32_t number, std::uint32_t following) {
   assembler_.bind(labels_[number]);
   for (std::uint32_t at = block.begin; at < block.end; ++at) {
     const Step& step = code_.steps[at];
-    const bool jumps_there = step.kind == Kind::jump && begins(following, step.target);
+    const bool jumps_there = step.kind == Kind::jump && begins(following, code_.destination(step.target));
     if (step.kind == Kind::none || jumps_there) continue;
     at_ = at;
     note_line();
@@ -124,12 +126,13 @@ void Generator::emit_block(std::uint32_t number, std::uint32_t following) {
   }
   const Kind last = code_.steps[block.end - 1].kind;
   if (last == Kind::exit || last == Kind::jump) return;
-  if (!begins(following, block.end)) jump(label_of(block.end));
+  if (!begins(following, code_.destination(block.end))) jump(label_of(block.end));
 }
 
 // A branch to what follows over a jump elsewhere: better a branch elsewhere.
 bool Generator::skips(const Step& step, std::uint32_t following) const {
-  return step.kind == Kind::branch && begins(following, step.target) && !begins(following, at_ + 1);
+  return step.kind == Kind::branch && begins(following, code_.destination(step.target)) &&
+         !begins(following, code_.destination(at_ + 1));
 }
 
 // Something behind it jumps back to it. A processor fetches the head of an aligned loop in one go.
@@ -161,7 +164,7 @@ void Generator::emit_later() {
 
 Generator::Label Generator::label_of(std::uint32_t instruction) const {
   if (instruction >= code_.steps.size() || !code_.facts(instruction).reachable) return dead_;
-  return labels_[program_.block_of(instruction)];
+  return labels_[program_.block_of(code_.destination(instruction))];
 }
 
 Generator::Label Generator::function_at(std::uint32_t instruction) const {

@@ -65,6 +65,8 @@ Result<> Invocation::prepare() {
         fmt::format("map {} of program {} is not bound", loaded_->program().maps()[i].name, loaded_->program().name()));
   }
   if (auto linked = link(*loaded_, link_options()); !linked) return linked;
+  enter_ = loaded_->at(loaded_->image->code().enter);
+  main_ = loaded_->function(0);
   ready_ = true;
   return {};
 }
@@ -171,8 +173,7 @@ void Invocation::refresh() {
 }
 
 std::uint64_t Invocation::enter(const void* function) {
-  const auto code = reinterpret_cast<Enter>(const_cast<std::byte*>(loaded_->at(loaded_->image->code().enter)));
-  return code(cells_.get(), function);
+  return reinterpret_cast<Enter>(const_cast<void*>(enter_))(cells_.get(), function);
 }
 
 void Invocation::run(exec::Frame& frame) {
@@ -183,7 +184,7 @@ void Invocation::run(exec::Frame& frame) {
   } else {
     cells_->arguments[0] = number(&frame);
   }
-  finish(enter(loaded_->function(0)));
+  finish(enter(main_));
   ++counters_.packets;
 }
 

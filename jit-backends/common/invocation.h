@@ -76,6 +76,8 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   exec::Counters counters_;
   std::unique_ptr<Cells> cells_ = std::make_unique<Cells>();
   std::unique_ptr<Unit> loaded_;
+  const void* enter_ = nullptr;  // of the loaded unit
+  const void* main_ = nullptr;   // its first function
   bool ready_ = false;
   bool raw_memory_ = false;
   bool whole_context_ = false;  // the context fits Frame::context

@@ -21,6 +21,8 @@ void prune(Code& code);
 void fold(Code& code);
 // Instructions that belong together become one step: rotations, loads in network order, three-operand additions.
 void fuse(Code& code);
+// Accesses at the sum of two registers; zeros side by side in one store.
+void address(Code& code);
 // Lookups in maps that are known; indices and null checks that are decided.
 void specialise(Code& code);
 // Results that nobody reads are not made.

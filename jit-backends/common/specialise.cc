@@ -81,41 +81,86 @@ class Specialiser {
     const program::MapSpec& spec = program_.maps()[map];
     const auto way = way_to_look_up(spec);
     if (!way) return;
-    const bool inside = *way == Kind::look_up_index && greatest_index(at) < spec.max_entries;
     const auto bytes = static_cast<std::uint8_t>(*way == Kind::look_up_key ? spec.key_size : 0);
-    code_.steps[at] = {.kind = *way, .bytes = bytes, .inside = inside, .imm = map};
-    if (inside) decide_checks(at);
+    Step step = {.kind = *way, .bytes = bytes, .imm = map};
+    if (*way == Kind::look_up_index) find_index(at, spec, step);
+    code_.steps[at] = step;
+    if (step.inside) decide_checks(at);
   }
 
-  // bpf_csum_diff() of nothing and a few words: the sum of what was added, as of a header that is written anew.
+  void find_index(std::uint32_t call, const program::MapSpec& spec, Step& step) const {
+    const Stored key = stored_key(call);
+    step.inside = key.greatest < spec.max_entries;
+    if (key.at == program::kNone) return;
+    const Step& store = code_.steps[key.at];
+    if (store.has_imm && step.inside) {
+      step.has_imm = true;
+      step.target = static_cast<std::uint32_t>(key.greatest);
+    } else if (!store.has_imm && keeps(key.at, call, store.src)) {
+      step.index = store.src;
+    }
+  }
+
+  // Whether a register has at the call what it had when it was stored, in the same block. Compilers make the call's
+  // arguments meanwhile, r1 and r2, which nobody needs any more: such steps go.
+  [[nodiscard]] bool keeps(std::uint32_t from, std::uint32_t call, unsigned reg) const {
+    if (program_.block_of(from) != program_.block_of(call)) return false;
+    const bool argument = reg == 1 || reg == 2;
+    for (std::uint32_t at = from + 1; at < call; ++at) {
+      const Step& step = code_.steps[at];
+      const bool reads = (reads_of(step) >> reg & 1) != 0, writes = (writes_of(step) >> reg & 1) != 0;
+      if (writes && (!argument || !makes_argument(step))) return false;
+      if (reads && !writes) return false;
+    }
+    for (std::uint32_t at = from + 1; at < call; ++at) {
+      if ((writes_of(code_.steps[at]) >> reg & 1) != 0) code_.steps[at] = {};
+    }
+    return true;
+  }
+
+  [[nodiscard]] static bool makes_argument(const Step& step) {
+    return step.kind == Kind::map_object || step.kind == Kind::alu || step.kind == Kind::constant;
+  }
+
+  // bpf_csum_diff() of a few words that are taken away, or none, and a few that are added.
   void sum(std::uint32_t at) {
     constexpr std::uint64_t kMost = 64;
     const verifier::ArgumentFacts* of = arguments(at);
     if (of == nullptr) return;
     const auto& [from, from_size, to, to_size, seed] = *of;
-    const bool nothing_before = from_size.value.is_constant() && from_size.value.min == 0;
-    const std::uint64_t bytes = to_size.value.is_constant() ? to_size.value.min : 0;
-    if (!nothing_before || to.region == Region::unknown || to.maybe_null) return;
-    if (bytes != 0 && bytes % 4 == 0 && bytes <= kMost) code_.steps[at] = {.kind = Kind::sum, .dst = 0, .imm = bytes};
+    if (!from_size.value.is_constant() || !to_size.value.is_constant()) return;
+    const std::uint64_t taken = from_size.value.min, added = to_size.value.min;
+    if (taken % 4 != 0 || taken > kMost || added == 0 || added % 4 != 0 || added > kMost) return;
+    const auto is_memory = [](const verifier::ArgumentFact& of) {
+      return of.region != Region::unknown && !of.maybe_null;
+    };
+    if (!is_memory(to) || (taken != 0 && !is_memory(from))) return;
+    code_.steps[at] = {.kind = Kind::sum, .dst = 0, .offset = static_cast<std::int32_t>(taken), .imm = added};
   }
 
-  // The greatest number that the key of a lookup can be.
-  [[nodiscard]] std::uint64_t greatest_index(std::uint32_t call) const {
+  // The key of a lookup: the store that made it, and the greatest number that it can be.
+  struct Stored {
+    std::uint64_t greatest = kAny;
+    std::uint32_t at = program::kNone;
+  };
+
+  [[nodiscard]] Stored stored_key(std::uint32_t call) const {
     const verifier::ArgumentFacts* of = arguments(call);
-    if (of == nullptr) return kAny;
+    if (of == nullptr) return {};
     const verifier::ArgumentFact& key = (*of)[1];
-    if (key.region != Region::stack || key.offset_min != key.offset_max) return kAny;
+    if (key.region != Region::stack || key.offset_min != key.offset_max) return {};
     std::uint32_t block = program_.block_of(call), at = call;
     for (unsigned steps = 0; steps < kFar; ++steps) {
       if (at == program_.blocks()[block].begin) {
         const auto& before = program_.blocks()[block].predecessors;
-        if (before.size() != 1) return kAny;
+        if (before.size() != 1) return {};
         block = before.front();
         at = program_.blocks()[block].end;
       }
-      if (const auto found = stored(--at, key.offset_min)) return *found;
+      const auto found = stored(--at, key.offset_min);
+      if (found) return {.greatest = *found, .at = *found == kAny ? program::kNone : at};
     }
-    return kAny;
+    return {};
   }
 
   // What an instruction leaves at four bytes of the stack: nothing if it does not touch them, kAny if it cannot be

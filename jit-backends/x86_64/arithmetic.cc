@@ -59,7 +59,9 @@ void Emitter::move(const Step& step, const Source& from) {
 
 void Emitter::multiply(const Step& step, const Source& by) {
   const Gp dst = sized(reg(step.dst), step.width);
-  if (by.imm) {
+  if (by.imm && (by.value == 3 || by.value == 5 || by.value == 9)) {
+    asm_.lea(dst, ptr(reg(step.dst), reg(step.dst), by.value == 3 ? 1U : by.value == 5 ? 2U : 3U));
+  } else if (by.imm) {
     asm_.imul(dst, dst, by.value);
   } else {
     asm_.imul(dst, sized(by.reg, step.width));

@@ -124,8 +124,9 @@ void Emitter::divide_by_register(const Step& step, const Gp& divisor) {
       asm_.jmp(done);
     });
   }
-  if (dst != rax) asm_.mov(kScratch2, rax);
-  if (dst != rdx) asm_.mov(kScratch3, rdx);
+  const bool keeps_r0 = dst != rax && (step.live & 1U << 0) != 0, keeps_r2 = dst != rdx && (step.live & 1U << 2) != 0;
+  if (keeps_r0) asm_.mov(kScratch2, rax);
+  if (keeps_r2) asm_.mov(kScratch3, rdx);
   if (dst != rax) asm_.mov(sized(rax, step.width), sized(dst, step.width));
   if (!is_signed(step.alu)) {
     asm_.xor_(edx, edx);
@@ -139,8 +140,8 @@ void Emitter::divide_by_register(const Step& step, const Gp& divisor) {
   }
   const Gp result = is_remainder(step.alu) ? rdx : rax;
   if (dst != result) asm_.mov(sized(dst, step.width), sized(result, step.width));
-  if (dst != rax) asm_.mov(rax, kScratch2);
-  if (dst != rdx) asm_.mov(rdx, kScratch3);
+  if (keeps_r0) asm_.mov(rax, kScratch2);
+  if (keeps_r2) asm_.mov(rdx, kScratch3);
   asm_.bind(done);
 }
 

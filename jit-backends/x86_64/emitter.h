@@ -131,6 +131,8 @@ class Emitter final : public Generator {
   void lane(const Step& step);
   void random(const Step& step);
   void sum(const Step& step);
+  void add_words(const Gp& from, std::int32_t bytes);
+  void fold_to_32();
 
   asmjit::x86::Assembler asm_;
   unsigned padding_ = 0;  // bytes below the saved registers of the function at hand

@@ -32,12 +32,31 @@ void Emitter::random(const Step&) {
   asm_.xor_(eax, kScratch.r32());
 }
 
-// RFC 1071: what is carried out comes back in, at any width; the result has 16 bits.
+// RFC 1071: what is carried out comes back in, at any width; the result has 16 bits. What is taken away is added as its
+// complement.
 void Emitter::sum(const Step& step) {
-  const Gp from = reg(3), seed = reg(5);
-  asm_.mov(eax, seed.r32());
+  if (step.offset != 0) {
+    asm_.xor_(eax, eax);
+    add_words(reg(1), step.offset);
+    fold_to_32();
+    asm_.not_(eax);
+    asm_.mov(kScratch2.r32(), eax);
+  }
+  asm_.mov(eax, reg(5).r32());
+  if (step.offset != 0) asm_.add(rax, kScratch2);
+  add_words(reg(3), static_cast<std::int32_t>(step.imm));
+  fold_to_32();
+  for (int fold = 0; fold < 2; ++fold) {
+    asm_.mov(kScratch.r32(), eax);
+    asm_.shr(kScratch.r32(), 16);
+    asm_.movzx(eax, ax);
+    asm_.add(eax, kScratch.r32());
+  }
+}
+
+// To RAX, where 32 bits and a carry are.
+void Emitter::add_words(const Gp& from, std::int32_t bytes) {
   std::int32_t at = 0;
-  const auto bytes = static_cast<std::int32_t>(step.imm);
   if (bytes % 8 != 0) {
     asm_.mov(kScratch.r32(), dword_ptr(from));
     asm_.add(rax, kScratch);
@@ -48,16 +67,13 @@ void Emitter::sum(const Step& step) {
     first ? asm_.add(rax, qword_ptr(from, at)) : asm_.adc(rax, qword_ptr(from, at));
   }
   if (words) asm_.adc(rax, 0);
+}
+
+void Emitter::fold_to_32() {
   asm_.mov(kScratch, rax);
   asm_.shr(kScratch, 32);
   asm_.add(eax, kScratch.r32());
   asm_.adc(eax, 0);
-  for (int fold = 0; fold < 2; ++fold) {
-    asm_.mov(kScratch.r32(), eax);
-    asm_.shr(kScratch.r32(), 16);
-    asm_.movzx(eax, ax);
-    asm_.add(eax, kScratch.r32());
-  }
 }
 
 }  // namespace forager::jit::x86_64

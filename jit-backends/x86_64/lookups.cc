@@ -43,8 +43,11 @@ void Emitter::look_up_index(const Step& step) {
   const auto map = static_cast<std::uint32_t>(step.imm);
   const program::MapSpec& spec = program_.maps()[map];
   const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
+  if (step.has_imm) {
+    return load_symbol(rax, {.kind = Symbol::Kind::lookup_base, .index = map}, step.target * stride);
+  }
   const Label none = asm_.newLabel(), done = asm_.newLabel();
-  asm_.mov(eax, dword_ptr(rdx));
+  step.index == kNoIndex ? asm_.mov(eax, dword_ptr(rdx)) : asm_.mov(eax, reg(step.index).r32());
   if (!step.inside) {
     asm_.cmp(eax, static_cast<std::int64_t>(static_cast<std::int32_t>(spec.max_entries)));
     asm_.jae(none);

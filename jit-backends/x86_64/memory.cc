@@ -19,6 +19,7 @@ Emitter::Mem Emitter::address(const Step& step, const Gp& base) {
     offset += static_cast<std::int32_t>(offsetof(exec::Socket, tcp)) -
               static_cast<std::int32_t>(offsetof(exec::Socket, view));
   }
+  if (step.index != kNoIndex) return Mem(base, reg(step.index), 0, offset, step.bytes);
   if (!step.checked) return Mem(base, offset, step.bytes);
   const Label out = asm_.newLabel(), in = asm_.newLabel();
   asm_.lea(kScratch3, ptr(base, offset));
@@ -74,6 +75,10 @@ void Emitter::store(const Step& step) {
   Step value = step;
   value.width = step.bytes == 8 ? 64 : 32;
   const Mem to = address(step, reg(step.dst));
+  if (step.bytes == 16) {
+    asm_.xorps(xmm0, xmm0);
+    return void(asm_.movups(to, xmm0));
+  }
   store_to(to, step.bytes, source(value));
 }
 

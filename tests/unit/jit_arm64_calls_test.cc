@@ -70,19 +70,18 @@ TEST(JitArm64, Lookups) {
   EXPECT_EQ(code_of(kText, {}, ProgType::xdp, {array}), R"(ldr x11, [x26, #0x28]
 ldr w19, [x11, #0xc]
 stur w19, [x25, #-4]
-sub x2, x25, #4
-ldr w0, [x2]
+mov w0, w19
 movz w10, #0x1388
 cmp w0, w10
-b.hs #0xa8
-ldr x9, #0xb8
+b.hs #0xa4
+ldr x9, #0xb0
 movz x10, #0x18
 madd x0, x0, x10, x9
-cbz x0, #0xa4
+cbz x0, #0xa0
 ldr x0, [x0, #8]
 ret
 movz x0, #0
-b #0x9c
+b #0x98
 brk #0
 )");
 }
