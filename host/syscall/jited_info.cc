@@ -2,8 +2,10 @@
 #include "syscall/jited_info.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "jit-backends/common/code_registry.h"
@@ -88,6 +90,8 @@ long put_addresses(__u64& to, Count& count, const Addresses& addresses, bool pla
 }  // namespace
 
 long fill_jited(bpf_prog_info& info, const runtime::Runtime& runtime, runtime::ProgramObject& program) {
+  const auto record = std::exchange(info.jited_line_info_rec_size, sizeof(__u64));
+  if ((info.nr_jited_line_info != 0 || record != 0) && record != sizeof(__u64)) return -EINVAL;
   const auto image = machine_code(runtime, program);
   if (image == nullptr) {
     info.jited_prog_len = info.nr_jited_ksyms = info.nr_jited_func_lens = info.nr_jited_line_info = 0;
@@ -97,7 +101,6 @@ long fill_jited(bpf_prog_info& info, const runtime::Runtime& runtime, runtime::P
   const auto bytes = jited.bytes();
   const auto lengths = jited.lengths();
   const std::span lines(reinterpret_cast<const bpf_line_info*>(program.debug.lines.data()), program.debug.line_count);
-  info.jited_line_info_rec_size = sizeof(__u64);
   const long steps[] = {
       put_array(info.jited_prog_insns, info.jited_prog_len, bytes.data(), bytes.size()),
       put_array(info.jited_func_lens, info.nr_jited_func_lens, lengths.data(), lengths.size()),

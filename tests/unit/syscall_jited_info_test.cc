@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Machine code in struct bpf_prog_info: what both systems must say of a program that is compiled, and what is ours.
-#include "jit_testing.h"
-#include "runtime/session.h"
-#include "syscall_testing.h"
+#include "syscall_jit_testing.h"
 
 namespace forager::syscall::testing {
 namespace {
@@ -32,15 +30,6 @@ class JitedInfo : public BpfTest {
     attr.info.info = address_of(&info);
     return bpf(BPF_OBJ_GET_INFO_BY_FD, attr);
   }
-  // Keeps the program linked, as an attached one is.
-  runtime::Session session() {
-    const auto program = *static_cast<OurSystem&>(system()).process.fds.find<runtime::ProgramObject>(fd_);
-    auto opened = runtime::Session::open(runtime().environment, program, runtime().session_options());
-    exec::Frame frame = *exec::Frame::make(std::vector<std::byte>(64));
-    EXPECT_TRUE(opened->run({&frame, 1}));
-    return std::move(*opened);
-  }
-
   Code code_ = two_functions();
   int fd_ = -1;
 };
@@ -93,11 +82,23 @@ TEST_P(JitedInfo, BadAddresses) {
   EXPECT_EQ(ask(info), -EFAULT);
 }
 
+TEST_P(JitedInfo, LinesHaveASize) {
+  bpf_prog_info info = no_info();
+  EXPECT_EQ(info_of<bpf_prog_info>(fd_).jited_line_info_rec_size, 8U);
+  info.nr_jited_line_info = 1;
+  EXPECT_EQ(ask(info), -EINVAL);
+  info.jited_line_info_rec_size = 8;
+  EXPECT_EQ(ask(info), 0);
+  info = no_info();
+  info.jited_line_info_rec_size = 4;
+  EXPECT_EQ(ask(info), -EINVAL);
+}
+
 class JitedInfoHere : public JitedInfo {};
 INSTANTIATE_TEST_SUITE_P(Here, JitedInfoHere, ::testing::Values(Whose::ours), name_of);
 
 TEST_P(JitedInfoHere, CodeIsWhatStandsAtItsAddresses) {
-  const auto running = session();
+  const auto running = run_on_jit(static_cast<OurSystem&>(system()).process, fd_);
   std::vector<unsigned char> bytes(info_of<bpf_prog_info>(fd_).jited_prog_len);
   __u64 symbols[2] = {};
   __u32 lengths[2] = {};
