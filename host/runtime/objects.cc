@@ -12,7 +12,7 @@ ProgramObject::ProgramObject(std::uint32_t object_id, std::shared_ptr<const veri
       verified(std::move(program)),
       maps(std::move(bound)),
       debug(std::move(info)),
-      tag(tag_of(verified->program().slots())) {}
+      tag(program::tag_of(verified->program().slots())) {}
 
 exec::ProgramSlot ProgramObject::slot() const {
   auto list = std::make_shared<exec::MapList>();

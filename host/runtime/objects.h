@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "exec/backend.h"
+#include "program/tag.h"
 #include "runtime/map_object.h"
-#include "runtime/tag.h"
 #include "verifier/verify.h"
 
 struct btf;  // libbpf's parsed form
@@ -77,7 +77,7 @@ class ProgramObject {
   const std::shared_ptr<const verifier::VerifiedProgram> verified;
   const std::vector<std::shared_ptr<MapObject>> maps;  // by index in Program::maps()
   const DebugInfo debug;
-  const Tag tag;
+  const program::Tag tag;
   std::uint64_t load_time_ns = 0;             // boot time
   std::uint32_t created_by = 0;               // user id
   std::uint64_t verified_instructions = 0;    // processed by the verifier

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 #include "syscall/commands.h"
+#include "syscall/info_array.h"
+#include "syscall/jited_info.h"
 #include "syscall/link_info.h"
 
 namespace forager::syscall {
@@ -36,13 +38,6 @@ void set_name(char (&field)[size], const std::string& name) {
   std::memcpy(field, name.data(), std::min(name.size(), size - 1));
 }
 
-// Copies as many elements as the caller has room for, and says how many there are.
-template <class T, class Count>
-long put_array(UserAddress to, Count& count, const T* elements, std::size_t there_are) {
-  const std::size_t room = std::exchange(count, static_cast<Count>(there_are));
-  return copy_to_user(to, elements, std::min<std::size_t>(room, there_are) * sizeof(T));
-}
-
 std::uint32_t btf_id_of(const std::shared_ptr<const runtime::BtfObject>& btf) { return btf ? btf->id : 0; }
 
 // ---- programs ------------------------------------------------------------------------------------------------------
@@ -51,8 +46,8 @@ std::uint32_t btf_id_of(const std::shared_ptr<const runtime::BtfObject>& btf) { 
 std::vector<isa::Slot> slots_for_others(const runtime::ProgramObject& program) {
   std::vector<isa::Slot> slots = program.source().slots;
   for (std::size_t i = 0; i + 1 < slots.size(); ++i) {
-    if (!runtime::is_map_reference(slots[i])) continue;
-    slots[i].src = runtime::names_value(slots[i]) ? runtime::kSrcMapValue : runtime::kSrcMapFd;
+    if (!program::is_map_reference(slots[i])) continue;
+    slots[i].src = program::names_value(slots[i]) ? program::kSrcMapValue : program::kSrcMapFd;
     slots[i].imm = static_cast<std::int32_t>(program.maps[static_cast<std::uint32_t>(slots[i].imm)]->id);
     ++i;
   }
@@ -88,8 +83,6 @@ long fill(bpf_prog_info& info, const runtime::ProgramObject& program) {
   info.run_time_ns = program.run_time_ns;
   std::ranges::copy(program.tag, info.tag);
   set_name(info.name, program.name());
-  // Nothing is compiled for this processor at load, so there is none of that to show.
-  info.jited_prog_len = info.nr_jited_ksyms = info.nr_jited_func_lens = info.nr_jited_line_info = 0;
   info.nr_prog_tags = 0;
 
   const auto ids = map_ids(program);
@@ -142,7 +135,10 @@ struct InfoOf {
   }
   long operator()(const std::shared_ptr<runtime::MapUser>& map) const { return answer<bpf_map_info>(*map->object()); }
   long operator()(const std::shared_ptr<runtime::ProgramObject>& program) const {
-    return answer<bpf_prog_info>(*program);
+    return exchange<bpf_prog_info>(call, [&](bpf_prog_info& info) {
+      const long error = fill(info, *program);
+      return error != 0 ? error : fill_jited(info, call.runtime(), *program);
+    });
   }
   long operator()(const std::shared_ptr<runtime::BtfObject>& btf) const { return answer<bpf_btf_info>(*btf); }
   long operator()(const std::shared_ptr<runtime::LinkObject>& link) const { return answer<LinkInfo>(*link); }

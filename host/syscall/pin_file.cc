@@ -18,7 +18,7 @@
 #include <utility>
 
 #include "maps/memory.h"
-#include "runtime/sha1.h"
+#include "program/sha1.h"
 
 namespace forager::syscall {
 namespace {
@@ -93,7 +93,7 @@ Result<> check(std::span<const std::byte> bytes, RecordKind kind) {
   Digest digest;
   const auto before = bytes.first(bytes.size() - sizeof digest);
   std::memcpy(&digest, bytes.data() + before.size(), sizeof digest);
-  return digest == runtime::sha1(before) ? Result<>{} : bad("is damaged: its checksum is another");
+  return digest == program::sha1(before) ? Result<>{} : bad("is damaged: its checksum is another");
 }
 
 std::vector<std::byte> framed(RecordKind kind, std::span<const std::byte> record) {
@@ -102,7 +102,7 @@ std::vector<std::byte> framed(RecordKind kind, std::span<const std::byte> record
   std::memcpy(bytes.data(), &header, sizeof header);
   if (!record.empty()) std::memcpy(bytes.data() + sizeof header, record.data(), record.size());
   const auto before = std::span(bytes).first(sizeof header + record.size());
-  const Digest digest = runtime::sha1(before);
+  const Digest digest = program::sha1(before);
   std::memcpy(bytes.data() + before.size(), digest.data(), sizeof digest);
   return bytes;
 }

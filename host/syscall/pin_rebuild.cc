@@ -10,7 +10,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 #include "syscall/bpf.h"
 #include "syscall/value_fields.h"
 
@@ -55,10 +55,10 @@ std::string reason_in(std::string_view log) {
 bool names_maps_by_index(const ProgramRecord& record) {
   for (std::size_t i = 0; i < record.slots.size(); ++i) {
     const isa::Slot& slot = record.slots[i];
-    if (slot.opcode != runtime::kWideOpcode) continue;
+    if (slot.opcode != program::kWideOpcode) continue;
     const bool known =
-        runtime::names_by_index(slot) && slot.imm >= 0 && static_cast<std::size_t>(slot.imm) < record.maps.size();
-    if (runtime::is_map_reference(slot) && !known) return false;
+        program::names_by_index(slot) && slot.imm >= 0 && static_cast<std::size_t>(slot.imm) < record.maps.size();
+    if (program::is_map_reference(slot) && !known) return false;
     ++i;
   }
   return true;

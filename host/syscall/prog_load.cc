@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "isa/tables.h"
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 #include "syscall/commands.h"
 #include "syscall/debug_info.h"
 #include "syscall/kernel_types.h"
@@ -151,11 +151,11 @@ class Loader {
   long resolve_maps() {
     auto& slots = request_.source.slots;
     for (std::size_t i = 0; i + 1 < slots.size(); ++i) {
-      if (slots[i].opcode != runtime::kWideOpcode) continue;
-      if (runtime::is_map_reference(slots[i])) {
+      if (slots[i].opcode != program::kWideOpcode) continue;
+      if (program::is_map_reference(slots[i])) {
         const auto index = resolve_map(slots[i]);
         if (!index) return index.error();
-        slots[i].src = runtime::names_value(slots[i]) ? runtime::kSrcMapIndexValue : runtime::kSrcMapIndex;
+        slots[i].src = program::names_value(slots[i]) ? program::kSrcMapIndexValue : program::kSrcMapIndex;
         slots[i].imm = static_cast<std::int32_t>(*index);
       }
       ++i;
@@ -165,7 +165,7 @@ class Loader {
 
   Errno<std::size_t> resolve_map(const isa::Slot& slot) {
     std::int32_t fd = slot.imm;
-    if (runtime::names_by_index(slot)) {
+    if (program::names_by_index(slot)) {
       if (attr_.fd_array == 0) return refuse(-EPROTO, "fd_idx without fd_array is invalid");
       const auto entry = attr_.fd_array + static_cast<std::uint64_t>(slot.imm) * sizeof fd;
       if (const long error = copy_from_user(&fd, entry, sizeof fd); error != 0) return std::unexpected(error);

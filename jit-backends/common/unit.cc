@@ -147,7 +147,9 @@ Result<> link(Unit& unit, const LinkOptions& options) {
   auto memory = Executable::make(unit.image->code().bytes.size(),
                                  [&](std::span<std::byte> bytes) { return linker.write(bytes); });
   if (!memory) return std::unexpected(std::move(memory.error()));
+  unit.entry = {};  // of what stood there before
   unit.memory = std::move(*memory);
+  unit.entry = CodeRegistry::of_process().add({.image = unit.image, .bytes = unit.memory.code()});
   return {};
 }
 

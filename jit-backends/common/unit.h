@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "jit-backends/common/code_registry.h"
 #include "jit-backends/common/executable.h"
 #include "jit-backends/common/image.h"
 
@@ -18,6 +19,7 @@ struct Unit {
   exec::MapList maps;                           // by index as in Program::maps(); null where not bound yet
   std::shared_ptr<const exec::MapList> source;  // where a tail call's slot had them from
   Executable memory;
+  CodeRegistry::Entry entry;  // of the memory
 
   [[nodiscard]] const program::Program& program() const { return image->program().program(); }
   [[nodiscard]] const std::byte* at(std::uint32_t offset) const { return memory.code().data() + offset; }

@@ -32,6 +32,15 @@ expect 0 "XDP_TX" run "$programs/xdp_trailer.bpf.o" --pcap "$captures/jumbo.pcap
 expect 0 "XDP_TX" run "$programs/xdp_trailer.bpf.o" --pcap "$captures/jumbo.pcap" --backend interp --linear 14
 expect 0 "records" run "$programs/xdp_ringbuf_sampler.bpf.o" --pcap "$capture" --backend interp
 
+# machine code for profilers: what cannot be done costs a line, and never the run
+export FORAGER_PERF=map,jitdump FORAGER_PERF_DIR=$work
+expect 0 "XDP_DROP" run "$firewall" --pcap "$capture"
+holds grep -qE '^[0-9a-f]+ [0-9a-f]+ bpf_prog_[0-9a-f]{16}_xdp' perf-*.map
+holds test -s jit-*.dump
+FORAGER_PERF_DIR=/no/such expect 0 "not shown to profilers: cannot write /no/such/perf-" run "$firewall" --pcap "$capture"
+FORAGER_PERF=flames expect 0 "FORAGER_PERF is 'map' or 'jitdump', not 'flames'" run "$firewall" --pcap "$capture"
+unset FORAGER_PERF FORAGER_PERF_DIR
+
 # run, wrong input
 printf 'no ELF at all' >text.o
 head -c 700 "$firewall" >short.o

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "jit-backends/linux/raw_bpf.h"
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 
 namespace forager::twins {
 namespace {
@@ -82,8 +82,8 @@ LoadCall::LoadCall(const bpf_attr& attr, std::size_t size) {
 void LoadCall::rename(const std::function<int(int)>& name_of) {
   if (attr_.prog_btf_fd != 0) attr_.prog_btf_fd = static_cast<__u32>(name_of(static_cast<int>(attr_.prog_btf_fd)));
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].opcode != runtime::kWideOpcode) continue;
-    if (runtime::is_map_reference(slots_[i])) slots_[i].imm = name_of(slots_[i].imm);
+    if (slots_[i].opcode != program::kWideOpcode) continue;
+    if (program::is_map_reference(slots_[i])) slots_[i].imm = name_of(slots_[i].imm);
     ++i;
   }
 }

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "jit-backends/linux/kernel.h"
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 
 namespace forager::twins {
 namespace {
@@ -21,9 +21,9 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 // Map indices become descriptors.
 void name_descriptors(std::vector<isa::Slot>& slots, std::span<const Fd> maps) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (slots[i].opcode != runtime::kWideOpcode) continue;
-    if (runtime::names_by_index(slots[i])) {
-      slots[i].src = runtime::names_value(slots[i]) ? runtime::kSrcMapValue : runtime::kSrcMapFd;
+    if (slots[i].opcode != program::kWideOpcode) continue;
+    if (program::names_by_index(slots[i])) {
+      slots[i].src = program::names_value(slots[i]) ? program::kSrcMapValue : program::kSrcMapFd;
       slots[i].imm = maps[static_cast<std::size_t>(slots[i].imm)].get();
     }
     ++i;

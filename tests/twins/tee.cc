@@ -17,7 +17,7 @@
 
 #include "isa/tables.h"
 #include "jit-backends/linux/raw_bpf.h"
-#include "runtime/map_reference.h"
+#include "program/map_reference.h"
 #include "syscall/bpf.h"
 #include "syscall/messages.h"
 #include "syscall/process.h"
@@ -146,8 +146,8 @@ class Tee {
 
   std::optional<Diagnostic> translate(std::vector<isa::Slot>& slots) const {
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (slots[i].opcode != runtime::kWideOpcode) continue;
-      if (runtime::is_map_reference(slots[i])) {
+      if (slots[i].opcode != program::kWideOpcode) continue;
+      if (program::is_map_reference(slots[i])) {
         const long twin = twin_of(static_cast<std::uint32_t>(slots[i].imm));
         if (twin < 0) return no_map(slots[i].imm, twin);
         slots[i].imm = static_cast<std::int32_t>(twin);

@@ -2,8 +2,10 @@
 // The BTF function and line records of a program: checks and answers, ours beside the kernel's.
 #include <bpf/btf.h>
 
+#include <optional>
+
 #include "runtime/objects.h"
-#include "syscall_testing.h"
+#include "syscall_jit_testing.h"
 
 namespace forager::syscall::testing {
 namespace {
@@ -86,6 +88,35 @@ TEST_P(DebugInfo, ComesBackAsItWasGiven) {
   ASSERT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, ask), 0);
   EXPECT_EQ(lines[1].insn_off, 1U);
   EXPECT_EQ(lines[1].line_col, 13U << 10 | 1U);
+}
+
+TEST_P(DebugInfo, LinesHavePlacesInMachineCode) {
+  if (jit::testing::jit_here() == nullptr) GTEST_SKIP() << "no JIT of ours runs on this machine";
+  const int fd = load(attr());
+  std::optional<runtime::Session> linked;  // as an attached program is
+  if (ours()) linked = run_on_jit(static_cast<OurSystem&>(system()).process, fd);
+  __u64 symbol = 0, lines[3] = {0, 0, 7};
+  bpf_prog_info info;
+  std::memset(&info, 0, sizeof info);
+  info.nr_jited_ksyms = 1;
+  info.jited_ksyms = address_of(&symbol);
+  info.nr_jited_line_info = 3;
+  info.jited_line_info = address_of(lines);
+  info.jited_line_info_rec_size = sizeof lines[0];
+  info.line_info_rec_size = sizeof(bpf_line_info);
+  info.func_info_rec_size = sizeof(bpf_func_info);
+  bpf_attr ask = empty_attr();
+  ask.info.bpf_fd = static_cast<__u32>(fd);
+  ask.info.info_len = sizeof info;
+  ask.info.info = address_of(&info);
+  ASSERT_EQ(bpf(BPF_OBJ_GET_INFO_BY_FD, ask), 0);
+  EXPECT_EQ(info.nr_jited_line_info, 2U);
+  EXPECT_EQ(info.jited_line_info_rec_size, sizeof lines[0]);
+  EXPECT_NE(symbol, 0U);
+  EXPECT_GE(lines[0], symbol);
+  EXPECT_GT(lines[1], lines[0]);
+  EXPECT_LT(lines[1], symbol + info.jited_prog_len);
+  EXPECT_EQ(lines[2], 7U);
 }
 
 // The kernel shows nobody what it made of them.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/sha1.h"
+#include "program/sha1.h"
 
 #include <bit>
 #include <vector>
 
-namespace forager::runtime {
+namespace forager::program {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64;
@@ -68,4 +68,4 @@ std::array<std::uint8_t, 20> sha1(std::span<const std::byte> message) {
   return digest;
 }
 
-}  // namespace forager::runtime
+}  // namespace forager::program

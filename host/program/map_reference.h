@@ -6,14 +6,14 @@
 // Programs inside forager name maps by index only. Descriptors come in at bpf(2)'s PROG_LOAD, ids go out at
 // OBJ_GET_INFO_BY_FD; both rewrite with what stands here.
 //
-// Tested by: tests/unit/runtime_tag_test.cc.
+// Tested by: tests/unit/program_tag_test.cc.
 #pragma once
 
 #include <cstdint>
 
 #include "isa/isa.h"
 
-namespace forager::runtime {
+namespace forager::program {
 
 inline constexpr std::uint8_t kWideOpcode = 0x18;  // BPF_LD | BPF_IMM | BPF_DW
 inline constexpr std::uint8_t kSrcMapFd = 1;
@@ -32,4 +32,4 @@ inline constexpr std::uint8_t kSrcMapIndexValue = 6;
   return slot.opcode == kWideOpcode && (slot.src == kSrcMapFd || names_value(slot) || names_by_index(slot));
 }
 
-}  // namespace forager::runtime
+}  // namespace forager::program

@@ -3,7 +3,7 @@
 // SHA-1 (FIPS 180-4), for program tags only: nothing here relies on it being hard to break. Written out because a tag
 // is not worth a cryptography library as a dependency.
 //
-// Tested by: tests/unit/runtime_tag_test.cc (FIPS vectors).
+// Tested by: tests/unit/program_tag_test.cc (FIPS vectors).
 #pragma once
 
 #include <array>
@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <span>
 
-namespace forager::runtime {
+namespace forager::program {
 
 [[nodiscard]] std::array<std::uint8_t, 20> sha1(std::span<const std::byte> message);
 
-}  // namespace forager::runtime
+}  // namespace forager::program

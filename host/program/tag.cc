@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/tag.h"
+#include "program/tag.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "runtime/map_reference.h"
-#include "runtime/sha1.h"
+#include "program/map_reference.h"
+#include "program/sha1.h"
 
-namespace forager::runtime {
+namespace forager::program {
 
 Tag tag_of(std::span<const isa::Slot> slots) {
   std::vector<isa::Slot> code(slots.begin(), slots.end());
@@ -23,4 +23,4 @@ Tag tag_of(std::span<const isa::Slot> slots) {
   return tag;
 }
 
-}  // namespace forager::runtime
+}  // namespace forager::program

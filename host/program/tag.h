@@ -6,7 +6,7 @@
 // to version 6.17 (kernel/bpf/core.c bpf_prog_calc_tag; later kernels take SHA-256), so that tags in old captures and
 // tools go on matching. Instructions that name maps by index count as those that name them by descriptor.
 //
-// Tested by: tests/unit/runtime_tag_test.cc.
+// Tested by: tests/unit/program_tag_test.cc.
 #pragma once
 
 #include <array>
@@ -15,10 +15,10 @@
 
 #include "isa/isa.h"
 
-namespace forager::runtime {
+namespace forager::program {
 
 using Tag = std::array<std::uint8_t, 8>;
 
 [[nodiscard]] Tag tag_of(std::span<const isa::Slot> slots);
 
-}  // namespace forager::runtime
+}  // namespace forager::program

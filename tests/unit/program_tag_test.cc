@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/tag.h"
+#include "program/tag.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "runtime/map_reference.h"
-#include "runtime/sha1.h"
+#include "program/map_reference.h"
+#include "program/sha1.h"
 
-namespace forager::runtime {
+namespace forager::program {
 namespace {
 
 template <class Bytes>
@@ -67,4 +67,4 @@ TEST(Tag, SurvivesAMapReferenceCutShort) {
 }
 
 }  // namespace
-}  // namespace forager::runtime
+}  // namespace forager::program

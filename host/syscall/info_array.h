@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Arrays of BPF_OBJ_GET_INFO_BY_FD: the caller says how many elements it has room for, and gets told how many there
+// are.
+//
+// Tested by: tests/unit/syscall_object_test.cc, syscall_jited_info_test.cc.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "syscall/user_memory.h"
+
+namespace forager::syscall {
+
+// Copies as many elements as the caller has room for, and says how many there are. 0 or -EFAULT.
+template <class T, class Count>
+[[nodiscard]] long put_array(UserAddress to, Count& count, const T* elements, std::size_t there_are) {
+  const std::size_t room = std::exchange(count, static_cast<Count>(there_are));
+  return copy_to_user(to, elements, std::min<std::size_t>(room, there_are) * sizeof(T));
+}
+
+}  // namespace forager::syscall
