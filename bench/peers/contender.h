@@ -5,6 +5,7 @@
 //
 //   device   one of forager's backends, with compile options
 //   native   the same C source compiled for the host (native/)
+//   dpdk     rte_bpf, where it is installed and takes the program
 //
 // Tested by: bench_peers compares the answers of each with the interpreter's.
 #pragma once
@@ -34,5 +35,7 @@ using ContenderResult = Result<std::unique_ptr<Contender>>;
                                                     const exec::CompileOptions& options = {});
 // Errors: unsupported, where the program has no native twin.
 [[nodiscard]] ContenderResult make_native_contender(const PeerProgram& program);
+// Errors: unsupported, where it refuses the program, or was not there when this was built.
+[[nodiscard]] ContenderResult make_dpdk_contender(const PeerProgram& program);
 
 }  // namespace forager::bench

@@ -5,6 +5,7 @@
 //   x86_64  forager's JIT
 //   linux   the machine's kernel, a test run for each packet
 //   native  clang -O2 of the same C, with lookups made for the map (native/bpf/bpf_helpers.h)
+//   dpdk    DPDK's rte_bpf with the same bytecode, where it takes it (dpdk_contender.cc)
 //
 // All engines of a program are timed in turns when its first row is asked for (race.h). Counters, of the median pass:
 //   ns_per_packet  net of the same engine's empty program over the same packets
@@ -33,7 +34,10 @@ std::vector<Entrant> entrants() {
         [backend](const PeerProgram& program) { return make_device_contender(program, *jit::find_backend(backend)); };
   };
   constexpr golden::Compared kKernel = {.redirect_ports = false, .printk = false};
-  return {{"x86_64", device("x86_64"), {}}, {"linux", device("linux"), kKernel}, {"native", make_native_contender, {}}};
+  return {{"x86_64", device("x86_64"), {}},
+          {"linux", device("linux"), kKernel},
+          {"native", make_native_contender, {}},
+          {"dpdk", make_dpdk_contender, {}}};
 }
 
 struct Row {
