@@ -38,11 +38,11 @@
 
 /* A map's declaration, with room for a struct native_map. */
 #define NATIVE_ROOM(name) __u64 room_of_##name[8]
-#define __uint(name, number)  \
-  int(*name)[number];         \
+#define __uint(name, number) \
+  int(*name)[number];        \
   NATIVE_ROOM(name)
-#define __type(name, kind)    \
-  typeof(kind)* name;         \
+#define __type(name, kind) \
+  typeof(kind)* name;      \
   NATIVE_ROOM(name)
 #define __array(name, kind) typeof(kind)* name[64]
 
@@ -110,7 +110,7 @@ static __always_inline void* native_lookup(const struct native_map* map, __u32 t
   }
 }
 
-#define bpf_map_lookup_elem(m, k)                                                                               \
+#define bpf_map_lookup_elem(m, k)                                                                        \
   native_lookup(NATIVE_MAP(m), NATIVE_NUMBER(m, type), NATIVE_NUMBER(m, max_entries), sizeof(*(m)->key), \
                 sizeof(*(m)->value), k)
 #define bpf_map_update_elem(m, k, v, flags) native_calls.update(NATIVE_MAP(m)->map, k, v, flags)
@@ -129,8 +129,8 @@ static __always_inline int native_redirect_map(const struct native_map* map, __u
 #define bpf_ringbuf_discard(record, flags) native_calls.commit(record, flags, 1)
 
 /* A jump to the program, as the end of the function that says it; 33 of them at most. */
-#define bpf_tail_call(ctx, m, index)                                  \
-  do {                                                                \
+#define bpf_tail_call(ctx, m, index)                                   \
+  do {                                                                 \
     native_program target_ = (index) < 64 ? (m)->values[index] : NULL; \
     if (target_ && (ctx)->tail_calls++ < 33) return target_(ctx);      \
   } while (0)
