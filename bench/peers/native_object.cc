@@ -56,11 +56,11 @@ std::unique_ptr<std::vector<std::uint32_t>> ports_of(exec::Map& map) {
 
 std::unexpected<Diagnostic> odd(const std::string& what) { return fail(ErrorKind::bug, EINVAL, "native: " + what); }
 
-// A program's size by its symbol.
-std::size_t size_of(const void* function) {
+// Of a program or a variable, by its symbol.
+std::size_t size_of(const void* address) {
   Dl_info info{};
   void* symbol = nullptr;
-  if (dladdr1(function, &info, &symbol, RTLD_DL_SYMENT) == 0 || symbol == nullptr) return 0;
+  if (dladdr1(address, &info, &symbol, RTLD_DL_SYMENT) == 0 || symbol == nullptr) return 0;
   return static_cast<const Elf64_Sym*>(symbol)->st_size;
 }
 
@@ -89,6 +89,7 @@ Result<> NativeObject::bind(exec::Map& map) {
   const exec::MapSpec& spec = map.spec();
   auto* native = static_cast<native_map*>(dlsym(handle_.get(), spec.name.c_str()));
   if (native == nullptr) return odd("there is no map " + spec.name);
+  if (size_of(native) < sizeof(native_map)) return odd("there is no room in map " + spec.name);
   if (map.abilities().programs != nullptr) return {};  // the compiler filled it in
   const exec::DirectLookup direct = map.direct_lookup(0);
   *native = {.base = direct.base, .direct = direct.function, .object = direct.object, .map = &map};
