@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <tuple>
 #include <utility>
 
 #include "exec/skb.h"
@@ -50,6 +51,14 @@ Result<Stage> Stage::open(const PeerProgram& program) {
 
 bool Stage::uses_maps() {
   return std::ranges::any_of(program().maps, [](const auto& object) { return !object->spec().name.contains('.'); });
+}
+
+void Stage::drain() {
+  const auto has_records = [](const auto& object) {
+    const exec::MapAbilities& abilities = object->map->abilities();
+    return abilities.ring != nullptr || abilities.perf != nullptr;
+  };
+  if (std::ranges::any_of(program().maps, has_records)) std::ignore = engine_.result();
 }
 
 namespace {

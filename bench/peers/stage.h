@@ -31,6 +31,10 @@ class Stage {
   [[nodiscard]] cli::EngineRun& engine() { return engine_; }
   [[nodiscard]] const std::vector<std::uint32_t>& ports() const { return ports_; }
 
+  // Reads rings and perf buffers, so that they do not fill up. Nothing where there are none: looking at maps moves
+  // programs' data out of the caches.
+  void drain();
+
   // The packets from `first` on, as many as a batch has, in frames of their own.
   [[nodiscard]] std::vector<exec::Frame> batch(std::size_t first) const;
 
