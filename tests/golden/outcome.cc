@@ -21,14 +21,6 @@ std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-FrameOutcome outcome_of(const exec::Frame& frame) {
-  std::string clones;
-  for (const exec::FrameClone& clone : frame.clones) {
-    clones += fmt::format("{} ", clone.redirect.ifindex) + text_of(clone.packet);
-  }
-  return {frame.return_value, frame.redirect.ifindex, frame.trap != nullptr, text_of(frame.packet()), clones};
-}
-
 bool zero(const Json& bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](const Json& byte) { return byte == "0x00"; });
 }
@@ -144,27 +136,43 @@ void compare_map(const std::string& name, const Json& expected, const Json& actu
 
 }  // namespace
 
+FrameOutcome outcome_of(const exec::Frame& frame) {
+  std::string clones;
+  for (const exec::FrameClone& clone : frame.clones) {
+    clones += fmt::format("{} ", clone.redirect.ifindex) + text_of(clone.packet);
+  }
+  return {frame.return_value, frame.redirect.ifindex, frame.trap != nullptr, text_of(frame.packet()), clones};
+}
+
+Result<std::vector<sim::CapturedPacket>> packets_of(const Subject& subject) {
+  auto packets = sim::read_capture(subject.capture);
+  if (!packets) return std::unexpected(packets.error());
+  std::erase_if(*packets, [&](const sim::CapturedPacket& packet) {
+    return packet.bytes.size() < subject.min_packet_bytes || packet.bytes.size() > subject.max_packet_bytes;
+  });
+  return packets;
+}
+
 Result<Outcome> run(const Subject& subject, const cli::RunOptions& options) {
   auto setup = subject.setup.empty() ? Result<cli::Setup>(cli::Setup{}) : cli::read_setup(subject.setup);
   if (!setup) return std::unexpected(setup.error());
-  auto packets = sim::read_capture(subject.capture);
+  auto packets = packets_of(subject);
   if (!packets) return std::unexpected(packets.error());
   auto engine = cli::EngineRun::open(subject.object, *setup, options);
   if (!engine) return std::unexpected(engine.error());
-  const bool needs_headers = subject.whole_headers && exec::sees_skb(engine->type());
-  std::erase_if(*packets, [&](const sim::CapturedPacket& packet) {
-    const std::span bytes = packet.bytes;
-    const bool fits = bytes.size() >= subject.min_packet_bytes && bytes.size() <= subject.max_packet_bytes;
-    return !fits || (needs_headers && !exec::has_network_header(bytes));
-  });
-  Outcome out;
-  out.type = engine->type();
-  const auto sink = [&](const exec::Frame& frame) { out.frames.push_back(outcome_of(frame)); };
+  if (subject.whole_headers && exec::sees_skb(engine->type())) {
+    std::erase_if(*packets, [](const auto& packet) { return !exec::has_network_header(packet.bytes); });
+  }
+  std::vector<FrameOutcome> frames;
+  const auto sink = [&](const exec::Frame& frame) { frames.push_back(outcome_of(frame)); };
   if (auto ran = engine->run(*packets, sink, nullptr); !ran) return std::unexpected(ran.error());
-  auto result = engine->result();
+  return outcome_of(std::move(frames), *engine);
+}
+
+Result<Outcome> outcome_of(std::vector<FrameOutcome> frames, cli::EngineRun& engine) {
+  auto result = engine.result();
   if (!result) return std::unexpected(result.error());
-  out.backend = result->backend;
-  out.printk = result->printk;
+  Outcome out{.type = engine.type(), .backend = result->backend, .frames = std::move(frames), .printk = result->printk};
   for (const cli::MapView& map : result->maps) out.maps[map.name] = entries_of(map);
   return out;
 }

@@ -45,8 +45,15 @@ struct Subject {
   bool whole_headers = false;  // for programs of the stack: no IP packet that is cut within its network header
 };
 
+// The packets of its capture that fit. Errors: input.
+[[nodiscard]] Result<std::vector<sim::CapturedPacket>> packets_of(const Subject& subject);
 // Runs it. Errors: those of EngineRun.
 [[nodiscard]] Result<Outcome> run(const Subject& subject, const cli::RunOptions& options);
+
+// For engines that run frames by themselves, with the object and the maps of an EngineRun: what became of a frame, and
+// of the whole.
+[[nodiscard]] FrameOutcome outcome_of(const exec::Frame& frame);
+[[nodiscard]] Result<Outcome> outcome_of(std::vector<FrameOutcome> frames, cli::EngineRun& engine);
 
 // What golden files keep: verdict counts, a digest of all frames, maps (the first entries and a digest), printk lines.
 [[nodiscard]] nlohmann::ordered_json summary(const Outcome& outcome);

@@ -10,6 +10,7 @@ base  g++ cmake ninja-build ccache pkg-config clang-19
 base  libasmjit-dev libcapstone-dev libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
 test  libgtest-dev libgmock-dev bpftool verilator make
 bench libbenchmark-dev
+peers libdpdk-dev
 lint  clang-tidy-19 clang-format-19 shellcheck
 fuzz  libclang-rt-19-dev
 arm64 g++-aarch64-linux-gnu qemu-user
@@ -36,13 +37,14 @@ END
 levels_of() {
   case $1 in
     run | forager) printf '%s\n' base ;;
-    build | test | bench) printf '%s\n' base test bench ;;
+    build | test) printf '%s\n' base test bench ;;
+    bench) printf '%s\n' base test bench peers ;;
     asan | tsan | conformance | mutants) printf '%s\n' base test ;;
     fuzz) printf '%s\n' base test fuzz ;;
     arm64) printf '%s\n' base test arm64 ;;
     lint) printf '%s\n' base test bench lint ;;
     fmt) printf '%s\n' lint ;;
-    all) printf '%s\n' base test bench lint fuzz arm64 ;;
+    all) printf '%s\n' base test bench peers lint fuzz arm64 ;;
   esac
 }
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Contender: one engine with one program on a stage. It gives its answers once, to be compared, and then passes over
+// the capture, to be timed.
+//
+//   device   one of forager's backends, with compile options
+//   native   the same C source compiled for the host (native/)
+//   dpdk     rte_bpf, where it is installed and takes the program
+//
+// Tested by: bench_peers compares the answers of each with the interpreter's.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bench/peers/stage.h"
+#include "exec/backend.h"
+
+namespace forager::bench {
+
+class Contender {
+ public:
+  virtual ~Contender() = default;
+  // Of the stage's first pass.
+  [[nodiscard]] virtual Result<golden::Outcome> answers() = 0;
+  // Nanoseconds for each packet, in one more pass, whatever an engine needs around programs included. Errors: of the
+  // device.
+  [[nodiscard]] virtual Result<double> pass() = 0;
+  [[nodiscard]] virtual std::size_t code_bytes() const = 0;
+};
+
+using ContenderResult = Result<std::unique_ptr<Contender>>;
+
+[[nodiscard]] ContenderResult make_device_contender(const PeerProgram& program, const exec::Backend& backend,
+                                                    const exec::CompileOptions& options = {});
+// Errors: unsupported, where the program has no native twin.
+[[nodiscard]] ContenderResult make_native_contender(const PeerProgram& program);
+// Errors: unsupported, where it refuses the program, or was not there when this was built.
+[[nodiscard]] ContenderResult make_dpdk_contender(const PeerProgram& program);
+
+}  // namespace forager::bench

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/peers/contender.h"
+#include "syscall/process.h"
+
+namespace forager::bench {
+namespace {
+
+class DeviceContender final : public Contender {
+ public:
+  DeviceContender(Stage stage, std::shared_ptr<const exec::Image> image, std::unique_ptr<exec::Device> device)
+      : stage_(std::move(stage)), image_(std::move(image)), device_(std::move(device)) {}
+
+  Result<golden::Outcome> answers() override {
+    std::vector<golden::FrameOutcome> outcomes;
+    auto ran = each_batch([&](std::span<exec::Frame> frames) {
+      for (const exec::Frame& frame : frames) outcomes.push_back(golden::outcome_of(frame));
+    });
+    if (!ran) return std::unexpected(std::move(ran.error()));
+    return golden::outcome_of(std::move(outcomes), stage_.engine());
+  }
+
+  Result<double> pass() override {
+    auto busy = each_batch([](std::span<exec::Frame>) {});
+    if (!busy) return std::unexpected(std::move(busy.error()));
+    stage_.drain();
+    return static_cast<double>(*busy) / static_cast<double>(stage_.packets().size());
+  }
+
+  std::size_t code_bytes() const override { return image_->bytes(); }
+
+ private:
+  // The engine's nanoseconds.
+  template <class See>
+  Result<std::uint64_t> each_batch(const See& see) {
+    std::uint64_t busy = 0;
+    for (std::size_t at = 0; at < stage_.packets().size();) {
+      std::vector<exec::Frame> frames = stage_.batch(at);
+      auto report = device_->run(frames);
+      if (!report) return std::unexpected(std::move(report.error()));
+      busy += report->busy_ns;
+      see(frames);
+      at += frames.size();
+    }
+    return busy;
+  }
+
+  Stage stage_;
+  std::shared_ptr<const exec::Image> image_;
+  std::unique_ptr<exec::Device> device_;
+};
+
+}  // namespace
+
+ContenderResult make_device_contender(const PeerProgram& program, const exec::Backend& backend,
+                                      const exec::CompileOptions& options) {
+  if (!backend.capabilities().available) {
+    return fail(ErrorKind::unsupported, EOPNOTSUPP, backend.capabilities().reason);
+  }
+  auto stage = Stage::open(program);
+  if (!stage) return std::unexpected(std::move(stage.error()));
+  auto image = backend.compile(stage->program().verified, options);
+  if (!image) return std::unexpected(std::move(image.error()));
+  auto device = backend.open({.environment = &syscall::process().runtime.environment, .ports = stage->ports()});
+  if (!device) return std::unexpected(std::move(device.error()));
+  auto ready = (*device)->load(*image);
+  const auto& maps = stage->program().maps;
+  for (std::uint32_t i = 0; ready && i < maps.size(); ++i) ready = (*device)->bind(i, maps[i]->map);
+  if (!ready) return std::unexpected(std::move(ready.error()));
+  return std::make_unique<DeviceContender>(std::move(*stage), std::move(*image), std::move(*device));
+}
+
+}  // namespace forager::bench
