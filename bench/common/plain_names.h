@@ -22,6 +22,7 @@ class PlainNames : public Reporter {
     for (Run& run : renamed) {
       run.run_name.min_time.clear();
       run.run_name.time_type.clear();
+      run.run_name.iterations.clear();
     }
     Reporter::ReportRuns(renamed);
   }
