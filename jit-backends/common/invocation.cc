@@ -96,24 +96,26 @@ Result<const Unit*> Invocation::find(const exec::ProgramSlot& slot) {
 }
 
 const void* Invocation::tail_call(exec::Map& map, std::uint64_t index) {
-  const exec::ProgramTable* programs = map.abilities().programs;
   const auto slot = static_cast<std::uint32_t>(index);
-  if (programs == nullptr || slot >= map.spec().max_entries || cells_->tail_calls == isa::kMaxTailCalls) return nullptr;
-  const Unit* target = target_of(*programs, slot);
-  if (target == nullptr) return nullptr;
+  if (cells_->tail_calls == isa::kMaxTailCalls) return nullptr;
+  Jump& jump = jumps_[slot % kJumps];
+  if (!jump.holds(map, slot) && !find_jump(map, slot, jump)) return nullptr;
   ++cells_->tail_calls;
-  running_ = target;
-  run_.program = &target->image->program();
-  return target->function(0);
+  running_ = jump.target;
+  run_.program = &jump.target->image->program();
+  return jump.code;
 }
 
-const Unit* Invocation::target_of(const exec::ProgramTable& programs, std::uint32_t index) {
-  Jump& jump = jumps_[index % kJumps];
-  const std::uint64_t changes = programs.changes().load(std::memory_order_acquire);
-  if (jump.programs == &programs && jump.index == index && jump.changes == changes) return jump.target;
-  const Unit* target = look_up_target(programs, index);
-  jump = {target == nullptr ? nullptr : &programs, index, changes, target};
-  return target;
+// False if the slot leads nowhere, which is not remembered: a program of the wrong sort is told of each time.
+bool Invocation::find_jump(const exec::Map& map, std::uint32_t index, Jump& jump) {
+  jump = {};
+  const exec::ProgramTable* programs = map.abilities().programs;
+  if (programs == nullptr || index >= map.spec().max_entries) return false;
+  const std::uint64_t changes = programs->changes().load(std::memory_order_acquire);
+  const Unit* target = look_up_target(*programs, index);
+  if (target == nullptr) return false;
+  jump = {&map, &programs->changes(), changes, index, target, target->function(0)};
+  return true;
 }
 
 const Unit* Invocation::look_up_target(const exec::ProgramTable& programs, std::uint32_t index) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,14 +55,20 @@ class Invocation : private exec::ProgramCalls, private exec::ProgramMemory {
   [[nodiscard]] LinkOptions link_options() const;
   // Where a slot of a program array leads, as of a number of its changes.
   struct Jump {
-    const exec::ProgramTable* programs = nullptr;
-    std::uint32_t index = 0;
+    const exec::Map* map = nullptr;
+    const std::atomic<std::uint64_t>* changes_now = nullptr;
     std::uint64_t changes = 0;
+    std::uint32_t index = 0;
     const Unit* target = nullptr;
+    const void* code = nullptr;
+
+    [[nodiscard]] bool holds(const exec::Map& of, std::uint32_t at) const {
+      return map == &of && index == at && changes_now->load(std::memory_order_acquire) == changes;
+    }
   };
   static constexpr std::size_t kJumps = 64;
 
-  [[nodiscard]] const Unit* target_of(const exec::ProgramTable& programs, std::uint32_t index);
+  [[nodiscard]] bool find_jump(const exec::Map& map, std::uint32_t index, Jump& jump);
   [[nodiscard]] const Unit* look_up_target(const exec::ProgramTable& programs, std::uint32_t index);
   void forget_targets();
   [[nodiscard]] Result<const Unit*> find(const exec::ProgramSlot& slot);
