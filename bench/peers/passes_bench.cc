@@ -17,7 +17,7 @@
 #include "bench/peers/race.h"
 #include "cli/messages.h"
 #include "jit-backends/backends.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::bench {
 namespace {

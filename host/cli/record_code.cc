@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "jit-backends/common/record_code.h"
+#include "jit-backends/common/records/record_code.h"
 
 namespace forager::cli {
 namespace {

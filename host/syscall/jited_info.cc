@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "jit-backends/common/code_registry.h"
-#include "jit-backends/common/code_symbols.h"
+#include "jit-backends/common/records/code_registry.h"
+#include "jit-backends/common/records/code_symbols.h"
 #include "syscall/info_array.h"
 
 namespace forager::syscall {

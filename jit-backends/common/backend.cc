@@ -6,7 +6,7 @@
 #include "exec/blockers.h"
 #include "jit-backends/common/device.h"
 #include "jit-backends/common/features.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

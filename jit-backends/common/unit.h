@@ -8,7 +8,7 @@
 #include <memory>
 #include <span>
 
-#include "jit-backends/common/code_registry.h"
+#include "jit-backends/common/records/code_registry.h"
 #include "jit-backends/common/executable.h"
 #include "jit-backends/common/image.h"
 

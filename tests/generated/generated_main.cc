@@ -17,7 +17,7 @@
 
 #include "jit-backends/arm64/generate.h"
 #include "jit-backends/common/features.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 #include "jit-backends/x86_64/generate.h"
 #include "program/text.h"
 

@@ -11,7 +11,7 @@
 #include "jit-backends/arm64/generate.h"
 #include "jit-backends/common/features.h"
 #include "jit-backends/common/listing.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 #include "program_testing.h"
 
 namespace forager::jit::testing {

@@ -10,7 +10,7 @@
 
 #include "exec_testing.h"
 #include "jit-backends/common/executable.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 #include "jit_testing.h"
 #include "maps/registry.h"
 

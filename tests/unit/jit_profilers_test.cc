@@ -16,10 +16,10 @@
 #include <thread>
 
 #include "exec_testing.h"
-#include "jit-backends/common/code_symbols.h"
-#include "jit-backends/common/debugger.h"
-#include "jit-backends/common/perf_map.h"
-#include "jit-backends/common/record_code.h"
+#include "jit-backends/common/records/code_symbols.h"
+#include "jit-backends/common/records/debugger.h"
+#include "jit-backends/common/records/perf_map.h"
+#include "jit-backends/common/records/record_code.h"
 #include "jit_testing.h"
 
 namespace forager::jit {

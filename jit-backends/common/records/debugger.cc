@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/debugger.h"
+#include "jit-backends/common/records/debugger.h"
 
-#include "jit-backends/common/symbol_file.h"
+#include "jit-backends/common/records/symbol_file.h"
 
 extern "C" {
 // NOLINTBEGIN(readability-identifier-naming, bugprone-reserved-identifier): GDB's names

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Removal of steps whose result nobody reads.
-#include "jit-backends/common/liveness.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/liveness.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

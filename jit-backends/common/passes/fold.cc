@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "isa/semantics.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/symbol_file.h"
+#include "jit-backends/common/records/symbol_file.h"
 
 #include <elf.h>
 
 #include <cstring>
 #include <string_view>
 
-#include "jit-backends/common/append.h"
-#include "jit-backends/common/code_symbols.h"
-#include "jit-backends/common/debug_lines.h"
+#include "jit-backends/common/records/append.h"
+#include "jit-backends/common/records/code_symbols.h"
+#include "jit-backends/common/records/debug_lines.h"
 
 namespace forager::jit {
 namespace {

@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "jit-backends/common/code_registry.h"
-#include "jit-backends/common/code_symbols.h"
-#include "jit-backends/common/record_file.h"
+#include "jit-backends/common/records/code_registry.h"
+#include "jit-backends/common/records/code_symbols.h"
+#include "jit-backends/common/records/record_file.h"
 
 namespace forager::jit {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/code_symbols.h"
+#include "jit-backends/common/records/code_symbols.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

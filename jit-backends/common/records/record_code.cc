@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/record_code.h"
+#include "jit-backends/common/records/record_code.h"
 
 #include <cstdlib>
 #include <mutex>
 
-#include "jit-backends/common/debugger.h"
-#include "jit-backends/common/jitdump.h"
-#include "jit-backends/common/perf_map.h"
+#include "jit-backends/common/records/debugger.h"
+#include "jit-backends/common/records/jitdump.h"
+#include "jit-backends/common/records/perf_map.h"
 
 namespace forager::jit {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/code_registry.h"
+#include "jit-backends/common/records/code_registry.h"
 
 #include <pthread.h>
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "exec/host_helpers.h"
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

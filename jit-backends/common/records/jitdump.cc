@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/jitdump.h"
+#include "jit-backends/common/records/jitdump.h"
 
 #include <elf.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "jit-backends/common/append.h"
+#include "jit-backends/common/records/append.h"
 
 namespace forager::jit {
 namespace {

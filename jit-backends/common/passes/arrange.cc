@@ -5,7 +5,7 @@
 // the others of their function.
 #include <algorithm>
 
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

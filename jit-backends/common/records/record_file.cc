@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/record_file.h"
+#include "jit-backends/common/records/record_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <map>
 
-#include "jit-backends/common/code_registry.h"
-#include "jit-backends/common/record_file.h"
+#include "jit-backends/common/records/code_registry.h"
+#include "jit-backends/common/records/record_file.h"
 
 namespace forager::jit {
 

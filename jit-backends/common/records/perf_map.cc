@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/perf_map.h"
+#include "jit-backends/common/records/perf_map.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "jit-backends/common/code_symbols.h"
+#include "jit-backends/common/records/code_symbols.h"
 
 namespace forager::jit {
 

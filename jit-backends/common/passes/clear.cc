@@ -5,7 +5,7 @@
 // there what another invocation left.
 #include <algorithm>
 
-#include "jit-backends/common/passes.h"
+#include "jit-backends/common/passes/passes.h"
 
 namespace forager::jit {
 namespace {

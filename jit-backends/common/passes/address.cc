@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "jit-backends/common/liveness.h"
-#include "jit-backends/common/passes.h"
-#include "jit-backends/common/window.h"
+#include "jit-backends/common/passes/liveness.h"
+#include "jit-backends/common/passes/passes.h"
+#include "jit-backends/common/passes/window.h"
 
 namespace forager::jit {
 namespace {

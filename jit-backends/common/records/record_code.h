@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "jit-backends/common/code_registry.h"
+#include "jit-backends/common/records/code_registry.h"
 
 namespace forager::jit {
 

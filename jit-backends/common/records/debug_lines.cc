@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "jit-backends/common/debug_lines.h"
+#include "jit-backends/common/records/debug_lines.h"
 
 #include <algorithm>
 #include <cstring>
 #include <string>
 
-#include "jit-backends/common/append.h"
+#include "jit-backends/common/records/append.h"
 
 namespace forager::jit {
 namespace {

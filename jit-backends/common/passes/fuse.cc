@@ -4,8 +4,8 @@
 // from its last instruction backwards, within a block; the last one becomes the fused step, the others nothing.
 #include <algorithm>
 
-#include "jit-backends/common/passes.h"
-#include "jit-backends/common/window.h"
+#include "jit-backends/common/passes/passes.h"
+#include "jit-backends/common/passes/window.h"
 
 namespace forager::jit {
 namespace {

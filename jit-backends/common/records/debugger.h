@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "jit-backends/common/code_registry.h"
+#include "jit-backends/common/records/code_registry.h"
 
 extern "C" {
 // NOLINTBEGIN(readability-identifier-naming, bugprone-reserved-identifier): GDB's names

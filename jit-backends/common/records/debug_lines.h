@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "jit-backends/common/code_symbols.h"
+#include "jit-backends/common/records/code_symbols.h"
 
 namespace forager::jit {
 
