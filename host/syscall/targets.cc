@@ -4,6 +4,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ Errno<Place> cgroup_place(const Call& call, std::uint32_t attach_type, std::uint
   if (fstat(static_cast<int>(target), &status) != 0 || !S_ISDIR(status.st_mode)) return std::unexpected(-EBADF);
   const std::string link = "/proc/self/fd/" + std::to_string(target);
   std::string path(PATH_MAX, '\0');
-  const ssize_t length = ::syscall(SYS_readlink, link.c_str(), path.data(), path.size());
+  const ssize_t length = ::syscall(SYS_readlinkat, AT_FDCWD, link.c_str(), path.data(), path.size());
   if (length <= 0) return std::unexpected(-EBADF);
   path.resize(static_cast<std::size_t>(length));
   const std::string& mount = call.runtime().settings.cgroup_mount;
