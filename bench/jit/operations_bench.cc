@@ -7,6 +7,7 @@
 // inside programs (exec::RunReport::busy_ns), the least of several passes.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <algorithm>
 #include <array>
@@ -57,7 +58,15 @@ constexpr Operation kOperations[] = {
     {"hash8_update",
      "r1 = r8\nr1 += N\n*(u64 *)(r10 -8) = r1\nr2 = r10\nr2 += -8\nr3 = r2\nr4 = 0\nr1 = map[hash8] ll\ncall 2\n"
      "r7 += 1"},
-    {"helper_call", "call bpf_get_prandom_u32\nr0 &= 0\nr7 += r0"},
+    {"helper_call", "call bpf_get_numa_node_id\nr7 += r0"},
+    {"random_number", "call bpf_get_prandom_u32\nr0 &= 0\nr7 += r0"},
+    {"checksum_of_20_bytes",
+     "*(u64 *)(r10 -8) = r8\n*(u64 *)(r10 -16) = r8\n*(u32 *)(r10 -20) = N\nr1 = 0\nr2 = 0\nr3 = r10\nr3 += -20\nr4 = "
+     "20\n"
+     "r5 = 0\ncall bpf_csum_diff\nr7 += r0"},
+    {"lpm_lookup",
+     "r1 = r8\nr1 += N\n*(u32 *)(r10 -8) = 32\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -8\nr1 = map[lpm] ll\ncall 1\n"
+     "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"function_call", "r1 = r7\ncall f\nr7 = r0", "f:\nr0 = r1\nr0 += 3\nexit"},
     {"division_by_10", "r1 = *(u64 *)(r9 +0)\nr1 /= 10\nr7 += r1"},
     {"rotation", "r1 = *(u64 *)(r9 +0)\nr2 = r1\nr2 <<= 13\nr1 >>= 51\nr1 |= r2\nr7 += r1"},
@@ -72,10 +81,16 @@ struct MapRow {
   MapType type;
   std::uint32_t key_size;
   std::uint32_t entries = 64;
+  std::uint32_t flags = 0;
 };
 constexpr MapRow kMaps[] = {
-    {"array", MapType::array, 4},  {"percpu", MapType::percpu_array, 4}, {"hash8", MapType::hash, 8},
-    {"hash16", MapType::hash, 16}, {"lru", MapType::lru_hash, 8},        {"word", MapType::array, 4, 1},
+    {"array", MapType::array, 4},
+    {"percpu", MapType::percpu_array, 4},
+    {"hash8", MapType::hash, 8},
+    {"hash16", MapType::hash, 16},
+    {"lru", MapType::lru_hash, 8},
+    {"word", MapType::array, 4, 1},
+    {"lpm", MapType::lpm_trie, 8, 64, BPF_F_NO_PREALLOC},
 };
 
 const exec::Environment& environment() {
@@ -91,11 +106,18 @@ const exec::Environment& environment() {
 std::vector<std::shared_ptr<exec::Map>> make_maps() {
   std::vector<std::shared_ptr<exec::Map>> maps;
   for (const MapRow& row : kMaps) {
-    auto map = maps::create(
-        {.type = row.type, .key_size = row.key_size, .value_size = 8, .max_entries = row.entries, .name = row.name}, 1);
+    auto map = maps::create({.type = row.type,
+                             .key_size = row.key_size,
+                             .value_size = 8,
+                             .max_entries = row.entries,
+                             .flags = row.flags,
+                             .name = row.name},
+                            1);
     if (!map) return {};
     for (std::uint64_t i = 0; i < row.entries; ++i) {
-      const std::array<std::uint64_t, 2> key = {i, i};
+      // A trie's key begins with the prefix's length; an address of 32 bits follows.
+      const std::uint64_t first = row.type == MapType::lpm_trie ? i << 32 | 32 : i;
+      const std::array<std::uint64_t, 2> key = {first, i};
       const std::uint64_t value = 0x123456789abcdef0ULL + i;
       std::ignore = (*map)->write(key.data(), &value, 0);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "syscall/targets.h"
 
+#include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>

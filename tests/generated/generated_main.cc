@@ -52,7 +52,7 @@ program::MapSpec map_of(std::istringstream& words) {
 // True if the line says something about the program, and is none of its text.
 bool read_directive(const std::string& line, Sample& sample) {
   std::istringstream words(line);
-  std::string word, what;
+  std::string word;
   words >> word;
   if (word == "type") {
     words >> sample.type;
@@ -103,6 +103,7 @@ program::Program program_of(const Sample& sample) {
   if (type == nullptr) give_up(sample.name + ": no type " + sample.type);
   source.type = type->type;
   std::vector<std::string> names;
+  names.reserve(sample.maps.size());
   for (const program::MapSpec& map : sample.maps) names.push_back(map.name);
   source.maps = sample.maps;
   source.slots = or_give_up(program::assemble(sample.text, names), sample);

@@ -47,6 +47,7 @@ std::uint64_t answer(const std::shared_ptr<const exec::Image>& image, const std:
 template <class Work>
 void on_threads(Work work) {
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([i, work] { work(i); });
   for (std::thread& each : threads) each.join();
 }
