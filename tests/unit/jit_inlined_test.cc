@@ -157,6 +157,35 @@ TEST_F(JitInlined, KeysThatStayAreFoundWhileOthersChange) {
   EXPECT_EQ(missed, 0U);
 }
 
+// A function's own stack has something else where its caller's has the key.
+TEST_F(JitInlined, KeysInACallersFrameAreReadThere) {
+  const auto array = make_map(MapType::array, 4, 2);
+  for (const std::uint32_t key : {0U, 1U}) {
+    const std::uint64_t value = 100 + key;
+    ASSERT_EQ(array->write(&key, &value, BPF_ANY), 0);
+  }
+  for (const std::uint32_t key : {0U, 1U, 2U, 5000U}) {
+    const std::string text = fmt::format(
+        "*(u32 *)(r10 -4) = {}\nr1 = r10\nr1 += -4\ncall f\nexit\n"
+        "f: *(u32 *)(r10 -4) = 1\nr2 = r1\nr1 = map[0] ll\ncall bpf_map_lookup_elem\n"
+        "if r0 == 0 goto +2\nr0 = *(u64 *)(r0 +0)\nexit\nr0 = 9\nexit",
+        key);
+    EXPECT_EQ(run(rig({array}), text).return_value, key < 2 ? 100 + key : 9) << key;
+  }
+}
+
+TEST_F(JitInlined, KeysInAFunctionsOwnFrameAreKnown) {
+  const auto array = make_map(MapType::array, 4, 2);
+  const std::uint32_t key = 1;
+  const std::uint64_t value = 101;
+  ASSERT_EQ(array->write(&key, &value, BPF_ANY), 0);
+  const std::string text =
+      "*(u32 *)(r10 -4) = 0\ncall f\nexit\n"
+      "f: *(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[0] ll\ncall bpf_map_lookup_elem\n"
+      "if r0 == 0 goto +2\nr0 = *(u64 *)(r0 +0)\nexit\nr0 = 9\nexit";
+  EXPECT_EQ(run(rig({array}), text).return_value, 101U);
+}
+
 // ---- helpers -------------------------------------------------------------------------------------------------------
 
 TEST_F(JitInlined, ChecksumsOfAFewWordsAreTheHelpers) {

@@ -144,11 +144,26 @@ class Specialiser {
     std::uint32_t at = program::kNone;
   };
 
+  // Whose frame a key is in is not in the facts. Only the main function has no caller whose frame it could be; in
+  // others r2 = r10 + n has to stand before the call.
+  [[nodiscard]] bool in_own_frame(std::uint32_t call) const {
+    if (program_.subprogram_of(call) == 0) return true;
+    const std::uint32_t begin = program_.blocks()[program_.block_of(call)].begin;
+    for (std::uint32_t at = call; at-- > begin;) {
+      const Step& step = code_.steps[at];
+      if ((writes_of(step) >> 2 & 1) == 0) continue;
+      if (step.kind != Kind::alu || step.width != 64) return false;
+      if (step.alu == Alu::mov) return !step.has_imm && step.src == isa::kFramePointer;
+      if (step.alu != Alu::add || !step.has_imm) return false;
+    }
+    return false;
+  }
+
   [[nodiscard]] Stored stored_key(std::uint32_t call) const {
     const verifier::ArgumentFacts* of = arguments(call);
     if (of == nullptr) return {};
     const verifier::ArgumentFact& key = (*of)[1];
-    if (key.region != Region::stack || key.offset_min != key.offset_max) return {};
+    if (key.region != Region::stack || key.offset_min != key.offset_max || !in_own_frame(call)) return {};
     std::uint32_t block = program_.block_of(call), at = call;
     for (unsigned steps = 0; steps < kFar; ++steps) {
       if (at == program_.blocks()[block].begin) {
