@@ -45,9 +45,9 @@ struct Capabilities {
 };
 
 struct CompileOptions {
-  bool checked = false;          // interp: track initialisation of every byte and register
-  bool assert_facts = false;     // interp: hold every instruction against the verifier's facts too; implies checked
-  std::uint32_t passes_off = 0;  // JITs: optimisations that are not done (jit-backends/common/passes/passes.h), for measuring
+  bool checked = false;            // interp: track initialisation of every byte and register
+  bool assert_facts = false;       // interp: hold every instruction against the verifier's facts too; implies checked
+  std::uint32_t passes_off = 0;    // JITs: passes that do not run (jit-backends/common/passes), to measure them
   std::uint32_t features_off = 0;  // JITs: CPU features that are not used (jit-backends/common/features.h)
   bool blind_constants = false;    // JITs: no constant of the program's stands in the code as it is
   friend auto operator<=>(const CompileOptions&, const CompileOptions&) = default;

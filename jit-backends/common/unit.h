@@ -8,9 +8,9 @@
 #include <memory>
 #include <span>
 
-#include "jit-backends/common/records/code_registry.h"
 #include "jit-backends/common/executable.h"
 #include "jit-backends/common/image.h"
+#include "jit-backends/common/records/code_registry.h"
 
 namespace forager::jit {
 

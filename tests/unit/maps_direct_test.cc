@@ -79,7 +79,9 @@ TEST_P(MapsDirect, FindsWhatLookupFinds) {
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
   for (const MapType type : {MapType::hash, MapType::lru_hash, MapType::percpu_hash, MapType::lru_percpu_hash}) {
-    for (const std::uint32_t size : {1U, 4U, 5U, 6U, 8U, 9U, 12U, 13U, 16U, 17U, 20U, 24U, 32U, 36U, 37U, 40U, 44U, 48U, 50U}) all.push_back({type, size});
+    for (const std::uint32_t size :
+         {1U, 4U, 5U, 6U, 8U, 9U, 12U, 13U, 16U, 17U, 20U, 24U, 32U, 36U, 37U, 40U, 44U, 48U, 50U})
+      all.push_back({type, size});
   }
   return all;
 }
