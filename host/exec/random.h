@@ -3,7 +3,7 @@
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): what bpf_get_prandom_u32
 // gives, here for engines that compile it in place.
 //
-// Tested by: tests/unit/jit_device_test.cc (compiled code gives the same numbers).
+// Tested by: tests/unit/jit_inlined_test.cc (compiled code gives the same numbers).
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,7 @@ void Emitter::call_lookup(const Step& step) {
 void Emitter::look_up_index(const Step& step) {
   const auto map = static_cast<std::uint32_t>(step.imm);
   const program::MapSpec& spec = program_.maps()[map];
-  const std::uint64_t stride = (spec.value_size + 7ULL) & ~7ULL;
+  const std::uint64_t stride = stride_of(spec);
   if (step.has_imm) {
     return load_symbol(x0, {.kind = Symbol::Kind::lookup_base, .index = map}, step.target * stride);
   }

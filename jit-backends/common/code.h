@@ -107,6 +107,11 @@ struct Code {
   [[nodiscard]] const verifier::Facts& facts(std::uint32_t at) const { return program->facts()[at]; }
 };
 
+// A register as a set.
+[[nodiscard]] constexpr verifier::RegisterSet bit(unsigned number) {
+  return static_cast<verifier::RegisterSet>(1U << number);
+}
+
 // Registers that a step reads and writes, as bits; a call writes those that it leaves undefined.
 [[nodiscard]] verifier::RegisterSet reads_of(const Step& step);
 [[nodiscard]] verifier::RegisterSet writes_of(const Step& step);

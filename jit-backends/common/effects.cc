@@ -7,7 +7,6 @@ using verifier::RegisterSet;
 
 namespace {
 
-constexpr RegisterSet bit(unsigned number) { return static_cast<RegisterSet>(1U << number); }
 constexpr RegisterSet kArguments = bit(1) | bit(2) | bit(3) | bit(4) | bit(5);
 constexpr RegisterSet kCallerSaved = kArguments | bit(0);
 

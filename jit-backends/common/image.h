@@ -39,6 +39,11 @@ struct Symbol {
   friend bool operator==(const Symbol&, const Symbol&) = default;
 };
 
+// Bytes from a value of an array to the next, which code has in it.
+[[nodiscard]] constexpr std::uint64_t stride_of(const program::MapSpec& array) {
+  return (array.value_size + 7ULL) & ~7ULL;
+}
+
 struct Relocation {
   enum class Kind : std::uint8_t {
     absolute,  // 8 bytes at `offset`

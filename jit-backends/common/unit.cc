@@ -123,7 +123,7 @@ bool as_compiled(exec::Map& map, const program::MapSpec& spec, unsigned cpu) {
   if (spec.type != isa::MapType::array && spec.type != isa::MapType::percpu_array) return true;
   const exec::DirectLookup direct = map.direct_lookup(cpu);
   return direct.kind == exec::DirectLookup::Kind::indexed && map.spec().max_entries == spec.max_entries &&
-         direct.stride == ((spec.value_size + 7ULL) & ~7ULL);
+         direct.stride == stride_of(spec);
 }
 
 }  // namespace

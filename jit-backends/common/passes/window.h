@@ -9,10 +9,6 @@
 
 namespace forager::jit {
 
-[[nodiscard]] constexpr verifier::RegisterSet bit(unsigned number) {
-  return static_cast<verifier::RegisterSet>(1U << number);
-}
-
 class Window {
  public:
   explicit Window(Code& code) : code_(code) {}
