@@ -25,6 +25,17 @@ constexpr Word bits_in_order(Word word) {
   return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
 }
 
+// The first 64 bits; most keys are IPv4 addresses, and a copy of a size that the compiler does not know is a call.
+Word leading_bits(const Prefix& prefix) {
+  if (prefix.size != 4) return bits_in_order(word_of(prefix.bytes, prefix.size, 0));
+  return bits_in_order(word_of(prefix.bytes, 4, 0));
+}
+
+// Whether the first `length` bits of two numbers are the same.
+bool same_up_to(Word left, Word right, std::uint32_t length) {
+  return length == 0 || (left ^ right) >> (64 - length) == 0;
+}
+
 unsigned bit_of(const Prefix& prefix, std::uint32_t index) {
   return std::to_integer<unsigned>(prefix.bytes[index / 8]) >> (7 - index % 8) & 1;
 }
@@ -57,8 +68,7 @@ Prefix LpmTrie::prefix_of(const void* key) const {
 // Of a prefix that is shorter than the index: the first slot that it covers.
 std::uint32_t LpmTrie::index_of(const Prefix& prefix) const {
   if (index_bits_ == 0) return 0;
-  const Word bits = bits_in_order(word_of(prefix.bytes, prefix.size, 0)) >> (64 - index_bits_);
-  return static_cast<std::uint32_t>(bits) & ~(covers(prefix) - 1);
+  return static_cast<std::uint32_t>(leading_bits(prefix) >> (64 - index_bits_)) & ~(covers(prefix) - 1);
 }
 
 unsigned LpmTrie::bit(NodeId node, std::uint32_t index) const {
@@ -79,17 +89,24 @@ std::uint32_t LpmTrie::matching(NodeId node, const Prefix& prefix) const {
 
 // ---- readers -----------------------------------------------------------------------------------------------------
 
+// Of a node on the prefix's way: whether its prefix is one of this prefix, whose first bits are `leading`.
+bool LpmTrie::lies_above(NodeId node, std::uint32_t length, const Prefix& prefix, Word leading) const {
+  if (length > 64) return matching(node, prefix) >= length;
+  return length <= prefix.length && same_up_to(bits_in_order(load_word(nodes_.at(node) + kBytesOffset)), leading, length);
+}
+
 // Right only if no node departs meanwhile. A node met out of order is such a one: stop, the caller will see.
 NodeId LpmTrie::longest_match(const Prefix& prefix) const {
   const bool indexed = prefix.length >= index_bits_;
   Slot* const slot = indexed ? &this->slot(index_of(prefix)) : nullptr;
   NodeId found = indexed ? follow(&slot->covered) : 0;
+  const Word leading = leading_bits(prefix);
   std::uint32_t least = 0;  // how long the next prefix is at least
   NodeId node = follow(indexed ? &slot->root : &root_);
   while (node != 0) {
     const std::uint32_t word = length_word(node).load(std::memory_order_acquire);
     const std::uint32_t length = word & ~kIntermediate;
-    if (length < least || matching(node, prefix) < length) break;
+    if (length < least || !lies_above(node, length, prefix, leading)) break;
     if ((word & kIntermediate) == 0) found = node;
     if (length >= prefix.length) break;
     node = child(node, bit_of(prefix, length));

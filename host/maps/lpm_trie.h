@@ -117,6 +117,7 @@ class LpmTrie {
   }
   void cover(const Prefix& prefix, NodeId before, NodeId after);
 
+  [[nodiscard]] bool lies_above(NodeId node, std::uint32_t length, const Prefix& prefix, std::uint64_t leading) const;
   [[nodiscard]] NodeId longest_match(const Prefix& prefix) const;
   [[nodiscard]] Place place(const Prefix& prefix) const;
   [[nodiscard]] bool is_entry(const Place& place, const Prefix& prefix) const;
