@@ -67,6 +67,10 @@ constexpr Operation kOperations[] = {
     {"lpm_lookup",
      "r1 = r8\nr1 += N\n*(u32 *)(r10 -8) = 32\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -8\nr1 = map[lpm] ll\ncall 1\n"
      "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
+    {"map_of_maps_lookup",
+     "*(u32 *)(r10 -4) = N\nr2 = r10\nr2 += -4\nr1 = map[outer] ll\ncall 1\nif r0 == 0 goto +11\n"
+     "r1 = r8\nr1 += N\nr1 &= 63\n*(u32 *)(r10 -4) = r1\nr1 = r0\nr2 = r10\nr2 += -4\ncall 1\n"
+     "if r0 == 0 goto +2\nr1 = *(u64 *)(r0 +0)\nr7 += r1"},
     {"function_call", "r1 = r7\ncall f\nr7 = r0", "f:\nr0 = r1\nr0 += 3\nexit"},
     {"division_by_10", "r1 = *(u64 *)(r9 +0)\nr1 /= 10\nr7 += r1"},
     {"rotation", "r1 = *(u64 *)(r9 +0)\nr2 = r1\nr2 <<= 13\nr1 >>= 51\nr1 |= r2\nr7 += r1"},
@@ -91,6 +95,7 @@ constexpr MapRow kMaps[] = {
     {"lru", MapType::lru_hash, 8},
     {"word", MapType::array, 4, 1},
     {"lpm", MapType::lpm_trie, 8, 64, BPF_F_NO_PREALLOC},
+    {"outer", MapType::array_of_maps, 4},
 };
 
 const exec::Environment& environment() {
@@ -106,15 +111,20 @@ const exec::Environment& environment() {
 std::vector<std::shared_ptr<exec::Map>> make_maps() {
   std::vector<std::shared_ptr<exec::Map>> maps;
   for (const MapRow& row : kMaps) {
+    const bool outer = row.type == MapType::array_of_maps;
     auto map = maps::create({.type = row.type,
                              .key_size = row.key_size,
-                             .value_size = 8,
+                             .value_size = outer ? 4U : 8U,
                              .max_entries = row.entries,
                              .flags = row.flags,
-                             .name = row.name},
+                             .name = row.name,
+                             .inner = outer ? std::make_shared<exec::MapSpec>(maps.front()->spec()) : nullptr},
                             1);
     if (!map) return {};
-    for (std::uint64_t i = 0; i < row.entries; ++i) {
+    for (std::uint32_t i = 0; outer && i < row.entries; ++i) {
+      std::ignore = (*map)->abilities().maps->set(&i, {.id = 1, .map = maps.front()}, 0);
+    }
+    for (std::uint64_t i = 0; !outer && i < row.entries; ++i) {
       // A trie's key begins with the prefix's length; an address of 32 bits follows.
       const std::uint64_t first = row.type == MapType::lpm_trie ? i << 32 | 32 : i;
       const std::array<std::uint64_t, 2> key = {first, i};
