@@ -55,6 +55,36 @@ TEST(FuzzGenerator, EveryKindOfInstructionOccurs) {
   EXPECT_GT(helpers.size(), 15U);
 }
 
+// Whether the call's r2 was made in its block from something else than r10.
+bool key_is_lent(const program::Program& program, std::uint32_t call) {
+  const std::uint32_t begin = program.blocks()[program.block_of(call)].begin;
+  for (std::uint32_t at = call; at-- > begin;) {
+    const program::Instruction& insn = program.instructions()[at];
+    if (insn.dst == 2 && insn.op == isa::Op::mov64_reg) return insn.src != isa::kFramePointer;
+  }
+  return false;
+}
+
+TEST(FuzzGenerator, FunctionsReachTheStackThatTheyWereLent) {
+  unsigned keys = 0, two_up = 0;
+  for (std::uint64_t index = 0; index < 3000; ++index) {
+    const auto verified = Judge::verify({.slots = Generator(1, index).program()}, nullptr);
+    if (!verified) continue;
+    const program::Program& program = (*verified)->program();
+    for (std::uint32_t at = 0; at < program.instructions().size(); ++at) {
+      const verifier::Facts& facts = (*verified)->facts()[at];
+      if (!facts.reachable) continue;
+      if (facts.access.region == verifier::Region::stack && facts.access.frame == 2) ++two_up;
+      if (program.instructions()[at].op != isa::Op::call_helper || facts.call.arguments == program::kNone) continue;
+      const verifier::ArgumentFact& key = (*verified)->call_arguments()[facts.call.arguments][1];
+      const bool lookup = program.instructions()[at].imm == BPF_FUNC_map_lookup_elem;
+      if (lookup && key.region == verifier::Region::stack && key_is_lent(program, at)) ++keys;
+    }
+  }
+  EXPECT_GT(keys, 20U);
+  EXPECT_GT(two_up, 5U);
+}
+
 TEST(FuzzJudge, NoticesWhatTheVerifierMissed) {
   // Linux lets root read stack that was never written, so it can be allowed; the checked interpreter stops there.
   const Candidate candidate{.slots = assemble("r0 = *(u64 *)(r10 -8)\nr0 &= 1\nexit"),

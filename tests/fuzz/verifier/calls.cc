@@ -33,9 +33,10 @@ void Generator::put_key(unsigned map, int at) {
   state_.write_stack(at, bytes);
 }
 
-// r2 becomes a pointer to a key: on the stack, in a value, or in the packet.
+// r2 becomes a pointer to a key: on the stack, a caller's, in a value, or in the packet.
 void Generator::key_pointer(unsigned map) {
   const std::uint32_t bytes = map_specs()[map].key_size;
+  if (current_ != 0 && random_.percent(70) && key_in_one_of_two_frames(map)) return;
   if (random_.percent(20) && memory_argument(2, bytes)) return;
   const int at = -8 * static_cast<int>(1 + random_.below(4));
   put_key(map, at);

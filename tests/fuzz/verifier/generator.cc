@@ -4,11 +4,6 @@
 #include "tests/fuzz/verifier/generator.h"
 
 namespace forager::fuzz {
-namespace {
-
-constexpr std::size_t kMaxFunctions = 2;
-
-}  // namespace
 
 std::vector<Slot> Generator::program(bool global_functions) {
   global_functions_ = global_functions;
@@ -40,18 +35,15 @@ void Generator::function(std::size_t index) {
   code_.bind(functions_[index].label);
   state_ = State{};
   for (unsigned i = 1; i < 6; ++i) {
-    state_.set(i, functions_[index].entry.regs[i]);
-    Reg& reg = state_.regs[i];
+    state_.set(i, as_seen_by_callee(functions_[index].entry, functions_[index].entry.regs[i]));
     if (global_functions_) state_.set_scalar(i);
-    if (reg.kind == Kind::stack) {
-      reg = {.kind = Kind::callers_stack, .spread = reg.spread, .room = static_cast<std::uint32_t>(-reg.offset)};
-    }
   }
   state_.set(10, {.kind = Kind::stack});
   state_.ids = 1000;
-  in_function_ = true;
+  current_ = index + 1;
   out_ = code_.label();
   budget_ = 2 + static_cast<unsigned>(random_.below(5));
+  if (find([](const Reg& reg) { return reg.kind == Kind::callers_stack; }) >= 0) use_lent_stack();
   while (budget_ > 0) statement();
   leave_function();
 }
@@ -59,9 +51,9 @@ void Generator::function(std::size_t index) {
 void Generator::leave_function() {
   end_records();
   const int number = find([](const Reg& reg) { return reg.kind == Kind::scalar; });
-  if (number >= 0 && random_.percent(in_function_ ? 80 : 40) && number != 10) {
+  if (number >= 0 && random_.percent(current_ != 0 ? 80 : 40) && number != 10) {
     if (number != 0) code_.emit(copy(0, static_cast<unsigned>(number)));
-    if (!in_function_ && !mistake()) code_.emit(alu(BPF_ALU64, BPF_AND, 0, 3));
+    if (current_ == 0 && !mistake()) code_.emit(alu(BPF_ALU64, BPF_AND, 0, 3));
   } else if (!mistake()) {
     code_.emit(mov(0, random_.between(0, 4)));
   }
@@ -182,26 +174,6 @@ bool Generator::loop() {
                           : branch(width, op, counter, rounds),
                head);
   }
-  return true;
-}
-
-bool Generator::call_function() {
-  if (in_function_ && random_.percent(70)) return false;
-  for (unsigned reg = 1; reg < 6; ++reg) {
-    const Kind kind = state_.regs[reg].kind;
-    const bool wanted = global_functions_ ? kind != Kind::scalar : kind == Kind::none && random_.coin();
-    if (wanted && (kept_ >> reg & 1) == 0) load_number(reg, interesting(random_));
-  }
-  std::size_t which = random_.below(kMaxFunctions);
-  if (in_function_) which = functions_.size();  // one that is not yet written, so that nothing recurs
-  if (which >= functions_.size()) {
-    if (functions_.size() == kMaxFunctions) return false;
-    which = functions_.size();
-    functions_.push_back({.label = code_.label(), .entry = state_});
-  }
-  code_.call(functions_[which].label);
-  state_.clobber();
-  state_.set_scalar(0);
   return true;
 }
 

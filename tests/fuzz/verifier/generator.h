@@ -3,9 +3,10 @@
 // Generator: random programs that are nearly right.
 //
 // It writes what compilers and people write: packet bounds in all shapes, null checks, masks before variable offsets,
-// spills, loops with counters, subprograms, records, atomics, helpers with sizes from ranges, arithmetic on the numbers
-// that ranges break on. It keeps a guess of the state (state.h) so that most of it is sound, and now and then makes the
-// mistake that the rule at hand is there for: off by one, the wrong register, a check left out or turned round.
+// spills, loops with counters, subprograms that are lent memory, records, atomics, helpers with sizes from ranges,
+// arithmetic on the numbers that ranges break on. It keeps a guess of the state (state.h) so that most of it is sound,
+// and now and then makes the mistake that the rule at hand is there for: off by one, the wrong register, a check left
+// out or turned round.
 //
 // A program is told by (seed, index) alone.
 //
@@ -34,16 +35,29 @@ class Generator {
 
  private:
   static constexpr unsigned kMaxDepth = 3;  // of nested blocks
+  static constexpr std::size_t kMaxFunctions = 2;
   using Test = bool (*)(const Reg&);
 
-  // generator.cc: the program's frame, loops, functions
+  // generator.cc: the program, loops, functions
   void main_function();
   void function(std::size_t index);
   void block(unsigned statements);
   void statement();
   void leave_function();
   bool loop();
+
+  // frames.cc: calls of functions, and what they are lent
   bool call_function();
+  void set_scalar_arguments();
+  void set_arguments_like(const State& entry);
+  void lend();
+  void lend_stack(unsigned reg, unsigned words);
+  void put_number(unsigned base, int at, unsigned size);
+  void copy_to(unsigned reg, unsigned from);
+  void use_lent_stack();
+  bool key_in_one_of_two_frames(unsigned map);
+  [[nodiscard]] static Reg as_seen_by_callee(State caller, const Reg& reg);
+  [[nodiscard]] static bool is_like(const Reg& one, const Reg& wanted);
 
   // branches.cc
   bool branch_on_scalar();
@@ -131,10 +145,10 @@ class Generator {
   State state_;
   unsigned careless_ = 0;
   unsigned hopeful_ = 0;
-  unsigned depth_ = 0;      // of nested blocks
-  unsigned budget_ = 0;     // statements still to come
-  std::uint32_t kept_ = 0;  // registers that a loop around needs as they are
-  bool in_function_ = false;
+  unsigned depth_ = 0;       // of nested blocks
+  unsigned budget_ = 0;      // statements still to come
+  std::uint32_t kept_ = 0;   // registers that a loop around needs as they are
+  std::size_t current_ = 0;  // function that is written; 0: the main one, n: functions_[n - 1]
   bool global_functions_ = false;
   bool comes_back_ = false;
   Code::Label out_{};  // of the function: returns at once

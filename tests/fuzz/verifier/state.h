@@ -35,7 +35,8 @@ struct Reg {
   std::int32_t offset = 0;   // of pointers: known part, from the region's start (of the stack: from r10)
   std::uint32_t spread = 0;  // of pointers: the unknown part is at most that
   std::uint32_t room = 0;    // of packet pointers and records: bytes behind the region's start, or the unknown part's
-  std::uint32_t id = 0;      // copies of one pointer that may be null, or of one packet pointer, share it
+  std::int32_t frame_offset = 0;          // of a caller's stack: where the region's start is, from that frame's r10
+  std::uint32_t id = 0;                   // copies of one pointer that may be null, or of one packet pointer, share it
   std::uint64_t max = ~std::uint64_t{0};  // of scalars
   friend bool operator==(const Reg&, const Reg&) = default;
 };
