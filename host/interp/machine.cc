@@ -254,6 +254,8 @@ namespace row = isa::semantics::row;
   return stop(ErrorKind::bug, EINVAL, "an instruction that no row describes");
 }
 
+bool Machine::step_one(const Step& s) { return step(s); }
+
 // ---- memory ----
 
 template <class T, bool kSign>

@@ -49,6 +49,8 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] const exec::Counters& counters() const { return counters_; }
 
  private:
+  friend class Proxy;
+
   // A call of the helper that `helper` describes, under translation. `host` is what the function gets.
   struct Call {
     const HelperCall& helper;
@@ -91,6 +93,7 @@ class Machine : private exec::ProgramCalls {
   [[nodiscard]] bool assert_before();
   [[nodiscard]] bool assert_after();
   [[nodiscard]] bool step(const Step& s);
+  [[nodiscard]] bool step_one(const Step& s);
   void enter_unit(const Unit& unit, std::uint32_t next);
   void enter_stack();
   [[nodiscard]] bool check_registers(const Step& s);

@@ -97,6 +97,10 @@ class Memory : public exec::ProgramMemory {
   GuestAddress map_value(exec::Map& map, void* value);
   // The same of any host object, by its address.
   GuestAddress known(const void* host, const Region& region);
+  // A transient region that is there.
+  [[nodiscard]] Region& transient(GuestAddress address) {
+    return transient_[static_cast<std::size_t>((address >> kOffsetBits) & (kTransient - 1))];
+  }
   // The region of a guest address dies.
   void end(GuestAddress address, const char* why);
 

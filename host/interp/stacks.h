@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "interp/memory.h"
@@ -33,6 +34,8 @@ class Stacks {
     bytes_[depth].fill(std::byte{0});
     if (checked_) written_[depth].fill(0);
   }
+
+  [[nodiscard]] std::span<std::byte> frame(unsigned depth) { return bytes_[depth]; }
 
   // What r10 is at this depth: one past the frame's last byte.
   [[nodiscard]] GuestAddress top(unsigned depth) const {

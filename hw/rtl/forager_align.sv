@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Between a value in a register and up to 8 bytes anywhere in a row of 64 and the row after. Combinational.
+module forager_align (
+  // Towards memory (P4).
+  input  logic [5:0]   store_byte_i,
+  input  logic [1:0]   store_size_i,     // log2 of bytes
+  input  logic         store_swapped_i,  // in network order
+  input  logic [63:0]  store_value_i,
+  output logic [7:0]   next_o,           // banks in the row after
+  output logic [63:0]  enable_o,         // bytes
+  output logic [511:0] store_o,
+
+  // From memory (P5).
+  input  logic [5:0]   load_byte_i,
+  input  logic [1:0]   load_size_i,
+  input  logic         load_swapped_i,
+  input  logic         load_signed_i,
+  input  logic [511:0] load_i,
+  output logic [63:0]  value_o
+);
+
+  function automatic logic [63:0] swap(input logic [63:0] value, input logic [1:0] size);
+    unique case (size)
+      2'd0: swap = value;
+      2'd1: swap = {48'd0, value[7:0], value[15:8]};
+      2'd2: swap = {32'd0, value[7:0], value[15:8], value[23:16], value[31:24]};
+      default: swap = {value[7:0], value[15:8], value[23:16], value[31:24], value[39:32], value[47:40], value[55:48],
+                       value[63:56]};
+    endcase
+  endfunction
+
+  // Two banks, the first one rotated to be in front.
+  logic [2:0]   store_bank, load_bank;
+  logic [63:0]  to_store;
+  logic [127:0] pair, loaded;
+  logic [15:0]  bytes;
+  logic [63:0]  low, raw;
+
+  assign store_bank = store_byte_i[5:3];
+  assign to_store   = store_swapped_i ? swap(store_value_i, store_size_i) : store_value_i;
+  assign pair       = {64'd0, to_store} << {store_byte_i[2:0], 3'd0};
+  assign bytes      = ((16'd1 << (5'd1 << store_size_i)) - 16'd1) << store_byte_i[2:0];
+
+  always_comb begin
+    for (int bank = 0; bank < 8; bank++) begin
+      next_o[bank]           = 3'(bank) < store_bank;
+      enable_o[bank*8+:8]    = 8'd0;
+      store_o[bank*64+:64]   = 3'(bank) == store_bank ? pair[63:0] : pair[127:64];
+      if (3'(bank) == store_bank) enable_o[bank*8+:8] = bytes[7:0];
+      else if (3'(bank) == store_bank + 3'd1) enable_o[bank*8+:8] = bytes[15:8];
+    end
+  end
+
+  assign load_bank = load_byte_i[5:3];
+  assign loaded    = {load_i[{load_bank + 3'd1, 6'd0}+:64], load_i[{load_bank, 6'd0}+:64]};
+  assign low       = 64'(loaded >> {load_byte_i[2:0], 3'd0});
+  assign raw       = load_swapped_i ? swap(low, load_size_i) : low;
+
+  always_comb begin
+    unique case (load_size_i)
+      2'd0: value_o = {{56{load_signed_i & raw[7]}}, raw[7:0]};
+      2'd1: value_o = {{48{load_signed_i & raw[15]}}, raw[15:0]};
+      2'd2: value_o = {{32{load_signed_i & raw[31]}}, raw[31:0]};
+      default: value_o = raw;
+    endcase
+  end
+
+endmodule

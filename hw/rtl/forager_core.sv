@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The core: several threads share one pipeline, a bundle of two slots a cycle.
+//
+//   P0 a thread is chosen   P1 instruction memory   P2 registers   P3 both lanes compute, branches are decided
+//   P4 addresses are checked, data memory is read or written       P5 loads are aligned, registers written
+//
+// A thread is in the pipeline once at most, so nothing is forwarded and nothing predicted: bundles of one thread are
+// four or five cycles apart, and the others fill the time. Lane 0 has memory and what takes longer, lane 1 branches.
+//
+// What takes longer is done in two turns. In the first the bundle sends its request in P4 and the thread sleeps; when
+// the answer is there, the bundle is issued again, takes it as lane 0's result and goes through. The same way goes every
+// access to memory that is not the device's: the host answers.
+module forager_core
+  import forager_core_pkg::*;
+#(
+  parameter int unsigned Threads = 8,
+  parameter int unsigned ThreadWidth = 3,
+  parameter int unsigned SlotWidth = 4,
+  parameter int unsigned PcWidth = 16,
+  parameter int unsigned RowWidth = 11,
+  parameter int unsigned StackRow = 1024,
+  parameter int unsigned ScratchRow = 1536
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_i,
+  input  logic                   run_i,
+  input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
+  input  logic [31:0]            cycle_i,
+
+  // Threads begin and end.
+  input  logic                   start_i,
+  input  logic [ThreadWidth-1:0] start_thread_i,
+  input  logic [PcWidth-1:0]     start_pc_i,
+  output logic [Threads-1:0]     idle_o,
+  output logic                   end_o,
+  output logic [ThreadWidth-1:0] end_thread_o,
+  output logic [63:0]            end_value_o,
+  output logic [3:0]             end_cause_o,
+  output logic [PcWidth-1:0]     end_pc_o,
+
+  // The packet of the thread in P2.
+  output logic [ThreadWidth-1:0] slot_thread_o,
+  input  logic [SlotWidth-1:0]   slot_i,
+  input  logic                   slot_native_i,
+  input  logic [23:0]            slot_region_i,
+  input  logic [12:0]            slot_meta_i,
+  input  logic [12:0]            slot_data_i,
+  input  logic [12:0]            slot_end_i,
+  input  logic [12:0]            slot_arrived_i,
+  input  logic [31:0]            slot_port_i,
+  input  logic [31:0]            slot_queue_i,
+
+  // Instruction memory; the bundle arrives in P2.
+  output logic [PcWidth-1:0]     fetch_pc_o,
+  input  logic [143:0]           fetch_i,
+
+  // Data memory.
+  output logic                   data_valid_o,
+  output logic [RowWidth-1:0]    data_row_o,
+  output logic [7:0]             data_next_o,
+  output logic [63:0]            data_write_o,
+  output logic [511:0]           data_o,
+  input  logic [511:0]           data_i,
+
+  // Requests to the host, and its answers. One that ends a thread waits until ready.
+  output logic                   request_o,
+  output logic [ThreadWidth-1:0] request_thread_o,
+  output logic [PcWidth-1:0]     request_pc_o,
+  output logic [63:0]            request_address_o,
+  output logic [63:0]            request_data_o,
+  output logic [63:0]            request_other_o,
+  input  logic                   answer_i,
+  output logic                   answer_ready_o,
+  input  logic [1:0]             answer_kind_i,  // 0 result, 1 jump, 2 end, 3 stop
+  input  logic [ThreadWidth-1:0] answer_thread_i,
+  input  logic [63:0]            answer_value_i,
+  input  logic [PcWidth-1:0]     answer_pc_i,
+  input  logic [ThreadWidth-1:0] look_thread_i,
+  output logic [2:0]             look_depth_o,
+
+  // Counted.
+  output logic                   issued_o,
+  output logic                   starved_o,
+  output logic                   replayed_o,
+
+  // Retired bundles, for simulation.
+  output logic                   trace_valid_o,
+  output logic [ThreadWidth-1:0] trace_thread_o,
+  output logic [PcWidth-1:0]     trace_pc_o,
+  output logic [1:0]             trace_write_o,
+  output logic [7:0]             trace_register_o,
+  output logic [127:0]           trace_value_o
+);
+
+  // ---- P0, P1 ------------------------------------------------------------------------------------------------------
+
+  logic                   p0_valid, p1_valid_q, p2_valid_q, p3_valid_q, p4_valid_q, p5_valid_q;
+  logic [ThreadWidth-1:0] p0_thread, p1_thread_q, p2_thread_q, p3_thread_q, p4_thread_q, p5_thread_q;
+  logic [PcWidth-1:0]     p1_pc_q, p2_pc_q, p3_pc_q, p4_pc_q, p5_pc_q;
+  logic [1:0]             p0_phase, p1_phase_q, p2_phase_q, p3_phase_q, p4_phase_q;
+  logic [2:0]             p2_depth, p3_depth_q, p4_depth_q;
+
+  always_ff @(posedge clk_i) begin
+    p1_valid_q  <= p0_valid && !rst_i;
+    p1_thread_q <= p0_thread;
+    p1_pc_q     <= fetch_pc_o;
+    p1_phase_q  <= p0_phase;
+    p2_valid_q  <= p1_valid_q && !rst_i;
+    p2_thread_q <= p1_thread_q;
+    p2_pc_q     <= p1_pc_q;
+    p2_phase_q  <= p1_phase_q;
+  end
+
+  // ---- P2: registers -----------------------------------------------------------------------------------------------
+
+  op_t         p2_op0, p2_op1, p3_op0_q, p3_op1_q;
+  /* verilator lint_off UNUSEDSIGNAL */
+  op_t         p4_op0_q, p4_op1_q;  // operands were read before
+  logic [3:0]  p5_fn_q;             // of atomics, which fetch by another bit
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [63:0] a0, b0, a1, b1, frame_top;
+  logic [63:0] p3_a0_q, p3_b0_q, p3_a1_q, p3_b1_q;
+  logic [63:0] unit_answer, host_answer, p3_answer_q;
+
+  assign p2_op0        = fetch_i[71:0];
+  assign p2_op1        = fetch_i[143:72];
+  assign slot_thread_o = p2_thread_q;
+  assign frame_top     = {RegionStack + 24'(p2_depth), 40'h8000000200};
+
+  function automatic logic [63:0] operand(input logic [3:0] number, input logic [63:0] value, input logic [63:0] top);
+    operand = number == 4'd10 ? top : value;
+  endfunction
+  function automatic logic [63:0] sign_extended(input logic [31:0] imm);
+    sign_extended = {{32{imm[31]}}, imm};
+  endfunction
+
+  logic [SlotWidth-1:0] p3_slot_q, p4_slot_q;
+  logic                 p3_native_q, p4_native_q;
+  logic [23:0]          p3_region_q, p4_region_q;
+  logic [12:0]          p3_meta_q, p3_data_q, p3_end_q, p3_arrived_q, p4_meta_q, p4_end_q, p4_arrived_q;
+  logic [31:0]          p3_port_q, p3_queue_q;
+
+  always_ff @(posedge clk_i) begin
+    p3_valid_q   <= p2_valid_q && !rst_i;
+    p3_thread_q  <= p2_thread_q;
+    p3_pc_q      <= p2_pc_q;
+    p3_phase_q   <= p2_phase_q;
+    p3_depth_q   <= p2_depth;
+    p3_op0_q     <= p2_op0;
+    p3_op1_q     <= p2_op1;
+    p3_a0_q      <= operand(p2_op0.a, a0, frame_top);
+    p3_b0_q      <= p2_op0.use_imm ? sign_extended(p2_op0.imm) : operand(p2_op0.b, b0, frame_top);
+    p3_a1_q      <= operand(p2_op1.a, a1, frame_top);
+    p3_b1_q      <= p2_op1.use_imm ? sign_extended(p2_op1.imm) : operand(p2_op1.b, b1, frame_top);
+    p3_answer_q  <= p2_phase_q[1] ? host_answer : unit_answer;
+    p3_slot_q    <= slot_i;
+    p3_native_q  <= slot_native_i;
+    p3_region_q  <= slot_region_i;
+    p3_meta_q    <= slot_meta_i;
+    p3_data_q    <= slot_data_i;
+    p3_end_q     <= slot_end_i;
+    p3_arrived_q <= slot_arrived_i;
+    p3_port_q    <= slot_port_i;
+    p3_queue_q   <= slot_queue_i;
+  end
+
+  // ---- P3: compute -------------------------------------------------------------------------------------------------
+
+  logic [63:0]        alu0, alu1, state, p4_value0_q, p4_value1_q, p4_address_q, p4_b0_q, p4_a0_q, p4_b1_q, p4_answer_q;
+  logic [23:0]        p4_base_q;
+  logic               taken, is_return, is_call, p3_slow;
+  logic [PcWidth-1:0] return_pc, next_pc;
+
+  forager_alu u_alu0 (
+    .fn_i(p3_op0_q.fn), .wide_i(p3_op0_q.wide), .size_i(p3_op0_q.offset[1:0]), .high_i(p3_op1_q.imm),
+    .a_i(p3_a0_q), .b_i(p3_b0_q), .result_o(alu0)
+  );
+  forager_alu u_alu1 (
+    .fn_i(p3_op1_q.fn), .wide_i(p3_op1_q.wide), .size_i(p3_op1_q.offset[1:0]), .high_i(32'd0),
+    .a_i(p3_a1_q), .b_i(p3_b1_q), .result_o(alu1)
+  );
+  forager_compare u_compare (
+    .fn_i(p3_op1_q.fn), .wide_i(p3_op1_q.wide), .a_i(p3_a1_q), .b_i(p3_b1_q), .taken_o(taken)
+  );
+
+  function automatic logic [63:0] packet_pointer(input logic [23:0] region, input logic [12:0] offset);
+    packet_pointer = {region, 1'b1, 26'd0, offset};
+  endfunction
+
+  always_comb begin
+    unique case (p3_op0_q.imm[2:0])
+      StateData:     state = packet_pointer(p3_region_q, p3_data_q);
+      StateDataEnd:  state = packet_pointer(p3_region_q, p3_end_q);
+      StateDataMeta: state = packet_pointer(p3_region_q, p3_meta_q);
+      StatePort:     state = {32'd0, p3_port_q};
+      StateQueue:    state = {32'd0, p3_queue_q};
+      StateThread:   state = 64'(p3_thread_q);
+      StateCycle:    state = {32'd0, cycle_i};
+      default:       state = 64'd0;
+    endcase
+  end
+
+  assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;
+  assign is_return = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlRet;
+  // What P4 may still hold up.
+  assign p3_slow   = p3_op0_q.cls != ClassAlu || p3_op1_q.cls == ClassControl;
+
+  always_comb begin
+    if (is_return) next_pc = return_pc;
+    else if (is_call || (p3_op1_q.cls == ClassBranch && taken)) next_pc = PcWidth'(p3_op1_q.offset);
+    else next_pc = p3_pc_q + PcWidth'(1);
+  end
+
+  always_ff @(posedge clk_i) begin
+    p4_valid_q   <= p3_valid_q && !rst_i;
+    p4_thread_q  <= p3_thread_q;
+    p4_pc_q      <= p3_pc_q;
+    p4_phase_q   <= p3_phase_q;
+    p4_depth_q   <= p3_depth_q;
+    p4_op0_q     <= p3_op0_q;
+    p4_op1_q     <= p3_op1_q;
+    p4_value0_q  <= p3_op0_q.cls == ClassLocal ? state : alu0;
+    p4_value1_q  <= alu1;
+    p4_address_q <= (p3_op0_q.cls == ClassLocal ? 64'd0 : p3_a0_q) + {{48{p3_op0_q.offset[15]}}, p3_op0_q.offset};
+    p4_base_q    <= p3_a0_q[63:40];
+    p4_a0_q      <= p3_a0_q;
+    p4_b0_q      <= p3_b0_q;
+    p4_b1_q      <= p3_b1_q;
+    p4_answer_q  <= p3_answer_q;
+    p4_slot_q    <= p3_slot_q;
+    p4_native_q  <= p3_native_q;
+    p4_region_q  <= p3_region_q;
+    p4_meta_q    <= p3_meta_q;
+    p4_end_q     <= p3_end_q;
+    p4_arrived_q <= p3_arrived_q;
+  end
+
+  // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
+
+  logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_state, is_trap, p4_call, p4_return;
+  logic                second, remote, waits, fault, deep, spent, again, sleep, stop, through, ask_unit, ask_host;
+  logic                first_atomic, unit_ready, is_end;
+  logic [RowWidth-1:0] row;
+  logic [5:0]          byte_of_row;
+  logic [7:0]          next_banks;
+  logic [63:0]         enable, to_store, changed;
+  logic [1:0]          size;
+  logic [3:0]          cause;
+
+  assign second     = p4_phase_q != 2'd0;
+  assign is_load    = p4_op0_q.cls == ClassLoad;
+  assign is_store   = p4_op0_q.cls == ClassStore;
+  assign is_atomic  = p4_op0_q.cls == ClassAtomic;
+  assign is_scratch = p4_op0_q.cls == ClassLocal && p4_op0_q.fn != LocalState;
+  assign is_memory  = is_load || is_store || is_atomic;
+  assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.imm[2:0] <= StateQueue;
+  assign is_host    = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitHost;
+  assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host;
+  assign is_trap    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
+  assign p4_call    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;
+  assign p4_return  = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlRet;
+  assign size       = is_atomic ? {1'b1, p4_op0_q.wide} : is_scratch ? 2'd3 : p4_op0_q.fn[1:0];
+
+  forager_access #(
+    .RowWidth(RowWidth), .ThreadWidth(ThreadWidth), .SlotWidth(SlotWidth), .StackRow(StackRow), .ScratchRow(ScratchRow)
+  ) u_access (
+    .thread_i(p4_thread_q), .depth_i(p4_depth_q), .slot_i(p4_slot_q), .native_i(p4_native_q), .region_i(p4_region_q),
+    .meta_i(p4_meta_q), .end_i(p4_end_q), .arrived_i(p4_arrived_q), .scratch_i(is_scratch), .base_i(p4_base_q),
+    .address_i(p4_address_q), .size_i(size), .remote_o(remote), .wait_o(waits), .fault_o(fault), .row_o(row),
+    .byte_o(byte_of_row)
+  );
+
+  // Of the first turn. An atomic reads in the first and writes in the second; what it writes waits with the answer.
+  assign first_atomic = is_atomic && !remote && !second;
+  assign ask_host     = !second && ((is_memory && remote) || is_host || is_state);
+  assign ask_unit     = !second && is_unit;
+  assign deep         = p4_call && p4_depth_q == 3'd7;
+  assign stop         = (is_memory && !second && fault) || deep || is_trap || spent;
+  assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready));
+  assign sleep        = !stop && !again && (ask_host || ask_unit || first_atomic);
+  assign through      = p4_valid_q && !stop && !again && !sleep;
+  assign is_end       = p4_return && p4_depth_q == 3'd0;
+
+  always_comb begin
+    if (is_memory && !second && fault) cause = CauseBounds;
+    else if (deep) cause = CauseDepth;
+    else if (spent) cause = CauseBudget;
+    else if (is_trap) cause = CauseProgram;
+    else cause = CauseNone;
+  end
+
+  logic [63:0] amo_value;
+  logic        writes_memory, reads_memory;
+  assign writes_memory = (is_store && through && !second) || (is_scratch && p4_op0_q.fn == LocalKeep && through) ||
+                         (is_atomic && through && p4_phase_q == 2'd1);
+  assign reads_memory  = p4_valid_q && !second && (is_load || is_atomic || is_scratch);
+  assign to_store      = is_atomic ? amo_value : p4_b0_q;
+
+  assign data_valid_o = writes_memory || reads_memory;
+  assign data_row_o   = row;
+  assign data_next_o  = next_banks;
+  assign data_write_o = writes_memory ? enable : 64'd0;
+
+  assign request_o         = p4_valid_q && sleep && ask_host;
+  assign request_thread_o  = p4_thread_q;
+  assign request_pc_o      = p4_pc_q;
+  assign request_address_o = is_host ? p4_a0_q : p4_address_q;
+  assign request_data_o    = p4_b0_q;
+  assign request_other_o   = p4_b1_q;
+
+  assign issued_o   = p4_valid_q;
+  assign replayed_o = p4_valid_q && again;
+
+  // ---- P5: results -------------------------------------------------------------------------------------------------
+
+  logic [63:0] p5_value0_q, p5_value1_q, p5_b0_q, p5_b1_q, aligned;
+  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_atomic_q, p5_swapped_q, p5_signed_q, p5_wide_q;
+  logic [3:0]  p5_d0_q, p5_d1_q;
+  logic [5:0]  p5_byte_q;
+  logic [1:0]  p5_size_q;
+  logic        result0, result1, from_memory;
+  logic [63:0] wb_value0;
+
+  assign from_memory = (is_load && !second) || (is_scratch && p4_op0_q.fn == LocalFetch);
+  assign result0 = (p4_op0_q.cls == ClassAlu && p4_op0_q.fn != AluNop) || is_load || p4_op0_q.cls == ClassUnit ||
+                   (is_atomic && p4_op0_q.fn[3]) || (p4_op0_q.cls == ClassLocal && p4_op0_q.fn != LocalKeep);
+  assign result1 = p4_op1_q.cls == ClassAlu && p4_op1_q.fn != AluNop;
+
+  always_ff @(posedge clk_i) begin
+    p5_valid_q   <= through && !rst_i;
+    p5_thread_q  <= p4_thread_q;
+    p5_pc_q      <= p4_pc_q;
+    p5_write0_q  <= through && result0;
+    p5_write1_q  <= through && result1;
+    p5_d0_q      <= p4_op0_q.d;
+    p5_d1_q      <= p4_op1_q.d;
+    p5_value0_q  <= second ? p4_answer_q : p4_value0_q;
+    p5_value1_q  <= p4_value1_q;
+    p5_load_q    <= from_memory;
+    p5_atomic_q  <= p4_valid_q && first_atomic && sleep;
+    p5_fn_q      <= p4_op0_q.fn;
+    p5_wide_q    <= p4_op0_q.wide;
+    p5_b0_q      <= p4_b0_q;
+    p5_b1_q      <= p4_b1_q;
+    p5_byte_q    <= byte_of_row;
+    p5_size_q    <= size;
+    p5_swapped_q <= is_load && p4_op0_q.fn[3];
+    p5_signed_q  <= is_load && p4_op0_q.fn[2];
+  end
+
+  forager_align u_align (
+    .store_byte_i(byte_of_row), .store_size_i(size), .store_swapped_i(is_store && p4_op0_q.fn[3]),
+    .store_value_i(to_store), .next_o(next_banks), .enable_o(enable), .store_o(data_o),
+    .load_byte_i(p5_byte_q), .load_size_i(p5_size_q), .load_swapped_i(p5_swapped_q), .load_signed_i(p5_signed_q),
+    .load_i(data_i), .value_o(aligned)
+  );
+
+  assign wb_value0 = p5_load_q ? aligned : p5_value0_q;
+
+  always_comb begin
+    unique case ({1'b0, p5_fn_q[2:0]})
+      AtomicAdd:     changed = aligned + p5_b0_q;
+      AtomicOr:      changed = aligned | p5_b0_q;
+      AtomicAnd:     changed = aligned & p5_b0_q;
+      AtomicXor:     changed = aligned ^ p5_b0_q;
+      AtomicXchg:    changed = p5_b0_q;
+      AtomicCmpxchg: changed = aligned == (p5_wide_q ? p5_b1_q : {32'd0, p5_b1_q[31:0]}) ? p5_b0_q : aligned;
+      default:            changed = aligned;
+    endcase
+  end
+
+  // Answers by thread. A unit's waits where an atomic of this core has the port.
+  logic [63:0]            unit_answers [Threads];
+  logic [63:0]            amo_values [Threads];
+  logic [63:0]            host_answers [Threads];
+  logic                   unit_valid;
+  logic [ThreadWidth-1:0] unit_thread;
+  logic [63:0]            unit_value;
+  assign unit_answer = unit_answers[p2_thread_q];
+  assign host_answer = host_answers[p2_thread_q];
+  assign amo_value   = amo_values[p4_thread_q];
+
+  always_ff @(posedge clk_i) begin
+    if (p5_atomic_q) unit_answers[p5_thread_q] <= aligned;
+    else if (unit_valid) unit_answers[unit_thread] <= unit_value;
+  end
+  always_ff @(posedge clk_i) if (p5_atomic_q) amo_values[p5_thread_q] <= changed;
+  always_ff @(posedge clk_i) if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
+
+  forager_muldiv #(.ThreadWidth(ThreadWidth)) u_muldiv (
+    .clk_i, .rst_i, .valid_i(p4_valid_q && ask_unit && !stop), .ready_o(unit_ready), .thread_i(p4_thread_q),
+    .fn_i(p4_op0_q.fn), .wide_i(p4_op0_q.wide), .a_i(p4_a0_q), .b_i(p4_b0_q),
+    .valid_o(unit_valid), .ready_i(!p5_atomic_q), .thread_o(unit_thread), .result_o(unit_value)
+  );
+
+  forager_regfile #(.Threads(Threads), .ThreadWidth(ThreadWidth)) u_regfile (
+    .clk_i, .clear_i(start_i), .clear_thread_i(start_thread_i),
+    .read_thread_i(p2_thread_q), .a0_i(p2_op0.a), .b0_i(p2_op0.b), .a1_i(p2_op1.a), .b1_i(p2_op1.b),
+    .a0_o(a0), .b0_o(b0), .a1_o(a1), .b1_o(b1),
+    .write_thread_i(p5_thread_q), .write0_i(p5_write0_q), .d0_i(p5_d0_q), .value0_i(wb_value0),
+    .write1_i(p5_write1_q), .d1_i(p5_d1_q), .value1_i(p5_value1_q)
+  );
+
+  // Bundles that a packet took.
+  logic [31:0] spent_q [Threads];
+  assign spent = budget_i != 22'd0 && spent_q[p4_thread_q][31:10] >= budget_i;
+  always_ff @(posedge clk_i) begin
+    if (p4_valid_q) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
+    if (start_i) spent_q[start_thread_i] <= 32'd0;
+  end
+
+  // ---- threads -----------------------------------------------------------------------------------------------------
+
+  logic ends;
+  assign ends           = p4_valid_q && (stop || (through && is_end));
+  assign answer_ready_o = !(ends && answer_kind_i[1]);
+
+  forager_threads #(.Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth)) u_threads (
+    .clk_i, .rst_i, .run_i, .start_i, .start_thread_i, .start_pc_i, .idle_o,
+    .issue_o(p0_valid), .issue_thread_o(p0_thread), .issue_pc_o(fetch_pc_o), .issue_phase_o(p0_phase), .starved_o,
+    .depth_thread_i(p2_thread_q), .depth_o(p2_depth),
+    .next_i(p3_valid_q), .next_thread_i(p3_thread_q), .next_depth_i(p3_depth_q), .next_pc_i(next_pc),
+    .next_slow_i(p3_slow), .return_pc_o(return_pc),
+    .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep),
+    .done_end_i(ends), .done_call_i(through && p4_call), .done_return_i(through && p4_return && !is_end),
+    .unit_i(p5_atomic_q || unit_valid), .unit_thread_i(p5_atomic_q ? p5_thread_q : unit_thread),
+    .host_i(answer_i && answer_ready_o), .host_thread_i(answer_thread_i), .host_jump_i(answer_kind_i == 2'd1),
+    .host_end_i(answer_kind_i[1]), .host_pc_i(answer_pc_i), .look_thread_i, .look_depth_o
+  );
+
+  assign end_o        = ends || (answer_i && answer_kind_i[1]);
+  assign end_thread_o = ends ? p4_thread_q : answer_thread_i;
+  assign end_value_o  = ends ? p4_b1_q : answer_value_i;
+  assign end_cause_o  = ends ? cause : answer_kind_i[0] ? CauseHost : CauseNone;
+  assign end_pc_o     = p4_pc_q;
+
+  assign trace_valid_o    = p5_valid_q;
+  assign trace_thread_o   = p5_thread_q;
+  assign trace_pc_o       = p5_pc_q;
+  assign trace_write_o    = {p5_write1_q, p5_write0_q};
+  assign trace_register_o = {p5_d1_q, p5_d0_q};
+  assign trace_value_o    = {p5_value1_q, wb_value0};
+
+endmodule

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/attendant.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "jit-backends/rtl/remote_access.h"
+#include "jit-backends/rtl/scratch.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+using interp::Proxy;
+using sim::kRowBytes;
+
+constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = 16, kRowsOfPacket = 64;
+constexpr std::uint32_t kRowsOfDepth = 2;
+
+std::uint32_t reg(CoreRegister which) { return static_cast<std::uint32_t>(which); }
+
+struct CauseRow {
+  CoreCause cause;
+  ErrorKind kind;
+  int error;
+  std::string_view message;
+};
+constexpr CauseRow kCauses[] = {
+    {CoreCause::Bounds, ErrorKind::rejected, EACCES, "access outside of the packet or the stack"},
+    {CoreCause::Depth, ErrorKind::limit, E2BIG, "calls nest too deep, in frames"},
+    {CoreCause::Budget, ErrorKind::limit, ETIME, "the program runs too long, in instructions"},
+    {CoreCause::Illegal, ErrorKind::bug, EINVAL, "the core knows no such instruction"},
+    {CoreCause::Program, ErrorKind::bug, EINVAL, "the program stopped itself"},
+};
+
+}  // namespace
+
+Attendant::Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options)
+    : board_(board), loader_(loader), geometry_(geometry), options_(options) {}
+
+void Attendant::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
+  proxies_.clear();
+  free_.clear();
+  for (std::uint32_t i = 0; i < geometry_.slots; ++i) {
+    proxies_.push_back(std::make_unique<Proxy>(options_));
+    proxies_.back()->set_program(program);
+    free_.push_back(proxies_.back().get());
+  }
+}
+
+Result<> Attendant::bind(std::uint32_t index, const std::shared_ptr<exec::Map>& map) {
+  for (const auto& proxy : proxies_) {
+    if (auto bound = proxy->units().bind(index, map); !bound) return bound;
+  }
+  return {};
+}
+
+const interp::Unit& Attendant::unit() { return *proxies_.front()->units().loaded(); }
+
+void Attendant::forget_targets() {
+  for (const auto& proxy : proxies_) proxy->units().trim();
+}
+
+void Attendant::expect(std::uint32_t tag, exec::Frame& frame, bool native) {
+  jobs_[tag] = {.frame = &frame, .native = native};
+}
+
+// The first that is free: a device that takes one packet at a time has one machine, and its random numbers come in order.
+Proxy& Attendant::proxy_of(Job& job, unsigned thread) {
+  if (job.proxy == nullptr) {
+    job.proxy = free_.back();
+    free_.pop_back();
+    job.proxy->begin(*job.frame, options_.cpu + thread);
+  }
+  return *job.proxy;
+}
+
+// ---- requests ----
+
+Result<> Attendant::serve() {
+  const auto pending = board_.read(reg(CoreRegister::Pending));
+  if (!pending) return std::unexpected(pending.error());
+  if (*pending == 0) return {};
+  const auto request = look(static_cast<std::uint32_t>(std::countr_zero(*pending)));
+  if (!request) return std::unexpected(request.error());
+  const Slot& slot = request->resident->bundle(request->pc).slots[0];
+  if (slot.op == CoreOp::UnitHost) return execute(*request);
+  if (slot.op == CoreOp::LocalState) return show_state(*request);
+  return access(*request);
+}
+
+Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
+  Request request{.thread = thread};
+  if (auto chosen = board_.write(reg(CoreRegister::Select), thread); !chosen) return std::unexpected(chosen.error());
+  std::uint32_t tag = 0;
+  std::array<std::uint32_t, 6> halves{};
+  struct Field {
+    std::uint32_t offset;
+    std::uint32_t* to;
+  };
+  const Field fields[] = {
+      {reg(CoreRegister::RequestPc), &request.pc},          {reg(CoreRegister::ThreadSlot), &request.slot},
+      {reg(CoreRegister::ThreadDepth), &request.depth},     {reg(CoreRegister::ThreadTag), &tag},
+      {reg(CoreRegister::RequestAddress), &halves[0]},      {reg(CoreRegister::RequestAddress) + 4, &halves[1]},
+      {reg(CoreRegister::RequestData), &halves[2]},         {reg(CoreRegister::RequestData) + 4, &halves[3]},
+      {reg(CoreRegister::RequestOther), &halves[4]},        {reg(CoreRegister::RequestOther) + 4, &halves[5]},
+  };
+  for (const Field& field : fields) {
+    const auto value = board_.read(field.offset);
+    if (!value) return std::unexpected(value.error());
+    *field.to = *value;
+  }
+  const auto whole = [&](unsigned at) { return halves[at] | std::uint64_t{halves[at + 1]} << 32; };
+  request.address = whole(0);
+  request.data = whole(2);
+  request.other = whole(4);
+  const auto job = jobs_.find(tag);
+  request.resident = loader_.at(request.pc);
+  const bool sane = job != jobs_.end() && request.resident != nullptr && request.depth < isa::kMaxCallFrames &&
+                    request.slot < geometry_.slots;
+  if (!sane) return fail(ErrorKind::bug, EIO, fmt::format("the device asks for a packet or an instruction that it was not given (tag {:#x}, bundle {})", tag, request.pc));
+  request.job = &job->second;
+  return request;
+}
+
+Result<> Attendant::answer(Answer kind, std::uint64_t value, std::uint32_t pc) {
+  Result<> written = board_.write(reg(CoreRegister::AnswerValue), static_cast<std::uint32_t>(value));
+  if (written) written = board_.write(reg(CoreRegister::AnswerValue) + 4, static_cast<std::uint32_t>(value >> 32));
+  if (written && kind == Answer::jump) written = board_.write(reg(CoreRegister::AnswerPc), pc);
+  if (written) written = board_.write(reg(CoreRegister::Answer), static_cast<std::uint32_t>(kind));
+  return written;
+}
+
+Result<> Attendant::stop(const Request& request, const std::string& message) {
+  proxy_of(*request.job, request.thread)
+      .stop(*request.resident->unit, request.resident->instruction(request.pc), ErrorKind::rejected, EACCES, message);
+  return answer(Answer::stop, 0);
+}
+
+// A packet that the host keeps: its edges are the host's too.
+Result<> Attendant::show_state(const Request& request) {
+  const exec::Frame& frame = *request.job->frame;
+  const std::uint64_t packet = proxy_of(*request.job, request.thread).packet();
+  const std::uint32_t* context = reinterpret_cast<const std::uint32_t*>(frame.context.data());
+  switch (static_cast<CoreState>(request.resident->bundle(request.pc).slots[0].imm)) {
+    case CoreState::Data:
+      return answer(Answer::result, packet + frame.data());
+    case CoreState::DataEnd:
+      return answer(Answer::result, packet + frame.data_end());
+    case CoreState::DataMeta:
+      return answer(Answer::result, packet + frame.data_meta());
+    case CoreState::Port:
+      return answer(Answer::result, context[3]);
+    case CoreState::Queue:
+      return answer(Answer::result, context[4]);
+    default:
+      return fail(ErrorKind::bug, EIO, "the device asks for state that it knows itself");
+  }
+}
+
+Result<> Attendant::access(const Request& request) {
+  ++delegated_.accesses;
+  Proxy& proxy = proxy_of(*request.job, request.thread);
+  const RemoteAccess wanted = remote_access(request.resident->bundle(request.pc).slots[0]);
+  const interp::Span span = proxy.access(request.address, wanted.bytes, wanted.use);
+  if (span.fault == interp::Fault::context) return execute_alone(request, request.resident->instruction(request.pc));
+  if (span.fault != interp::Fault::none) return stop(request, interp::describe(span, wanted.bytes, wanted.use));
+  if (wanted.atomic && reinterpret_cast<std::uintptr_t>(span.host) % wanted.bytes != 0) {
+    return stop(request, interp::describe(span, wanted.bytes, wanted.use) + ", which is not aligned");
+  }
+  return answer(Answer::result, perform(wanted, span.host, request.data, request.other));
+}
+
+// ---- instructions ----
+
+Result<> Attendant::execute(const Request& request) {
+  ++delegated_.instructions;
+  const std::uint32_t instruction = request.resident->bundle(request.pc).slots[0].imm;
+  const bool calls = request.resident->unit->program().instructions()[instruction].op == isa::Op::call_helper;
+  return calls ? call(request, instruction) : execute_alone(request, instruction);
+}
+
+// One that needs its two operands only.
+Result<> Attendant::execute_alone(const Request& request, std::uint32_t instruction) {
+  Proxy& proxy = proxy_of(*request.job, request.thread);
+  const program::Instruction& insn = request.resident->unit->program().instructions()[instruction];
+  const isa::Form form = isa::row(insn.op).form;
+  const bool loads = form == isa::Form::load;
+  proxy.registers()[loads ? insn.src : insn.dst] = request.address;
+  if (!loads) proxy.registers()[insn.src] = request.data;
+  const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
+  return conclude(request, outcome, proxy.registers()[loads ? insn.dst : 0]);
+}
+
+// A helper sees the stack, the packet and its arguments.
+Result<> Attendant::call(const Request& request, std::uint32_t instruction) {
+  Proxy& proxy = proxy_of(*request.job, request.thread);
+  if (auto fetched = fetch(request, proxy); !fetched) return fetched;
+  const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
+  if (outcome != Proxy::Outcome::stopped) {
+    if (auto given = give_back(request, proxy); !given) return given;
+  }
+  return conclude(request, outcome, proxy.registers()[0]);
+}
+
+Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std::uint64_t result) {
+  switch (outcome) {
+    case Proxy::Outcome::next:
+      return answer(Answer::result, result);
+    case Proxy::Outcome::left:
+      return answer(Answer::jump, 0, request.resident->first + request.resident->image->code().leave);
+    case Proxy::Outcome::stopped:
+      return answer(Answer::stop, 0);
+    case Proxy::Outcome::jumped:
+      break;
+  }
+  const auto target = loader_.find(*proxy_of(*request.job, request.thread).unit());
+  if (!target) {
+    if (target.error().kind == ErrorKind::bug) return std::unexpected(target.error());
+    return stop(request, target.error().message);
+  }
+  return answer(Answer::jump, 0, (*target)->first);
+}
+
+Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
+  const std::uint32_t scratch =
+      geometry_.scratch_row + request.thread * kRowsOfScratch + request.depth * kRowsOfDepth + kArgumentScratch / kRowBytes;
+  std::array<std::byte, kRowBytes> arguments{};
+  if (auto read = board_.read_rows(scratch, arguments); !read) return read;
+  for (unsigned i = 0; i < 5; ++i) std::memcpy(&proxy.registers()[i + 1], arguments.data() + 8UL * i, 8);
+  stack_.resize((request.depth + 1) * kRowsOfFrame * kRowBytes);
+  if (auto read = board_.read_rows(geometry_.stack_row + request.thread * kRowsOfStack, stack_); !read) return read;
+  for (unsigned depth = 0; depth <= request.depth; ++depth) {
+    std::memcpy(proxy.stack(depth).data(), stack_.data() + std::size_t{depth} * isa::kStackBytes, isa::kStackBytes);
+  }
+  if (!request.job->native) return {};
+  exec::Frame& frame = *request.job->frame;
+  const std::uint32_t begin = frame.data_meta() / kRowBytes;
+  const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
+  packet_.resize(std::size_t{end - begin} * kRowBytes);
+  if (auto read = board_.read_rows(request.slot * kRowsOfPacket + begin, packet_); !read) return read;
+  std::memcpy(frame.buffer() + frame.data_meta(), packet_.data() + frame.data_meta() - begin * kRowBytes,
+              frame.data_end() - frame.data_meta());
+  return {};
+}
+
+Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
+  std::vector<std::byte> now(stack_.size());
+  for (unsigned depth = 0; depth <= request.depth; ++depth) {
+    std::memcpy(now.data() + std::size_t{depth} * isa::kStackBytes, proxy.stack(depth).data(), isa::kStackBytes);
+  }
+  if (now != stack_) {
+    if (auto put = board_.write_rows(geometry_.stack_row + request.thread * kRowsOfStack, now); !put) return put;
+  }
+  if (!request.job->native) return {};
+  exec::Frame& frame = *request.job->frame;
+  const std::uint32_t begin = frame.data_meta() / kRowBytes;
+  const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
+  const std::span<const std::byte> rows(frame.buffer() + std::size_t{begin} * kRowBytes, std::size_t{end - begin} * kRowBytes);
+  Result<> put;
+  if (!std::ranges::equal(rows, packet_)) put = board_.write_rows(request.slot * kRowsOfPacket + begin, rows);
+  const std::pair<CoreRegister, std::uint64_t> edges[] = {
+      {CoreRegister::ThreadMeta, frame.data_meta()},
+      {CoreRegister::ThreadData, frame.data()},
+      {CoreRegister::ThreadEnd, frame.data_end()},
+      {CoreRegister::ThreadRegion, proxy.packet() >> interp::Memory::kOffsetBits},
+  };
+  for (const auto& [which, value] : edges) {
+    if (put) put = board_.write(reg(which), static_cast<std::uint32_t>(value));
+  }
+  return put;
+}
+
+// ---- the end ----
+
+Result<> Attendant::finish(const sim::Departure& departure) {
+  const auto found = jobs_.find(departure.tag);
+  if (found == jobs_.end()) return fail(ErrorKind::bug, EIO, fmt::format("the device sends packet {:#x}, which it was not given", departure.tag));
+  Job& job = found->second;
+  Proxy& proxy = proxy_of(job, 0);
+  exec::Frame& frame = *job.frame;
+  if (job.native) {
+    const std::size_t bytes = std::min<std::size_t>(departure.bytes.size(), frame.data_end() - frame.data_meta());
+    std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
+  }
+  const auto* row = std::ranges::find(kCauses, static_cast<CoreCause>(departure.cause), &CauseRow::cause);
+  const Resident* resident = loader_.at(departure.pc);
+  if (row != std::end(kCauses) && resident != nullptr) {
+    proxy.stop(*resident->unit, resident->instruction(departure.pc), row->kind, row->error, std::string(row->message));
+  }
+  proxy.finish(departure.value);
+  free_.push_back(&proxy);
+  jobs_.erase(found);
+  return {};
+}
+
+}  // namespace forager::jit::rtl

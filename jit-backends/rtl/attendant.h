@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attendant: the host's side of a device that runs. It answers the requests of threads: accesses to memory that is the
+// host's, and instructions that the device hands over, which the interpreter executes on what the device holds (stack,
+// packet, arguments) and whose results go back there.
+//
+// Tested by: tests/unit/rtl_device_test.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "interp/proxy.h"
+#include "jit-backends/rtl/loader.h"
+
+namespace forager::jit::rtl {
+
+// What the device says of itself.
+struct Geometry {
+  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0;
+};
+
+// How often the host was asked for what: by BPF instruction of the loaded program.
+struct Delegated {
+  std::uint64_t accesses = 0;
+  std::uint64_t instructions = 0;
+};
+
+class Attendant {
+ public:
+  Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options);
+
+  // One machine for each packet that may be under way.
+  void set_program(std::shared_ptr<const verifier::VerifiedProgram> program);
+  [[nodiscard]] Result<> bind(std::uint32_t index, const std::shared_ptr<exec::Map>& map);
+  [[nodiscard]] const interp::Unit& unit();
+  void forget_targets();
+
+  // The frame of a tag; `native`: the device has the packet.
+  void expect(std::uint32_t tag, exec::Frame& frame, bool native);
+  // Answers one thread that waits.
+  [[nodiscard]] Result<> serve();
+  // A packet left the device: results into its frame.
+  [[nodiscard]] Result<> finish(const sim::Departure& departure);
+
+  [[nodiscard]] const Delegated& delegated() const { return delegated_; }
+
+ private:
+  struct Job {
+    exec::Frame* frame = nullptr;
+    bool native = false;
+    interp::Proxy* proxy = nullptr;  // null: it was not needed yet
+  };
+  // What a thread asks.
+  struct Request {
+    std::uint32_t thread = 0, pc = 0, slot = 0, depth = 0;
+    std::uint64_t address = 0, data = 0, other = 0;
+    Job* job = nullptr;
+    const Resident* resident = nullptr;
+  };
+  enum class Answer : std::uint8_t { result, jump, end, stop };
+
+  [[nodiscard]] Result<Request> look(std::uint32_t thread);
+  [[nodiscard]] interp::Proxy& proxy_of(Job& job, unsigned thread);
+  [[nodiscard]] Result<> answer(Answer kind, std::uint64_t value, std::uint32_t pc = 0);
+  [[nodiscard]] Result<> stop(const Request& request, const std::string& message);
+
+  [[nodiscard]] Result<> show_state(const Request& request);
+  [[nodiscard]] Result<> access(const Request& request);
+  [[nodiscard]] Result<> execute(const Request& request);
+  [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
+  [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction);
+  [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);
+  [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
+  [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);
+  [[nodiscard]] Result<> take_edges(exec::Frame& frame, std::uint32_t meta, std::uint32_t data, std::uint32_t end);
+
+  sim::Board& board_;
+  Loader& loader_;
+  Geometry geometry_;
+  exec::DeviceOptions options_;
+  std::vector<std::unique_ptr<interp::Proxy>> proxies_;
+  std::vector<interp::Proxy*> free_;
+  std::unordered_map<std::uint32_t, Job> jobs_;
+  std::vector<std::byte> stack_, packet_;  // as they were before a call
+  Delegated delegated_;
+};
+
+}  // namespace forager::jit::rtl

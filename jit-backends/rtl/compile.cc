@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/compile.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+
+#include "exec/blockers.h"
+#include "exec/host_helpers.h"
+#include "exec/invocation.h"
+#include "jit-backends/common/passes/passes.h"
+#include "jit-backends/rtl/lower.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+// Passes whose steps the core has no form for: maps are the host's, and an address has one register.
+constexpr std::string_view kPassesLeftOut[] = {"specialise", "address"};
+
+std::uint32_t passes_left_out() {
+  std::uint32_t off = 0;
+  for (std::size_t i = 0; i < passes().size(); ++i) {
+    const bool out = std::ranges::find(kPassesLeftOut, passes()[i].name) != std::end(kPassesLeftOut);
+    if (out) off |= 1U << i;
+  }
+  return off;
+}
+
+exec::Capabilities describe() {
+  exec::Capabilities able = exec::host_capabilities();
+  able.reason = "";
+  return able;
+}
+
+}  // namespace
+
+const exec::Capabilities& capabilities() {
+  static const exec::Capabilities kAble = describe();
+  return kAble;
+}
+
+Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
+                                                const exec::CompileOptions& options) {
+  auto found = exec::blockers(*program, capabilities());
+  if (!found.empty()) return std::unexpected(std::move(found.front()));
+  exec::CompileOptions mine = options;
+  mine.passes_off |= passes_left_out();
+  auto code = optimised(*program, mine);
+  if (!code) return std::unexpected(std::move(code.error()));
+  auto made = place(*code, select(*code));
+  if (!made) return std::unexpected(std::move(made.error()));
+  return std::make_shared<const RtlImage>(std::move(program), std::move(*made));
+}
+
+// A program that only looks up, counts by atomics and works on its packet does the same in any order.
+bool needs_order(const verifier::VerifiedProgram& program) {
+  using exec::HelperId;
+  constexpr std::array kIndifferent = {HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,
+                                       HelperId::redirect_map,    HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail,
+                                       HelperId::xdp_adjust_meta};
+  for (const verifier::MapUse use : program.map_uses()) {
+    if (use == verifier::MapUse::read_write) return true;
+  }
+  return std::ranges::any_of(program.facts(), [&](const verifier::Facts& facts) {
+    if (!facts.reachable || facts.call.helper == 0) return false;
+    return std::ranges::find(kIndifferent, static_cast<HelperId>(facts.call.helper)) == kIndifferent.end();
+  });
+}
+
+}  // namespace forager::jit::rtl

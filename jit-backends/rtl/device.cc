@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "exec/invocation.h"
+#include "jit-backends/rtl/attendant.h"
+#include "jit-backends/rtl/compile.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+constexpr std::uint32_t kIdentity = 0x46524752;
+constexpr std::uint32_t kRun = 1, kSerial = 2, kAll = 4;
+constexpr std::uint32_t kInjected = 0x80000000;  // of tags
+constexpr std::size_t kManyPrograms = 32;
+constexpr std::uint64_t kBudgetUnit = 1024;
+
+std::uint32_t reg(CoreRegister which) { return static_cast<std::uint32_t>(which); }
+
+// Whether the device's buffer has the frame's geometry.
+bool is_native(const exec::Frame& frame, isa::ProgType type) {
+  const std::uint32_t bytes = frame.packet_end() - frame.data();
+  return type == isa::ProgType::xdp && frame.capacity() == exec::kFrameBytes && frame.data() == exec::kHeadroom &&
+         frame.data_meta() == frame.data() && frame.data_end() == frame.packet_end() && bytes != 0 &&
+         bytes <= exec::kMaxLinearBytes;
+}
+
+std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
+  std::uint32_t value = 0;
+  std::memcpy(&value, frame.context.data() + offset, sizeof value);
+  return value;
+}
+
+class RtlDevice final : public exec::Device {
+ public:
+  explicit RtlDevice(const exec::DeviceOptions& options) : options_(options), loader_(board_) {}
+
+  exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
+
+  Result<> load(std::shared_ptr<const exec::Image> image) override {
+    auto mine = std::dynamic_pointer_cast<const RtlImage>(image);
+    if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
+    if (auto known = look(); !known) return known;
+    attendant_->set_program(mine->shared_program());
+    bound_.assign(mine->program().program().maps().size(), false);
+    image_ = std::move(mine);
+    loaded_ = false;
+    return {};
+  }
+
+  Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
+    if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
+    auto bound = attendant_->bind(index, map);
+    if (bound) bound_[index] = true;
+    return bound;
+  }
+
+  Result<exec::RunReport> run(exec::PacketBatch batch) override {
+    if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
+    const std::uint64_t begin = exec::run_clock_ns();
+    const std::uint64_t traps = counters_.traps;
+    if (auto ran = run_all(batch); !ran) return std::unexpected(std::move(ran.error()));
+    return exec::RunReport{
+        .packets = batch.size(), .traps = counters_.traps - traps, .busy_ns = exec::run_clock_ns() - begin};
+  }
+
+  exec::Counters counters() const override { return counters_; }
+
+ private:
+  // What the device is, once.
+  Result<> look() {
+    if (attendant_ != nullptr) return {};
+    std::uint32_t identity = 0;
+    const std::pair<CoreRegister, std::uint32_t*> fields[] = {
+        {CoreRegister::Id, &identity},          {CoreRegister::Threads, &geometry_.threads},
+        {CoreRegister::Slots, &geometry_.slots}, {CoreRegister::StackRow, &geometry_.stack_row},
+        {CoreRegister::ScratchRow, &geometry_.scratch_row},
+    };
+    for (const auto& [which, to] : fields) {
+      const auto value = board_.read(reg(which));
+      if (!value) return std::unexpected(value.error());
+      *to = *value;
+    }
+    if (identity != kIdentity) return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
+    attendant_ = std::make_unique<Attendant>(board_, loader_, geometry_, options_);
+    return {};
+  }
+
+  Result<> make_ready() {
+    if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "no program is loaded");
+    const auto missing = std::ranges::find(bound_, false);
+    if (missing != bound_.end()) {
+      const auto& program = image_->program().program();
+      return fail(ErrorKind::bug, EINVAL, fmt::format("map {} of program {} is not bound", program.maps()[static_cast<std::size_t>(missing - bound_.begin())].name, program.name()));
+    }
+    if (loaded_ && loader_.programs() <= kManyPrograms) return {};
+    attendant_->forget_targets();
+    if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
+    loaded_ = true;
+    return configure();
+  }
+
+  Result<> configure() {
+    const bool serial = needs_order(image_->program());
+    const std::uint64_t budget = (options_.instruction_budget + kBudgetUnit - 1) / kBudgetUnit;
+    constexpr std::uint64_t kMostBudget = (1U << 22) - 1;
+    const std::pair<CoreRegister, std::uint64_t> values[] = {
+        {CoreRegister::Entry, 0},
+        {CoreRegister::ClearRows, image_->code().cleared_rows},
+        {CoreRegister::ClearFrames, image_->code().frames},
+        {CoreRegister::Budget, std::min(budget, kMostBudget)},
+        {CoreRegister::Control, kRun | kAll | (serial ? kSerial : 0) | std::uint64_t{serial ? 1 : geometry_.threads} << 8},
+    };
+    for (const auto& [which, value] : values) {
+      if (auto written = board_.write(reg(which), static_cast<std::uint32_t>(value)); !written) return written;
+    }
+    return {};
+  }
+
+  Result<> run_all(exec::PacketBatch batch) {
+    std::size_t given = 0, done = 0;
+    while (done < batch.size()) {
+      while (given < batch.size() && given - done < geometry_.slots) {
+        const auto sent = give(batch[given]);
+        if (!sent) return std::unexpected(sent.error());
+        if (!*sent) break;
+        ++given;
+      }
+      board_.step();
+      if (board_.interrupt()) {
+        if (auto served = attendant_->serve(); !served) return served;
+      }
+      while (auto departure = board_.receive()) {
+        if (auto finished = attendant_->finish(*departure); !finished) return finished;
+        counters_.traps += batch[done].trap != nullptr ? 1 : 0;
+        ++done;
+        ++counters_.packets;
+      }
+    }
+    return {};
+  }
+
+  // False: not yet, for what goes to the port must keep its place before what the host keeps.
+  Result<bool> give(exec::Frame& frame) {
+    if (is_native(frame, image_->program().program().type())) {
+      const auto packet = frame.packet();
+      attendant_->expect(next_on_port_++, frame, true);
+      board_.send({.bytes = {packet.begin(), packet.end()}, .port = context_word(frame, 12), .queue = context_word(frame, 16)});
+      return true;
+    }
+    if (board_.unsent() != 0) return false;
+    const std::uint32_t tag = kInjected | next_injected_++;
+    attendant_->expect(tag, frame, false);
+    if (auto injected = board_.write(reg(CoreRegister::Inject), tag); !injected) return std::unexpected(injected.error());
+    return true;
+  }
+
+  exec::DeviceOptions options_;
+  sim::Board board_;
+  Loader loader_;
+  Geometry geometry_;
+  std::unique_ptr<Attendant> attendant_;
+  std::shared_ptr<const RtlImage> image_;
+  std::vector<bool> bound_;
+  bool loaded_ = false;
+  std::uint32_t next_on_port_ = 0, next_injected_ = 0;
+  exec::Counters counters_;
+};
+
+}  // namespace
+
+std::unique_ptr<exec::Device> make_device(const exec::DeviceOptions& options) {
+  return std::make_unique<RtlDevice>(options);
+}
+
+}  // namespace forager::jit::rtl

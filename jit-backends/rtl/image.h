@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RtlImage: a program in the core's bundles (isa/core_isa.h). It knows neither where in instruction memory it will stand
+// nor the addresses of maps: branches count from its own first bundle, and what load() fills in is in `relocations`.
+//
+// Tested by: tests/unit/rtl_compile_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/backend.h"
+#include "jit-backends/rtl/isa/core_isa.h"
+
+namespace forager::jit::rtl {
+
+// A Wide bundle whose 64 bits are an address.
+struct Relocation {
+  enum class Kind : std::uint8_t { map_object, map_value, function };
+  Kind kind{};
+  std::uint32_t bundle = 0;
+  std::uint32_t index = 0;   // of the program's maps; of a function: its instruction
+  std::uint32_t offset = 0;  // in the map's values
+};
+
+struct CoreProgram {
+  std::vector<Bundle> bundles;              // packets begin at the first
+  std::vector<std::uint32_t> instructions;  // of each bundle: the BPF instruction that it is for, by its first slot
+  std::vector<Relocation> relocations;
+  std::uint32_t leave = 0;         // bundle that returns 0 from a function, for LD_ABS
+  std::uint32_t cleared_rows = 0;  // of a stack frame, from its top, in 64 bytes, that begin as zeros
+  std::uint32_t frames = 1;        // of which they are cleared
+};
+
+class RtlImage final : public exec::Image {
+ public:
+  RtlImage(std::shared_ptr<const verifier::VerifiedProgram> program, CoreProgram made)
+      : program_(std::move(program)), made_(std::move(made)) {}
+
+  std::string_view backend() const override { return "rtl"; }
+  std::size_t bytes() const override { return made_.bundles.size() * 18; }  // 144 bits each
+  std::string listing() const override;
+  const verifier::VerifiedProgram& program() const override { return *program_; }
+
+  [[nodiscard]] std::shared_ptr<const verifier::VerifiedProgram> shared_program() const { return program_; }
+  [[nodiscard]] const CoreProgram& code() const { return made_; }
+
+ private:
+  std::shared_ptr<const verifier::VerifiedProgram> program_;
+  CoreProgram made_;
+};
+
+}  // namespace forager::jit::rtl

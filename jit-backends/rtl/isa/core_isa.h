@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The core's instruction words as the host knows them (ops.def, registers.def; ../../../hw/doc/core.md).
+//
+// A bundle is 144 bits: slot 0 below slot 1. A slot of 72 bits:
+//     op 8 | d 4 | a 4 | b 4 | use_imm 1 | imm 32 | offset 16 | zero 3        from bit 0 up
+// Registers 0 to 10 are BPF's; 10 reads as the top of the call depth's frame whatever is written; 11 to 15 are free.
+//
+// Tested by: tests/unit/rtl_*_test.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace forager::jit::rtl {
+
+enum class CoreClass : std::uint8_t {
+#define FORAGER_CORE_CLASS(name, encoding) name = encoding,
+#define FORAGER_CORE_OP(...)
+#define FORAGER_CORE_STATE(...)
+#define FORAGER_CORE_CAUSE(...)
+#include "jit-backends/rtl/isa/ops.def"
+};
+
+// Functions, each with its class above it: an operation without its width.
+enum class CoreOp : std::uint8_t {
+#define FORAGER_CORE_CLASS(...)
+#define FORAGER_CORE_OP(of, name, encoding) of##name = static_cast<std::uint8_t>(CoreClass::of) << 4 | (encoding),
+#define FORAGER_CORE_STATE(...)
+#define FORAGER_CORE_CAUSE(...)
+#include "jit-backends/rtl/isa/ops.def"
+  Load = static_cast<std::uint8_t>(CoreClass::Load) << 4,
+  Store = static_cast<std::uint8_t>(CoreClass::Store) << 4,
+};
+
+enum class CoreState : std::uint8_t {
+#define FORAGER_CORE_CLASS(...)
+#define FORAGER_CORE_OP(...)
+#define FORAGER_CORE_STATE(name, encoding) name = encoding,
+#define FORAGER_CORE_CAUSE(...)
+#include "jit-backends/rtl/isa/ops.def"
+};
+
+enum class CoreCause : std::uint8_t {
+#define FORAGER_CORE_CLASS(...)
+#define FORAGER_CORE_OP(...)
+#define FORAGER_CORE_STATE(...)
+#define FORAGER_CORE_CAUSE(name, encoding) name = encoding,
+#include "jit-backends/rtl/isa/ops.def"
+};
+
+// Byte offsets on the control port.
+enum class CoreRegister : std::uint32_t {
+#define FORAGER_CORE_REGISTER(name, offset, access, what) name = offset,
+#include "jit-backends/rtl/isa/registers.def"
+};
+
+// Of loads and stores, beside the size in bits 1 and 0.
+inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
+inline constexpr std::uint8_t kFetches = 8;  // of atomics
+inline constexpr unsigned kScratchBytes = 128;  // of a call depth
+inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
+
+struct Slot {
+  CoreOp op = CoreOp::AluNop;
+  bool wide = true;  // 64 bits
+  std::uint8_t d = 0, a = 0, b = 0;
+  bool use_imm = false;
+  std::uint32_t imm = 0;
+  std::uint16_t offset = 0;
+};
+
+struct Bundle {
+  std::array<Slot, 2> slots;
+};
+
+inline constexpr unsigned kBundleWords = 5;  // of 32 bits, the last one half used
+
+[[nodiscard]] std::array<std::uint32_t, kBundleWords> encode(const Bundle& bundle);
+
+}  // namespace forager::jit::rtl

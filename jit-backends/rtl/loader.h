@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loader: what stands where in the device's instruction memory. The loaded program begins at bundle 0, the targets of tail
+// calls follow as they are met.
+//
+// Tested by: tests/unit/rtl_device_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "interp/unit.h"
+#include "jit-backends/rtl/image.h"
+#include "sim/board/board.h"
+
+namespace forager::jit::rtl {
+
+// A program in instruction memory, and as the host knows it.
+struct Resident {
+  std::shared_ptr<const RtlImage> image;
+  const interp::Unit* unit = nullptr;
+  std::uint32_t first = 0;  // bundle
+
+  [[nodiscard]] const Bundle& bundle(std::uint32_t pc) const { return image->code().bundles[pc - first]; }
+  // The BPF instruction that a bundle is for.
+  [[nodiscard]] std::uint32_t instruction(std::uint32_t pc) const { return image->code().instructions[pc - first]; }
+};
+
+class Loader {
+ public:
+  explicit Loader(sim::Board& board) : board_(board) {}
+
+  // Forgets what was there. Errors: limit, if it does not fit.
+  [[nodiscard]] Result<> load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
+  // The program of a unit, compiled and written behind the others the first time. Errors: as compile(), limit.
+  [[nodiscard]] Result<const Resident*> find(const interp::Unit& unit);
+  [[nodiscard]] std::size_t programs() const { return residents_.size(); }
+  // Null if nothing stands there.
+  [[nodiscard]] const Resident* at(std::uint32_t pc) const;
+
+ private:
+  [[nodiscard]] Result<const Resident*> add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
+
+  sim::Board& board_;
+  std::vector<std::unique_ptr<Resident>> residents_;
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace forager::jit::rtl

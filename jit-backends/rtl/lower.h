@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From steps (jit-backends/common/code.h) to operations of the core, and from those to bundles.
+//
+// Tested by: tests/unit/rtl_compile_test.cc, and everything that runs on the device.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "jit-backends/common/code.h"
+#include "jit-backends/rtl/image.h"
+
+namespace forager::jit::rtl {
+
+// One slot's worth, with what placing it needs to know.
+struct Operation {
+  Slot slot;
+  std::uint32_t instruction = 0;
+  std::uint32_t target = program::kNone;  // of a branch or call: the instruction there, which begins a block
+  std::optional<Slot> beside;             // has to stand in slot 1 of the same bundle
+  std::optional<Relocation> relocation;   // bundle is filled in when it is placed
+};
+
+// The operations of a block, in order.
+struct OperationBlock {
+  std::uint32_t begin = 0;  // the block's first instruction
+  std::vector<Operation> operations;
+};
+
+[[nodiscard]] std::vector<OperationBlock> select(const Code& code);
+
+// Errors: limit, if the program has more bundles than a branch can name.
+[[nodiscard]] Result<CoreProgram> place(const Code& code, const std::vector<OperationBlock>& blocks);
+
+}  // namespace forager::jit::rtl

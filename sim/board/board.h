@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Board: the Verilated device (hw/rtl/forager_device.sv) with a clock, and what would be wired to it: a host on the
+// register and memory ports, a line on the packet ports. Whoever uses it reaches nothing but those ports. Every access
+// takes clock cycles, in which the device goes on.
+//
+// Tested by: tests/unit/sim_board_test.cc.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "forager/result.h"
+
+namespace forager::sim {
+
+inline constexpr std::size_t kRowBytes = 64;
+using BundleWords = std::array<std::uint32_t, 5>;
+
+// A frame for the device's port.
+struct Arrival {
+  std::vector<std::byte> bytes;
+  std::uint32_t port = 0;   // ifindex
+  std::uint32_t queue = 0;
+  bool announced = true;  // its length goes ahead of it
+};
+
+// What came out, in order. Offsets are in the packet's buffer, cycles since reset.
+struct Departure {
+  std::uint32_t tag = 0;
+  std::uint64_t value = 0;  // r0
+  std::uint8_t cause = 0;   // forager_core_pkg Cause
+  std::uint16_t pc = 0;     // the bundle, if it was stopped
+  std::uint16_t meta = 0, data = 0, end = 0;
+  std::uint32_t came = 0, ended = 0;
+  std::vector<std::byte> bytes;
+};
+
+// How the line behaves. Seeded, so that a run can be repeated.
+struct Line {
+  unsigned gap = 0;            // chance of an idle cycle before a beat, in 256
+  unsigned back_pressure = 0;  // chance that the far end takes nothing in a cycle, in 256
+  std::uint64_t seed = 1;
+};
+
+// A bundle that went through, as the trace ports show it.
+struct Retired {
+  std::uint8_t thread = 0;
+  std::uint16_t pc = 0;
+  std::array<bool, 2> writes{};
+  std::array<std::uint8_t, 2> registers{};
+  std::array<std::uint64_t, 2> values{};
+};
+
+class Board {
+ public:
+  explicit Board(const Line& line = {});
+  ~Board();
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  // A clock cycle.
+  void step();
+  [[nodiscard]] std::uint64_t cycle() const;
+  [[nodiscard]] bool interrupt() const;
+
+  // Registers. Errors: input for an offset that the device does not have; bug if it does not answer in kPatience cycles.
+  static constexpr unsigned kPatience = 10000;
+  [[nodiscard]] Result<std::uint32_t> read(std::uint32_t offset);
+  [[nodiscard]] Result<> write(std::uint32_t offset, std::uint32_t value);
+
+  // Memory; rows of kRowBytes. Errors: bug if it does not answer.
+  [[nodiscard]] Result<> write_bundles(std::uint32_t first, std::span<const BundleWords> bundles);
+  [[nodiscard]] Result<> write_rows(std::uint32_t first, std::span<const std::byte> rows);
+  [[nodiscard]] Result<> read_rows(std::uint32_t first, std::span<std::byte> rows);
+
+  void send(Arrival arrival);
+  [[nodiscard]] std::size_t unsent() const;  // frames that the device has not taken whole
+  [[nodiscard]] std::optional<Departure> receive();
+
+  // What the last step() retired.
+  [[nodiscard]] std::optional<Retired> retired() const;
+
+  // Waveform from now on, or no more. Errors: input if the file cannot be written.
+  [[nodiscard]] Result<> trace_to(const std::string& path);
+  void end_trace();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace forager::sim
