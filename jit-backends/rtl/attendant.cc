@@ -41,13 +41,11 @@ Attendant::Attendant(sim::Board& board, Loader& loader, const Geometry& geometry
     : board_(board), loader_(loader), geometry_(geometry), options_(options) {}
 
 void Attendant::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
-  proxies_.clear();
-  free_.clear();
-  for (std::uint32_t i = 0; i < geometry_.slots; ++i) {
+  while (proxies_.size() < geometry_.slots) {
     proxies_.push_back(std::make_unique<Proxy>(options_));
-    proxies_.back()->set_program(program);
     free_.push_back(proxies_.back().get());
   }
+  for (const auto& proxy : proxies_) proxy->set_program(program);
 }
 
 Result<> Attendant::bind(std::uint32_t index, const std::shared_ptr<exec::Map>& map) {

@@ -50,7 +50,7 @@ class Fuser : private Window {
   }
 
   // a = b; a <<= n; b >>= width - n; a |= b, in any order and with a and b in either part; the one that is not the
-  // result is dead afterwards.
+  // result is dead afterwards. Or both are copies of a third.
   bool rotation(std::uint32_t at) const {
     const Step last = step(at);
     if (!is_alu(at, Alu::bit_or, false) || last.dst == last.src) return false;
@@ -62,7 +62,21 @@ class Fuser : private Window {
     const unsigned width = last.width;
     if (step(left).width != width || step(right).width != width) return false;
     if (step(left).imm + step(right).imm != width || step(left).imm == 0 || step(right).imm == 0) return false;
-    return rotate(at, left, right);
+    return rotate(at, left, right) || rotate_third(at, left, right);
+  }
+
+  bool rotate_third(std::uint32_t at, std::uint32_t left, std::uint32_t right) const {
+    const Step last = step(at);
+    const std::uint32_t one = sole_writer(left, step(left).dst), other = sole_writer(right, step(right).dst);
+    if (!is_alu(one, Alu::mov, false) || !is_alu(other, Alu::mov, false)) return false;
+    const std::uint8_t original = step(one).src;
+    const bool same = step(other).src == original && original != last.dst && original != last.src;
+    if (!same || step(one).width < last.width || step(other).width < last.width) return false;
+    if (touched_between(std::min(one, other), at, bit(original), false)) return false;
+    const auto by = step(left).imm;
+    for (const std::uint32_t gone : {one, other, left, right}) step(gone) = {};
+    step(at) = {.kind = Kind::rotate, .dst = last.dst, .src = original, .width = last.width, .imm = by};
+    return true;
   }
 
   bool rotate(std::uint32_t at, std::uint32_t left, std::uint32_t right) const {

@@ -5,7 +5,6 @@
 // Tested by: through the passes that ask (sweep.cc, address.cc).
 #pragma once
 
-#include <ranges>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,11 +22,13 @@ class Liveness {
  public:
   explicit Liveness(const Code& code)
       : code_(code), blocks_(code.program->program().blocks()), effects_(blocks_.size()), at_begin_(blocks_.size()) {
-    for (const std::uint32_t block : code.layout) effects_[block] = effect_of(blocks_[block]);
+    // All blocks: those that arrange() cut off lead on to others.
+    const auto count = static_cast<std::uint32_t>(blocks_.size());
+    for (std::uint32_t block = 0; block < count; ++block) effects_[block] = effect_of(blocks_[block]);
     bool changed = true;
     while (changed) {
       changed = false;
-      for (const std::uint32_t block : std::views::reverse(code.layout)) changed = update(block) || changed;
+      for (std::uint32_t block = count; block-- > 0;) changed = update(block) || changed;
     }
   }
 
