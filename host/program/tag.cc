@@ -2,9 +2,9 @@
 #include "program/tag.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "program/map_reference.h"
+#include "program/program.h"
 #include "program/sha1.h"
 
 namespace forager::program {
@@ -21,6 +21,17 @@ Tag tag_of(std::span<const isa::Slot> slots) {
   Tag tag{};
   std::copy_n(digest.begin(), tag.size(), tag.begin());
   return tag;
+}
+
+std::vector<Tag> function_tags(const Program& program) {
+  const auto& instructions = program.instructions();
+  std::vector<Tag> tags;
+  for (const Subprogram& each : program.subprograms()) {
+    const std::size_t begin = instructions[each.begin].slot;
+    const std::size_t end = each.end < instructions.size() ? instructions[each.end].slot : program.slots().size();
+    tags.push_back(tag_of(program.slots().subspan(begin, end - begin)));
+  }
+  return tags;
 }
 
 }  // namespace forager::program

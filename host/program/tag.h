@@ -12,13 +12,20 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "isa/isa.h"
 
 namespace forager::program {
 
+class Program;
+
 using Tag = std::array<std::uint8_t, 8>;
 
 [[nodiscard]] Tag tag_of(std::span<const isa::Slot> slots);
+
+// The tag of each subprogram's own instructions, by index (kernel/bpf/verifier.c jit_subprogs, which computes them of
+// instructions that it has rewritten by then, so that a kernel's differ).
+[[nodiscard]] std::vector<Tag> function_tags(const Program& program);
 
 }  // namespace forager::program

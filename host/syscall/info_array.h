@@ -21,4 +21,15 @@ template <class T, class Count>
   return copy_to_user(to, elements, std::min<std::size_t>(room, there_are) * sizeof(T));
 }
 
+// The same of elements that are made, by a call that gives a vector of so many, only where there is room for one.
+template <class Count, class Make>
+[[nodiscard]] long put_made(UserAddress to, Count& count, std::size_t there_are, Make make) {
+  if (count == 0) {
+    count = static_cast<Count>(there_are);
+    return 0;
+  }
+  const auto elements = make();
+  return put_array(to, count, elements.data(), elements.size());
+}
+
 }  // namespace forager::syscall

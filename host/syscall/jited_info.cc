@@ -25,14 +25,24 @@ std::shared_ptr<const jit::JitImage> machine_code(const runtime::Runtime& runtim
   return image ? std::dynamic_pointer_cast<const jit::JitImage>(*image) : nullptr;
 }
 
+// Where the code stands and a copy of it, as far as they are asked for: of one moment.
 class Jited {
  public:
-  explicit Jited(const jit::JitImage& image)
-      : image_(image), functions_(jit::functions_of(image)), code_(image.code().bytes) {
-    jit::CodeRegistry::of_process().with_place(image, [this](std::span<const std::byte> place) {
+  Jited(const jit::JitImage& image, const bpf_prog_info& asked) : image_(image), functions_(jit::functions_of(image)) {
+    const bool code = asked.jited_prog_len != 0;
+    if (code) code_ = image.code().bytes;
+    if (!code && asked.nr_jited_ksyms == 0 && asked.nr_jited_line_info == 0) return;
+    jit::CodeRegistry::of_process().with_place(image, [&](std::span<const std::byte> place) {
       begin_ = reinterpret_cast<__u64>(place.data());
-      code_.assign(place.begin(), place.end());
+      if (code) code_.assign(place.begin(), place.end());
     });
+  }
+
+  [[nodiscard]] std::size_t functions() const { return functions_.size(); }
+  [[nodiscard]] std::size_t size() const {
+    std::size_t sum = 0;
+    for (const jit::CodeSpan& each : functions_) sum += each.size;
+    return sum;
   }
 
   // The functions, one behind the other.
@@ -54,7 +64,7 @@ class Jited {
 
   [[nodiscard]] Addresses symbols() const {
     Addresses all(functions_.size());
-    std::ranges::transform(functions_, all.begin(), [this](const auto& each) { return address(each.offset); });
+    std::ranges::transform(functions_, all.begin(), [this](const auto& each) { return begin_ + each.offset; });
     return all;
   }
 
@@ -65,7 +75,7 @@ class Jited {
     Addresses all;
     for (const bpf_line_info& each : records) {
       const std::uint32_t at = program.instruction_at(each.insn_off);
-      all.push_back(at == program::kNone ? 0 : address(offsets[at]));
+      all.push_back(at == program::kNone ? 0 : begin_ + offsets[at]);
     }
     return all;
   }
@@ -73,18 +83,24 @@ class Jited {
   [[nodiscard]] bool placed() const { return begin_ != 0; }
 
  private:
-  [[nodiscard]] __u64 address(std::uint32_t offset) const { return placed() ? begin_ + offset : 0; }
-
   const jit::JitImage& image_;
   std::vector<jit::CodeSpan> functions_;
   std::vector<std::byte> code_;
   __u64 begin_ = 0;  // of a copy that is linked now
 };
 
-template <class Count>
-long put_addresses(__u64& to, Count& count, const Addresses& addresses, bool placed) {
+template <class Count, class Make>
+long put_addresses(__u64& to, Count& count, std::size_t there_are, bool placed, Make make) {
   if (count != 0 && !placed) to = count = 0;
-  return put_array(to, count, addresses.data(), addresses.size());
+  return put_made(to, count, there_are, make);
+}
+
+// As many as there are functions of machine code; the program's own where there is but one, or none.
+long fill_tags(bpf_prog_info& info, const runtime::ProgramObject& program, std::size_t functions) {
+  using Tags = std::vector<program::Tag>;
+  return put_made(info.prog_tags, info.nr_prog_tags, std::max<std::size_t>(functions, 1), [&] {
+    return functions > 1 ? program::function_tags(program.verified->program()) : Tags{program.tag};
+  });
 }
 
 }  // namespace
@@ -95,17 +111,18 @@ long fill_jited(bpf_prog_info& info, const runtime::Runtime& runtime, runtime::P
   const auto image = machine_code(runtime, program);
   if (image == nullptr) {
     info.jited_prog_len = info.nr_jited_ksyms = info.nr_jited_func_lens = info.nr_jited_line_info = 0;
-    return 0;
+    return fill_tags(info, program, 0);
   }
-  const Jited jited(*image);
-  const auto bytes = jited.bytes();
-  const auto lengths = jited.lengths();
+  const Jited jited(*image, info);
   const std::span lines(reinterpret_cast<const bpf_line_info*>(program.debug.lines.data()), program.debug.line_count);
   const long steps[] = {
-      put_array(info.jited_prog_insns, info.jited_prog_len, bytes.data(), bytes.size()),
-      put_array(info.jited_func_lens, info.nr_jited_func_lens, lengths.data(), lengths.size()),
-      put_addresses(info.jited_ksyms, info.nr_jited_ksyms, jited.symbols(), jited.placed()),
-      put_addresses(info.jited_line_info, info.nr_jited_line_info, jited.lines(lines), jited.placed())};
+      put_made(info.jited_prog_insns, info.jited_prog_len, jited.size(), [&] { return jited.bytes(); }),
+      put_made(info.jited_func_lens, info.nr_jited_func_lens, jited.functions(), [&] { return jited.lengths(); }),
+      put_addresses(info.jited_ksyms, info.nr_jited_ksyms, jited.functions(), jited.placed(),
+                    [&] { return jited.symbols(); }),
+      put_addresses(info.jited_line_info, info.nr_jited_line_info, lines.size(), jited.placed(),
+                    [&] { return jited.lines(lines); }),
+      fill_tags(info, program, jited.functions())};
   const auto* failed = std::ranges::find_if(steps, [](long step) { return step != 0; });
   return failed == std::end(steps) ? 0 : *failed;
 }

@@ -12,10 +12,11 @@
 
 namespace forager::syscall {
 
-// Fills in jited_prog_* and nr_jited_*; all zero where no JIT takes the program. Functions stand in the order of the
-// program's, dead ones with a length of 0. Addresses are those of a copy that is linked now; where there is none, they
-// are not told, as by a kernel that keeps its addresses to itself: the pointer to them comes back as 0. 0 or a negative
-// errno: EINVAL for records of lines that are not addresses.
+// Fills in jited_*, nr_jited_* and prog_tags; the first two are zero where no JIT takes the program. Functions stand in
+// the order of the program's, dead ones with a length of 0. Addresses are those of a copy that is linked now; where
+// there is none, they are not told, as by a kernel that keeps its addresses to itself: the pointer to them comes back
+// as 0. Tags are of as many functions, or the program's own where there is one. 0 or a negative errno: EINVAL for
+// records of lines that are not addresses.
 [[nodiscard]] long fill_jited(bpf_prog_info& info, const runtime::Runtime& runtime, runtime::ProgramObject& program);
 
 }  // namespace forager::syscall

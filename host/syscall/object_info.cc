@@ -83,7 +83,6 @@ long fill(bpf_prog_info& info, const runtime::ProgramObject& program) {
   info.run_time_ns = program.run_time_ns;
   std::ranges::copy(program.tag, info.tag);
   set_name(info.name, program.name());
-  info.nr_prog_tags = 0;
 
   const auto ids = map_ids(program);
   if (const long error = put_array(info.map_ids, info.nr_map_ids, ids.data(), ids.size()); error != 0) return error;

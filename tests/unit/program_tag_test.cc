@@ -6,7 +6,9 @@
 #include <string>
 
 #include "program/map_reference.h"
+#include "program/program.h"
 #include "program/sha1.h"
+#include "program/text.h"
 
 namespace forager::program {
 namespace {
@@ -59,6 +61,17 @@ TEST(Tag, IgnoresWhichMap) {
   EXPECT_EQ(tag(kSrcMapValue, 3, 8), tag(kSrcMapIndexValue, 0, 16));
   EXPECT_NE(tag(kSrcMapFd, 3, 0), tag(kSrcMapValue, 3, 0));
   EXPECT_NE(tag(0, 3, 0), tag(0, 4, 0)) << "a plain constant counts";
+}
+
+TEST(Tag, EachFunctionHasItsOwn) {
+  Source source;
+  source.type = isa::ProgType::xdp;
+  source.slots = assemble("call f\nr0 += 1\nexit\nf: r0 = 5 ll\nexit", {}).value();
+  const std::vector<isa::Slot> slots = source.slots;
+  const auto tags = function_tags(Program::decode(std::move(source)).value());
+  ASSERT_EQ(tags.size(), 2U);
+  EXPECT_EQ(tags[0], tag_of(std::span(slots).first(3)));
+  EXPECT_EQ(tags[1], tag_of(std::span(slots).subspan(3)));
 }
 
 TEST(Tag, SurvivesAMapReferenceCutShort) {

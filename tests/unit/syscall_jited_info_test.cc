@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Machine code in struct bpf_prog_info: what both systems must say of a program that is compiled, and what is ours.
+#include <array>
+
 #include "syscall_jit_testing.h"
 
 namespace forager::syscall::testing {
@@ -80,6 +82,47 @@ TEST_P(JitedInfo, BadAddresses) {
   info = no_info();
   info.nr_jited_func_lens = 1;
   EXPECT_EQ(ask(info), -EFAULT);
+  info = no_info();
+  info.nr_prog_tags = 1;
+  EXPECT_EQ(ask(info), -EFAULT);
+}
+
+using Tags = std::array<std::array<__u8, BPF_TAG_SIZE>, 3>;
+
+TEST_P(JitedInfo, EachFunctionHasATag) {
+  EXPECT_EQ(info_of<bpf_prog_info>(fd_).nr_prog_tags, 2U);
+  const Tags unset = {{{1}, {1}, {1}}};
+  Tags tags = unset;
+  bpf_prog_info info = no_info();
+  info.nr_prog_tags = 3;
+  info.prog_tags = address_of(tags.data());
+  ASSERT_EQ(ask(info), 0);
+  EXPECT_EQ(info.nr_prog_tags, 2U);
+  EXPECT_NE(tags[0], unset[0]);
+  EXPECT_NE(tags[1], unset[1]);
+  EXPECT_NE(tags[0], tags[1]);
+  EXPECT_EQ(tags[2], unset[2]);
+  EXPECT_NE(std::memcmp(tags[0].data(), info.tag, BPF_TAG_SIZE), 0) << "of the function alone";
+
+  Tags fewer = unset;
+  info = no_info();
+  info.nr_prog_tags = 1;
+  info.prog_tags = address_of(fewer.data());
+  ASSERT_EQ(ask(info), 0);
+  EXPECT_EQ(fewer[0], tags[0]);
+  EXPECT_EQ(fewer[1], unset[1]);
+}
+
+TEST_P(JitedInfo, OneFunctionHasTheProgramsTag) {
+  const Code code = return_2();
+  fd_ = load(prog_attr(code));
+  Tags tags = {};
+  bpf_prog_info info = no_info();
+  info.nr_prog_tags = 3;
+  info.prog_tags = address_of(tags.data());
+  ASSERT_EQ(ask(info), 0);
+  EXPECT_EQ(info.nr_prog_tags, 1U);
+  EXPECT_EQ(std::memcmp(tags[0].data(), info.tag, BPF_TAG_SIZE), 0);
 }
 
 TEST_P(JitedInfo, LinesHaveASize) {
@@ -131,6 +174,28 @@ TEST_P(JitedInfoHere, TheInterpreterHasNone) {
   const auto info = info_of<bpf_prog_info>(fd_);
   EXPECT_EQ(info.jited_prog_len, 0U);
   EXPECT_EQ(info.nr_jited_ksyms, 0U);
+  EXPECT_EQ(info.nr_prog_tags, 1U);
+}
+
+// ... and with the place of the code and its copy looked up for one array only.
+TEST_P(JitedInfoHere, CountsAreTheSameWhateverIsAskedFor) {
+  const auto running = run_on_jit(static_cast<OurSystem&>(system()).process, fd_);
+  const auto counts = info_of<bpf_prog_info>(fd_);
+  __u64 symbols[2] = {};
+  unsigned char bytes[4] = {};
+  for (const bool code : {false, true}) {
+    bpf_prog_info info = no_info();
+    info.jited_prog_len = code ? sizeof bytes : 0;
+    info.jited_prog_insns = address_of(bytes);
+    info.nr_jited_ksyms = code ? 0 : 2;
+    info.jited_ksyms = address_of(symbols);
+    ASSERT_EQ(ask(info), 0);
+    EXPECT_EQ(info.jited_prog_len, counts.jited_prog_len);
+    EXPECT_EQ(info.nr_jited_ksyms, counts.nr_jited_ksyms);
+    EXPECT_EQ(info.nr_jited_func_lens, counts.nr_jited_func_lens);
+  }
+  EXPECT_NE(symbols[1], 0U);
+  EXPECT_EQ(std::memcmp(bytes, reinterpret_cast<const void*>(symbols[0]), sizeof bytes), 0);
 }
 
 }  // namespace

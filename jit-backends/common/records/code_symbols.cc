@@ -17,20 +17,9 @@ std::string printable(std::string name) {
   return name;
 }
 
-std::span<const isa::Slot> slots_of(const program::Program& program, std::uint32_t index) {
-  if (index == 0) return program.slots();
-  const program::Subprogram& subprogram = program.subprograms()[index];
-  const auto& instructions = program.instructions();
-  const std::uint32_t begin = instructions[subprogram.begin].slot;
-  const std::size_t end =
-      subprogram.end < instructions.size() ? instructions[subprogram.end].slot : program.slots().size();
-  return program.slots().subspan(begin, end - begin);
-}
-
-std::string name_of(const program::Program& program, std::uint32_t index) {
+std::string name_of(const program::Program& program, std::uint32_t index, const program::Tag& tag) {
   const std::string& own = program.subprograms()[index].name;
-  return printable(fmt::format("bpf_prog_{:02x}_{}", fmt::join(program::tag_of(slots_of(program, index)), ""),
-                               own.empty() ? program.name() : own));
+  return printable(fmt::format("bpf_prog_{:02x}_{}", fmt::join(tag, ""), own.empty() ? program.name() : own));
 }
 
 }  // namespace
@@ -50,9 +39,11 @@ std::vector<CodeSymbol> symbols_of(const JitImage& image) {
   const program::Program& program = image.program().program();
   std::vector<CodeSymbol> symbols;
   const std::vector<CodeSpan> functions = functions_of(image);
+  std::vector<program::Tag> tags = program::function_tags(program);
+  tags[0] = program::tag_of(program.slots());
   for (std::uint32_t i = 0; i < functions.size(); ++i) {
     const auto [offset, size] = functions[i];
-    if (size != 0) symbols.push_back({.name = name_of(program, i), .offset = offset, .size = size});
+    if (size != 0) symbols.push_back({.name = name_of(program, i, tags[i]), .offset = offset, .size = size});
   }
   std::ranges::sort(symbols, {}, &CodeSymbol::offset);
   const std::uint32_t enter = image.code().enter;
