@@ -215,6 +215,20 @@ TEST_F(JitProfilers, ADirectoryThatThereIsNot) {
   const Running runs(two_functions());
 }
 
+TEST_F(JitProfilers, ASecondRecordOfAKindIsRefused) {
+  const CodeRecords all = {.perf_map = true, .jitdump = true, .debugger = true, .directory = directory_};
+  ASSERT_TRUE(record_code(all));
+  const Running runs(two_functions());
+  const std::string map = contents(map_path()), dump = contents(dump_path());
+  const auto again = record_code(all);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().error, EBUSY);
+  EXPECT_EQ(contents(map_path()), map);
+  EXPECT_EQ(contents(dump_path()), dump);
+  CodeRegistry::of_process().silence();
+  EXPECT_TRUE(record_code(all));
+}
+
 TEST_F(JitProfilers, AListenerThatFailsIsToldNoMore) {
   struct Failing final : CodeListener {
     Result<> added(const PlacedCode&) override { return fail(ErrorKind::system, ENOSPC, "full"); }

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -153,6 +154,23 @@ class Device {
   explicit Device(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// ---- profilers and debuggers -----------------------------------------------------------------------------------
+
+// What is told of the machine code that backends make. Nothing is, unless it is asked for: docs/jit.md has the
+// commands.
+struct CodeRecords {
+  bool perf_map = false;           // perf-PID.map: `perf report` names functions
+  bool jitdump = false;            // jit-PID.dump: code, C lines and times, for `perf inject --jit`
+  bool debugger = false;           // names and C lines by GDB's JIT interface
+  std::string directory = "/tmp";  // of both files; perf looks for its map in /tmp only
+};
+
+// From now on, until the process exits; code that stands already is recorded too. Errors: input, if nothing is asked
+// for; system: a file cannot be written, or EBUSY for what is recorded already; what could be done is done. Trouble
+// that comes later ends the record it is in and goes to `on_trouble`, on the thread that has code made: it must not
+// call forager.
+[[nodiscard]] Result<> record_code(const CodeRecords& records, std::function<void(const Diagnostic&)> on_trouble = {});
 
 // ---- pins ----------------------------------------------------------------------------------------------------
 

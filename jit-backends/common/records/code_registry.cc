@@ -47,6 +47,14 @@ Result<> CodeRegistry::listen(std::unique_ptr<CodeListener> listener, OnTrouble 
   return {};
 }
 
+bool CodeRegistry::has_listener(const std::type_info& type) const {
+  const std::lock_guard guard(mutex_);
+  return std::ranges::any_of(listeners_, [&](const Listening& each) {
+    const CodeListener& listener = *each.listener;
+    return typeid(listener) == type;
+  });
+}
+
 void CodeRegistry::silence() {
   const std::lock_guard guard(mutex_);
   listeners_.clear();

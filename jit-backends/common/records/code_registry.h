@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -63,6 +64,8 @@ class CodeRegistry {
   // Tells the listener of all code that there is, and of what comes. Errors: the listener's first. Later ones go to
   // `on_trouble`, once, on the thread that linked.
   [[nodiscard]] Result<> listen(std::unique_ptr<CodeListener> listener, OnTrouble on_trouble = {});
+  // Whether a listener of that class is being told.
+  [[nodiscard]] bool has_listener(const std::type_info& type) const;
   // Ends all listeners.
   void silence();
   // Shows where a copy of the image stands, if there is one; it stays for that long. False if there is none.

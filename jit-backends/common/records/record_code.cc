@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/common/records/record_code.h"
 
+#include <cerrno>
 #include <cstdlib>
 #include <mutex>
+#include <typeinfo>
+#include <utility>
 
 #include "jit-backends/common/records/debugger.h"
 #include "jit-backends/common/records/jitdump.h"
@@ -17,21 +20,29 @@ void end_at_exit() {
   std::call_once(once, [] { std::atexit([] { CodeRegistry::of_process().silence(); }); });
 }
 
+// A second one would empty the first one's file.
+template <class Record>
+Result<> start(const CodeRecords& records, const CodeRegistry::OnTrouble& on_trouble) {
+  CodeRegistry& registry = CodeRegistry::of_process();
+  if (registry.has_listener(typeid(Record))) return fail(ErrorKind::system, EBUSY, "machine code is recorded already");
+  auto made = Record::make(records.directory);
+  if (!made) return std::unexpected(std::move(made.error()));
+  return registry.listen(std::move(*made), on_trouble);
+}
+
 }  // namespace
 
 Result<> record_code(const CodeRecords& records, const CodeRegistry::OnTrouble& on_trouble) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard guard(one_at_a_time);
   end_at_exit();
   Result<> all;
-  const auto start = [&](bool wanted, auto make) {
-    if (!wanted) return;
-    auto made = make(records.directory);
-    auto done = made ? CodeRegistry::of_process().listen(std::move(*made), on_trouble)
-                     : Result<>(std::unexpected(std::move(made.error())));
+  const auto note = [&](Result<> done) {
     if (!done && all) all = std::move(done);
   };
-  start(records.perf_map, PerfMap::make);
-  start(records.jitdump, JitDump::make);
-  start(records.debugger, Debugger::make);
+  if (records.perf_map) note(start<PerfMap>(records, on_trouble));
+  if (records.jitdump) note(start<JitDump>(records, on_trouble));
+  if (records.debugger) note(start<Debugger>(records, on_trouble));
   return all;
 }
 

@@ -18,8 +18,8 @@ struct CodeRecords {
   std::string directory = "/tmp";  // of both files; perf looks for its map in /tmp only
 };
 
-// From now on, until the process exits or silence(); code that stands already is recorded too. Errors: system; what
-// could be done is done. Later trouble goes to `on_trouble`, once a record.
+// From now on, until the process exits or silence(); code that stands already is recorded too. Errors: system,
+// EBUSY for what is recorded already; what could be done is done. Later trouble goes to `on_trouble`, once a record.
 [[nodiscard]] Result<> record_code(const CodeRecords& records, const CodeRegistry::OnTrouble& on_trouble = {});
 
 }  // namespace forager::jit
