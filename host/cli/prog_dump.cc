@@ -10,6 +10,7 @@
 #include "cli/prog_verbs.h"
 #include "cli/program_source.h"
 #include "cli/xlated.h"
+#include "jit-backends/backends.h"
 
 namespace forager::cli {
 namespace {
@@ -70,11 +71,19 @@ Result<> print_jited(const Cli& cli, const std::shared_ptr<const verifier::Verif
   return {};
 }
 
+Result<> print_schedule(const Cli& cli, const std::shared_ptr<const verifier::VerifiedProgram>& program) {
+  auto image = jit::find_backend("rtl")->compile(program, {});
+  if (!image) return std::unexpected(std::move(image.error()));
+  if (cli.wants_json()) return usage_error("the schedule is text only");
+  cli.print((*image)->listing());
+  return {};
+}
+
 }  // namespace
 
 Result<> prog_dump(const Cli& cli, Words words) {
-  const bool machine_code = words.take("jited");
-  if (!machine_code && !words.take("xlated")) return usage_error("'xlated' or 'jited' is missing");
+  const bool machine_code = words.take("jited"), schedule = !machine_code && words.take("rtl");
+  if (!machine_code && !schedule && !words.take("xlated")) return usage_error("'xlated', 'jited' or 'rtl' is missing");
   auto source = open_program(cli, words, {"file", "opcodes", "linum", "visual"});
   if (!source) return std::unexpected(source.error());
   auto asked = read_form(words);
@@ -82,6 +91,7 @@ Result<> prog_dump(const Cli& cli, Words words) {
   auto program = runtime_program(source->program);
   if (!program) return std::unexpected(program.error());
   if (machine_code) return print_jited(cli, (*program)->verified, *asked);
+  if (schedule) return print_schedule(cli, (*program)->verified);
   asked->view.types = source->program.types;
   return print(cli, (*program)->verified->program(), *asked);
 }

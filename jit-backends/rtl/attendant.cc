@@ -163,7 +163,6 @@ Result<> Attendant::access(const Request& request) {
   Proxy& proxy = proxy_of(*request.job, request.thread);
   const RemoteAccess wanted = remote_access(request.resident->bundle(request.pc).slots[0]);
   const interp::Span span = proxy.access(request.address, wanted.bytes, wanted.use);
-  if (span.fault == interp::Fault::context) return execute_alone(request, request.resident->instruction(request.pc));
   if (span.fault != interp::Fault::none) return stop(request, interp::describe(span, wanted.bytes, wanted.use));
   if (wanted.atomic && reinterpret_cast<std::uintptr_t>(span.host) % wanted.bytes != 0) {
     return stop(request, interp::describe(span, wanted.bytes, wanted.use) + ", which is not aligned");
@@ -180,16 +179,21 @@ Result<> Attendant::execute(const Request& request) {
   return calls ? call(request, instruction) : execute_alone(request, instruction);
 }
 
-// One that needs its two operands only.
+// An access of the context, whose address no register need have any more, or of the packet by its index.
 Result<> Attendant::execute_alone(const Request& request, std::uint32_t instruction) {
   Proxy& proxy = proxy_of(*request.job, request.thread);
-  const program::Instruction& insn = request.resident->unit->program().instructions()[instruction];
-  const isa::Form form = isa::row(insn.op).form;
-  const bool loads = form == isa::Form::load;
-  proxy.registers()[loads ? insn.src : insn.dst] = request.address;
-  if (!loads) proxy.registers()[insn.src] = request.data;
-  const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
-  return conclude(request, outcome, proxy.registers()[loads ? insn.dst : 0]);
+  const interp::Unit& unit = *request.resident->unit;
+  const program::Instruction& insn = unit.program().instructions()[instruction];
+  const verifier::AccessFact& access = unit.verified->facts()[instruction].access;
+  const bool loads = isa::row(insn.op).form == isa::Form::load;
+  auto& registers = proxy.registers();
+  registers[insn.src] = request.data;
+  const std::int64_t base = access.offset_min - insn.offset;
+  if (access.region == verifier::Region::context) {
+    registers[loads ? insn.src : insn.dst] = proxy.context() + static_cast<std::uint64_t>(base);
+  }
+  const auto outcome = proxy.execute(unit, instruction, request.depth);
+  return conclude(request, outcome, registers[loads ? insn.dst : 0]);
 }
 
 // A helper sees the stack, the packet and its arguments.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One rule for each kind of step. What the core does not do itself goes to the host (Host), which executes the BPF
-// instruction: helpers get their arguments by way of the scratch of their call depth, everything else by the two
-// operands that travel with a request. Registers that live across a call of a function are kept there too.
+// instruction: helpers get their arguments by way of the scratch of their call depth, a store or an index the register
+// that travels with a request; where the context is, the host knows. Registers that live across a call of a function are kept there too.
 #include <bit>
 #include <cstddef>
 
+#include "exec/host_helpers.h"
 #include "interp/memory.h"
 #include "jit-backends/common/dispatch.h"
 #include "jit-backends/common/passes/liveness.h"
@@ -132,10 +133,10 @@ class Selector {
         return put({.op = CoreOp::LocalState, .d = step.dst, .use_imm = true, .imm = static_cast<std::uint32_t>(*state)});
       }
     }
-    host(step.dst, step.src, 0);
+    host(step.dst, 0);
   }
-  void store_context(const Step& step) { host(kUnusedRegister, step.dst, step.src); }
-  void load_packet(const Step& step) { host(0, 0, step.src); }
+  void store_context(const Step& step) { host(kUnusedRegister, step.src); }
+  void load_packet(const Step& step) { host(0, step.src); }
 
   void map_object(const Step& step) {
     address(step.dst, {.kind = Relocation::Kind::map_object, .index = static_cast<std::uint32_t>(step.imm)});
@@ -156,14 +157,16 @@ class Selector {
   void call_helper(const Step& step) {
     const isa::HelperRow* helper = isa::find_helper(static_cast<std::uint32_t>(step.imm));
     const auto arguments = isa::helper_args(*helper, program_.type());
+    // What bpf_trace_printk prints stands in registers that its row does not name.
+    const bool all = step.imm == static_cast<std::uint64_t>(exec::HelperId::trace_printk);
     for (std::uint8_t i = 0; i < arguments.size(); ++i) {
-      if (arguments[i] != isa::Arg::none) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
+      if (all || arguments[i] != isa::Arg::none) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
     }
-    host(0, 0, 0);
+    host(0, 0);
   }
   void tail_call(const Step&) {
     for (std::uint8_t i = 0; i < 3; ++i) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
-    host(0, 0, 0);
+    host(0, 0);
   }
   void call_function(const Step& step) {
     const auto saved = [&](auto act) {
@@ -284,9 +287,9 @@ class Selector {
     put({.op = CoreOp::LocalKeep, .b = reg, .offset = static_cast<std::uint16_t>(at)});
   }
 
-  // The instruction at hand, by the host; its result goes to a register.
-  void host(std::uint8_t result, std::uint8_t a, std::uint8_t b) {
-    put({.op = CoreOp::UnitHost, .d = result, .a = a, .b = b, .imm = at_});
+  // The instruction at hand, by the host, which gets a register's value; its result goes to another.
+  void host(std::uint8_t result, std::uint8_t b) {
+    put({.op = CoreOp::UnitHost, .d = result, .b = b, .imm = at_});
   }
 
   // Fields that a thread knows of its packet.
