@@ -2,14 +2,13 @@
 #include "jit-backends/common/records/record_code.h"
 
 #include <cerrno>
-#include <utility>
 
 #include "api/guarded.h"
 #include "forager/forager.h"
 
 namespace forager {
 
-Result<> record_code(const CodeRecords& records, std::function<void(const Diagnostic&)> on_trouble) {
+Result<> record_code(const CodeRecords& records, const std::function<void(const Diagnostic&)>& on_trouble) {
   return api::guarded([&]() -> Result<> {
     if (!records.perf_map && !records.jitdump && !records.debugger) {
       return fail(ErrorKind::input, EINVAL, "no record of machine code is asked for");
@@ -18,7 +17,7 @@ Result<> record_code(const CodeRecords& records, std::function<void(const Diagno
                              .jitdump = records.jitdump,
                              .debugger = records.debugger,
                              .directory = records.directory},
-                            std::move(on_trouble));
+                            on_trouble);
   });
 }
 

@@ -170,7 +170,8 @@ struct CodeRecords {
 // for; system: a file cannot be written, or EBUSY for what is recorded already; what could be done is done. Trouble
 // that comes later ends the record it is in and goes to `on_trouble`, on the thread that has code made: it must not
 // call forager.
-[[nodiscard]] Result<> record_code(const CodeRecords& records, std::function<void(const Diagnostic&)> on_trouble = {});
+[[nodiscard]] Result<> record_code(const CodeRecords& records,
+                                   const std::function<void(const Diagnostic&)>& on_trouble = {});
 
 // ---- pins ----------------------------------------------------------------------------------------------------
 
