@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "exec/host_helpers.h"
+#include "program/map_shape.h"
 
 namespace forager::interp {
 namespace {
@@ -114,10 +115,6 @@ std::unexpected<Diagnostic> wrong_map(const program::Program& program, std::uint
                                             : fmt::format("program {} has no map number {}", program.name(), index));
 }
 
-bool same_shape(const program::MapSpec& a, const program::MapSpec& b) {
-  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size;
-}
-
 }  // namespace
 
 std::unique_ptr<Unit> UnitTable::make(std::shared_ptr<const verifier::VerifiedProgram> program) {
@@ -161,7 +158,7 @@ Result<> UnitTable::bind(std::uint32_t index, std::shared_ptr<exec::Map> map) {
 
 Result<> UnitTable::bind(Unit& unit, std::uint32_t index, std::shared_ptr<exec::Map> map) {
   const program::Program& program = unit.program();
-  if (index >= program.maps().size() || map == nullptr || !same_shape(map->spec(), program.maps()[index])) {
+  if (index >= program.maps().size() || map == nullptr || !program::same_shape(map->spec(), program.maps()[index])) {
     return wrong_map(program, index);
   }
   const std::uint32_t object = unit.first_region + 2 * index;

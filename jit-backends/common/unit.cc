@@ -10,6 +10,7 @@
 
 #include "exec/host_helpers.h"
 #include "jit-backends/common/runtime.h"
+#include "program/map_shape.h"
 
 namespace forager::jit {
 namespace {
@@ -114,10 +115,6 @@ class Linker {
   const LinkOptions& options_;
 };
 
-bool same_shape(const program::MapSpec& a, const program::MapSpec& b) {
-  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size;
-}
-
 // The code has an array's size and stride in it.
 bool as_compiled(exec::Map& map, const program::MapSpec& spec, unsigned cpu) {
   if (spec.type != isa::MapType::array && spec.type != isa::MapType::percpu_array) return true;
@@ -134,7 +131,7 @@ Result<> bind(Unit& unit, std::uint32_t index, std::shared_ptr<exec::Map> map) {
     return fail(ErrorKind::input, EINVAL, fmt::format("program {} has no map number {}", program.name(), index));
   }
   const program::MapSpec& spec = program.maps()[index];
-  if (map == nullptr || !same_shape(map->spec(), spec) || !as_compiled(*map, spec, 0)) {
+  if (map == nullptr || !program::same_shape(map->spec(), spec) || !as_compiled(*map, spec, 0)) {
     return fail(ErrorKind::input, EINVAL,
                 fmt::format("map {} of program {} bound to a map of another shape", spec.name, program.name()));
   }

@@ -8,6 +8,7 @@
 #include "exec_testing.h"
 #include "jit-backends/common/features.h"
 #include "jit_testing.h"
+#include "tests/isa/operands.h"
 
 namespace forager::jit {
 namespace {
@@ -22,32 +23,17 @@ constexpr std::uint8_t kLoad64 = 0x79, kStore64 = 0x7b, kMov64 = 0xbf, kMovImm =
 constexpr unsigned kCellAt = 10 * 8;  // memory of atomics, loads and stores, behind the registers' values
 constexpr unsigned kMemory = kCellAt + 64;
 
-constexpr std::uint64_t kValues[] = {
-    0,
-    1,
-    2,
-    3,
-    7,
-    0x7f,
-    0x80,
-    0xff,
-    0x7fff,
-    0x8000,
-    0xffff,
-    0x7fffffff,
-    0x80000000,
-    0xffffffff,
-    0x100000000,
-    0x123456789abcdef0,
-    0x7fffffffffffffff,
-    0x8000000000000000,
-    0xffffffff80000000,
-    0xfffffffffffffffd,
-    0xffffffffffffffff,
-};
-constexpr std::int32_t kImmediates[] = {0,       1,         2,   3,   7,    10,   31,    32,     33,
-                                        63,      64,        100, 127, 128,  255,  1000,  32767,  65536,
-                                        1000003, INT32_MAX, -1,  -2,  -128, -129, -1000, -32768, INT32_MIN};
+// The boundary operands of all engines' tests, and what encodings of machine code end at: 8 bits with a sign, 12 bits
+// and 16 of arm64's, and numbers that are no power of two.
+constexpr auto& kValues = isa::model::kOperands;
+std::vector<std::int32_t> immediates() {
+  auto all = isa::model::immediates();
+  for (const std::int32_t more : {3, 10, 100, 1000, 4095, 4096, 65536, 1000003, -2, -128, -129, -1000, -32768}) {
+    all.push_back(more);
+  }
+  return all;
+}
+const std::vector<std::int32_t> kImmediates = immediates();
 
 Slot alu(std::uint8_t opcode, unsigned dst, unsigned src, std::int16_t offset = 0, std::int32_t imm = 0) {
   return {opcode, static_cast<std::uint8_t>(dst & 15), static_cast<std::uint8_t>(src & 15), offset, imm};
