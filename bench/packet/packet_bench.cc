@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "bench/common/plain_names.h"
+#include "bench/common/programs.h"
 #include "cli/engine_run.h"
 #include "cli/messages.h"
 #include "cli/setup.h"
@@ -30,38 +31,11 @@
 namespace forager::bench {
 namespace {
 
-struct Scenario {
-  const char* program;
-  const char* capture;
-};
-constexpr Scenario kScenarios[] = {
-    {"empty", "imix"},
-    {"xdp_drop", "imix"},
-    {"xdp_tx", "imix"},
-    {"xdp1", "imix"},
-    {"xdp2", "imix"},
-    {"xdp_adjust_tail", "imix"},
-    {"xdp_router_ipv4", "router"},
-    {"xdp_fib", "router"},
-    {"xdp_rxq_info", "imix"},
-    {"xdp_tx_iptunnel", "tunnel"},
-    {"xdp_redirect_map", "imix"},
-    {"xdp_simple_firewall", "firewall"},
-    {"xdp_lb", "lb"},
-    {"xdp_rate_limiter", "imix"},
-    {"xdp_ringbuf_sampler", "firewall"},
-    {"xdp_perf_sampler", "firewall"},
-    {"xdp_core_globals", "imix"},
-    {"xdp_tail_parser", "mixed"},
-    {"xdp_loop_calls", "mixed"},
-    {"xdp_csum", "mixed"},
-};
-
-golden::Subject subject_of(const Scenario& scenario, const exec::Capabilities& capabilities) {
+golden::Subject subject_of(const ExampleProgram& example, const exec::Capabilities& capabilities) {
   golden::Subject out;
-  out.object = fmt::format("{}/{}.bpf.o", FORAGER_PROGRAMS, scenario.program);
-  out.capture = fmt::format("{}/{}.pcap", FORAGER_CAPTURES, scenario.capture);
-  const std::string setup = fmt::format("{}/{}.setup.json", FORAGER_SETUPS, scenario.program);
+  out.object = fmt::format("{}/{}.bpf.o", FORAGER_PROGRAMS, example.name);
+  out.capture = fmt::format("{}/{}.pcap", FORAGER_CAPTURES, example.capture);
+  const std::string setup = fmt::format("{}/{}.setup.json", FORAGER_SETUPS, example.name);
   if (FILE* file = std::fopen(setup.c_str(), "rbe")) {
     std::fclose(file);
     out.setup = setup;
@@ -120,7 +94,7 @@ constexpr std::size_t kFloorPasses = 25;
 double floor_of(const std::string& engine, const exec::Capabilities& capabilities) {
   static std::map<std::string, double> known;
   if (const auto found = known.find(engine); found != known.end()) return found->second;
-  auto rig = Rig::make(subject_of(kScenarios[0], capabilities), engine);
+  auto rig = Rig::make(subject_of(kEmpty, capabilities), engine);
   if (!rig) return known[engine] = 0;
   std::vector<double> passes;
   passes.reserve(kFloorPasses);
@@ -147,11 +121,11 @@ void add_compile_counters(benchmark::State& state, const runtime::Session& sessi
   state.counters["bytes"] = static_cast<double>(session.image().bytes());
 }
 
-void packet(benchmark::State& state, const Scenario& scenario, const exec::Backend& backend) {
+void packet(benchmark::State& state, const ExampleProgram& example, const exec::Backend& backend) {
   const std::string engine(backend.name());
-  const golden::Subject subject = subject_of(scenario, backend.capabilities());
+  const golden::Subject subject = subject_of(example, backend.capabilities());
   if (const std::string why = wrong_answer(subject, engine); !why.empty()) return state.SkipWithError(why.c_str());
-  const bool is_floor = std::string_view(scenario.program) == "empty";
+  const bool is_floor = std::string_view(example.name) == "empty";
   const double floor = is_floor ? 0 : floor_of(engine, backend.capabilities());
   auto rig = Rig::make(subject, engine);
   if (!rig) return state.SkipWithError(rig.error().text().c_str());
@@ -167,20 +141,24 @@ void packet(benchmark::State& state, const Scenario& scenario, const exec::Backe
   add_compile_counters(state, rig->engine.session(), backend);
 }
 
+void register_row(const ExampleProgram& example, const exec::Backend& backend) {
+  const std::string name = fmt::format("packet/{}/{}", example.name, backend.name());
+  if (!backend.capabilities().available) {
+    const std::string reason = backend.capabilities().reason;
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [reason](benchmark::State& state) { state.SkipWithError(reason.c_str()); });
+    return;
+  }
+  benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) { packet(state, example, backend); })
+      ->UseManualTime()
+      ->MinTime(0.2);
+}
+
 void register_all() {
   for (const jit::BackendRow& row : jit::backends()) {
-    const exec::Backend& backend = row.get();
-    for (const Scenario& scenario : kScenarios) {
-      const std::string name = fmt::format("packet/{}/{}", scenario.program, row.name);
-      if (!backend.capabilities().available) {
-        const std::string reason = backend.capabilities().reason;
-        benchmark::RegisterBenchmark(name.c_str(),
-                                     [reason](benchmark::State& state) { state.SkipWithError(reason.c_str()); });
-        continue;
-      }
-      benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State& state) { packet(state, scenario, backend); })
-          ->UseManualTime()
-          ->MinTime(0.2);
+    register_row(kEmpty, row.get());
+    for (const ExampleProgram& example : kExamplePrograms) {
+      if (example.is_in(Scenario::packet)) register_row(example, row.get());
     }
   }
 }

@@ -31,11 +31,11 @@ class Contender {
 
 using ContenderResult = Result<std::unique_ptr<Contender>>;
 
-[[nodiscard]] ContenderResult make_device_contender(const PeerProgram& program, const exec::Backend& backend,
+[[nodiscard]] ContenderResult make_device_contender(const ExampleProgram& program, const exec::Backend& backend,
                                                     const exec::CompileOptions& options = {});
 // Errors: unsupported, where the program has no native twin.
-[[nodiscard]] ContenderResult make_native_contender(const PeerProgram& program);
+[[nodiscard]] ContenderResult make_native_contender(const ExampleProgram& program);
 // Errors: unsupported, where it refuses the program, or was not there when this was built.
-[[nodiscard]] ContenderResult make_dpdk_contender(const PeerProgram& program);
+[[nodiscard]] ContenderResult make_dpdk_contender(const ExampleProgram& program);
 
 }  // namespace forager::bench

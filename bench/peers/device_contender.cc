@@ -51,7 +51,7 @@ class DeviceContender final : public Contender {
 
 }  // namespace
 
-ContenderResult make_device_contender(const PeerProgram& program, const exec::Backend& backend,
+ContenderResult make_device_contender(const ExampleProgram& program, const exec::Backend& backend,
                                       const exec::CompileOptions& options) {
   if (!backend.capabilities().available) {
     return fail(ErrorKind::unsupported, EOPNOTSUPP, backend.capabilities().reason);

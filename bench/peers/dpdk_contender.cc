@@ -132,7 +132,7 @@ class DpdkContender final : public Contender {
 
 }  // namespace
 
-ContenderResult make_dpdk_contender(const PeerProgram& program) {
+ContenderResult make_dpdk_contender(const ExampleProgram& program) {
   auto stage = Stage::open(program);
   if (!stage) return std::unexpected(std::move(stage.error()));
   auto loaded = load(stage->program().source());

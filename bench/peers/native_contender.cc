@@ -83,7 +83,7 @@ class NativeContender final : public Contender {
 
 }  // namespace
 
-ContenderResult make_native_contender(const PeerProgram& program) {
+ContenderResult make_native_contender(const ExampleProgram& program) {
   auto stage = Stage::open(program);
   if (!stage) return std::unexpected(std::move(stage.error()));
   auto object = NativeObject::open(*stage);

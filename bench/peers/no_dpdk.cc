@@ -5,7 +5,7 @@
 
 namespace forager::bench {
 
-ContenderResult make_dpdk_contender(const PeerProgram&) {
+ContenderResult make_dpdk_contender(const ExampleProgram&) {
   return fail(ErrorKind::unsupported, EOPNOTSUPP, "built without DPDK (Debian: libdpdk-dev)");
 }
 

@@ -12,15 +12,10 @@
 //   floor          of that
 //   bytes          code size
 // Behind the rows follows a table of all programs that were timed.
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
-#include "bench/common/plain_names.h"
-#include "bench/peers/race.h"
-#include "cli/messages.h"
+#include "bench/peers/race_rows.h"
+#include "bench/peers/stage.h"
 #include "jit-backends/backends.h"
 
 namespace forager::bench {
@@ -30,8 +25,9 @@ constexpr std::chrono::milliseconds kTime{2500};
 
 std::vector<Entrant> entrants() {
   const auto device = [](const char* backend) {
-    return
-        [backend](const PeerProgram& program) { return make_device_contender(program, *jit::find_backend(backend)); };
+    return [backend](const ExampleProgram& program) {
+      return make_device_contender(program, *jit::find_backend(backend));
+    };
   };
   constexpr golden::Compared kKernel = {.redirect_ports = false, .printk = false};
   return {{"x86_64", device("x86_64"), {}},
@@ -40,52 +36,33 @@ std::vector<Entrant> entrants() {
           {"dpdk", make_dpdk_contender, {}}};
 }
 
-struct Row {
-  bool uses_maps = false;
-  std::vector<Figure> figures;  // as entrants()
-
-  [[nodiscard]] bool has(std::size_t engine) const { return figures[engine].error.empty(); }
-};
-
-std::map<const PeerProgram*, Row>& rows() {
-  static std::map<const PeerProgram*, Row> rows;
-  return rows;
-}
-
-const Row& row_of(const PeerProgram& program) {
-  const auto [found, is_new] = rows().try_emplace(&program);
-  if (is_new) {
-    auto stage = Stage::open(program);
-    found->second.uses_maps = stage && stage->uses_maps();
-    found->second.figures = race(program, entrants(), kTime);
-  }
-  return found->second;
-}
-
-void show(benchmark::State& state, const PeerProgram& program, std::size_t engine) {
-  const Figure& figure = row_of(program).figures[engine];
-  if (!figure.error.empty()) return state.SkipWithError(figure.error.c_str());
-  for (auto _ : state) state.SetIterationTime((figure.net + figure.floor) * 1e-9);
+void count(benchmark::State& state, const Figures& figures, std::size_t engine) {
+  const Figure& figure = figures[engine];
   state.counters["ns_per_packet"] = figure.net;
   state.counters["floor"] = figure.floor;
   state.counters["bytes"] = static_cast<double>(figure.code_bytes);
 }
 
-void register_all() {
-  const auto engines = entrants();
-  for (const PeerProgram& program : kPeerPrograms) {
-    for (std::size_t i = 0; i < engines.size(); ++i) {
-      const std::string name = fmt::format("peers/{}/{}", program.name, engines[i].name);
-      benchmark::RegisterBenchmark(name.c_str(), [&program, i](benchmark::State& state) { show(state, program, i); })
-          ->UseManualTime()
-          ->Iterations(1);
-    }
-  }
-}
-
 // ---- the table ---------------------------------------------------------------------------------------------------
 
 constexpr std::size_t kOurs = 0;
+
+struct Row {
+  const ExampleProgram* program;
+  bool uses_maps;
+  const Figures& figures;
+
+  [[nodiscard]] bool has(std::size_t engine) const { return figures[engine].error.empty(); }
+};
+
+std::vector<Row> rows_of(const RacedPrograms& raced) {
+  std::vector<Row> rows;
+  for (const auto& [program, figures] : raced) {
+    auto stage = Stage::open(*program);
+    rows.push_back({.program = program, .uses_maps = stage && stage->uses_maps(), .figures = figures});
+  }
+  return rows;
+}
 
 std::string cell(const Figure& figure) {
   return figure.error.empty() ? fmt::format("{:.1f}", figure.net) : std::string("-");
@@ -94,11 +71,10 @@ std::string cell(const Figure& figure) {
 std::string ratio(double a, double b) { return b > 0.5 ? fmt::format("{:.2f}", a / b) : std::string("-"); }
 
 // How ours stands to another over the programs that both have: their sums and what ours is of the other's.
-std::string standing(std::size_t other, bool uses_maps) {
-  const std::string name = entrants()[other].name;
+std::string standing(const std::vector<Row>& rows, const std::string& name, std::size_t other, bool uses_maps) {
   double ours = 0, theirs = 0;
   int count = 0;
-  for (const auto& [program, row] : rows()) {
+  for (const Row& row : rows) {
     if (row.uses_maps != uses_maps || !row.has(kOurs) || !row.has(other)) continue;
     ours += row.figures[kOurs].net;
     theirs += row.figures[other].net;
@@ -108,8 +84,8 @@ std::string standing(std::size_t other, bool uses_maps) {
                      uses_maps ? "maps" : "computation", count, ours, name, theirs, name, ratio(theirs, ours));
 }
 
-void print_row(const PeerProgram& program, const Row& row) {
-  fmt::print("| {}{} |", program.name, row.uses_maps ? "" : " (no maps)");
+void print_row(const Row& row) {
+  fmt::print("| {}{} |", row.program->name, row.uses_maps ? "" : " (no maps)");
   for (const Figure& figure : row.figures) fmt::print(" {} |", cell(figure));
   for (std::size_t other = 1; other < row.figures.size(); ++other) {
     const bool both = row.has(kOurs) && row.has(other);
@@ -119,8 +95,8 @@ void print_row(const PeerProgram& program, const Row& row) {
   fmt::print("\n");
 }
 
-void print_table() {
-  const auto engines = entrants();
+void print_table(const std::vector<Entrant>& engines, const RacedPrograms& raced) {
+  const std::vector<Row> rows = rows_of(raced);
   std::string heading = "| program |", line = "|---|";
   const std::string of_ours = "{} / x86_64";
   for (const std::string& what : {std::string("{}, ns"), of_ours, std::string("{}, bytes")}) {
@@ -131,12 +107,12 @@ void print_table() {
     }
   }
   fmt::print("\n{}\n{}\n", heading, line);
-  for (const PeerProgram& program : kPeerPrograms) {
-    if (const auto found = rows().find(&program); found != rows().end()) print_row(program, found->second);
-  }
+  for (const Row& row : rows) print_row(row);
   fmt::print("\n");
   for (const bool uses_maps : {true, false}) {
-    for (std::size_t other = 1; other < engines.size(); ++other) fmt::print("{}", standing(other, uses_maps));
+    for (std::size_t other = 1; other < engines.size(); ++other) {
+      fmt::print("{}", standing(rows, engines[other].name, other, uses_maps));
+    }
   }
 }
 
@@ -144,9 +120,7 @@ void print_table() {
 }  // namespace forager::bench
 
 int main(int argc, char** argv) {
-  forager::cli::show_libbpf_messages(false);
-  forager::bench::register_all();
-  const int status = forager::bench::run_plain(argc, argv);
-  if (status == 0 && !forager::bench::rows().empty()) forager::bench::print_table();
-  return status;
+  using namespace forager::bench;
+  return run_races(
+      argc, argv, {.name = "peers", .time = kTime, .entrants = entrants(), .count = count, .print_table = print_table});
 }

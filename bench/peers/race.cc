@@ -28,7 +28,7 @@ std::string difference(const golden::Outcome& expected, Contender& contender, go
 }
 
 // Empty, or why the entrant is not timed.
-std::string enter(const PeerProgram& program, const golden::Outcome& expected, const Entrant& entrant, Lane& lane) {
+std::string enter(const ExampleProgram& program, const golden::Outcome& expected, const Entrant& entrant, Lane& lane) {
   auto floor = entrant.make({kEmpty.name, program.capture});
   if (!floor) return floor.error().text();
   auto contender = entrant.make(program);
@@ -63,7 +63,7 @@ cli::RunOptions on_interpreter() {
 
 }  // namespace
 
-std::vector<Figure> race(const PeerProgram& program, const std::vector<Entrant>& entrants,
+std::vector<Figure> race(const ExampleProgram& program, const std::vector<Entrant>& entrants,
                          std::chrono::milliseconds time) {
   std::vector<Figure> figures(entrants.size());
   std::vector<Lane> lanes(entrants.size());

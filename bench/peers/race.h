@@ -20,7 +20,7 @@ namespace forager::bench {
 
 struct Entrant {
   std::string name;
-  std::function<ContenderResult(const PeerProgram&)> make;
+  std::function<ContenderResult(const ExampleProgram&)> make;
   golden::Compared told;  // what the engine can tell of its answers
 };
 
@@ -33,7 +33,7 @@ struct Figure {
 };
 
 // A figure for each entrant, in their order.
-[[nodiscard]] std::vector<Figure> race(const PeerProgram& program, const std::vector<Entrant>& entrants,
+[[nodiscard]] std::vector<Figure> race(const ExampleProgram& program, const std::vector<Entrant>& entrants,
                                        std::chrono::milliseconds time);
 
 }  // namespace forager::bench

@@ -26,7 +26,7 @@ cli::RunOptions on_interpreter() {
 
 }  // namespace
 
-golden::Subject subject_of(const PeerProgram& program) {
+golden::Subject subject_of(const ExampleProgram& program) {
   const exec::Capabilities& kernel = jit::find_backend("linux")->capabilities();
   golden::Subject out;
   out.object = fmt::format("{}/{}.bpf.o", FORAGER_PROGRAMS, program.name);
@@ -38,7 +38,7 @@ golden::Subject subject_of(const PeerProgram& program) {
   return out;
 }
 
-Result<Stage> Stage::open(const PeerProgram& program) {
+Result<Stage> Stage::open(const ExampleProgram& program) {
   const golden::Subject subject = subject_of(program);
   auto setup = subject.setup.empty() ? Result<cli::Setup>(cli::Setup{}) : cli::read_setup(subject.setup);
   if (!setup) return std::unexpected(setup.error());

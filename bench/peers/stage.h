@@ -12,17 +12,17 @@
 #include <string>
 #include <vector>
 
-#include "bench/peers/programs.h"
+#include "bench/common/programs.h"
 #include "tests/golden/outcome.h"
 
 namespace forager::bench {
 
 // Of the packets that every engine takes.
-[[nodiscard]] golden::Subject subject_of(const PeerProgram& program);
+[[nodiscard]] golden::Subject subject_of(const ExampleProgram& program);
 
 class Stage {
  public:
-  [[nodiscard]] static Result<Stage> open(const PeerProgram& program);
+  [[nodiscard]] static Result<Stage> open(const ExampleProgram& program);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<sim::CapturedPacket>& packets() const { return packets_; }
