@@ -5,6 +5,7 @@
 //
 //   stack    a frame of 512 bytes for each call depth, up to the thread's own
 //   packet   from metadata to end, in the buffer of 4096 bytes; bytes that have not arrived make it wait
+//   map      the values of a map on the chip, as the map table has it for this thread
 //   others   are the host's
 module forager_access
   import forager_core_pkg::*;
@@ -29,6 +30,11 @@ module forager_access
   input  logic [63:0]            address_i,
   input  logic [1:0]             size_i,     // log2 of bytes
 
+  input  logic                   map_i,      // the map table has the base's region
+  input  logic [RowWidth-1:0]    map_row_i,
+  input  logic [19:0]            map_bytes_i,
+
+  output logic                   shared_o,   // other threads reach it too
   output logic                   remote_o,   // is the host's
   output logic                   wait_o,
   output logic                   fault_o,
@@ -36,9 +42,11 @@ module forager_access
   output logic [5:0]             byte_o      // in the row
 );
 
-  logic        stack, packet, near, same;
+  logic        stack, packet, near, map_near, same;
   logic [2:0]  frame;
   logic [12:0] offset, last;
+  logic [19:0] map_offset;
+  logic [20:0] map_last;
 
   assign frame  = base_i[2:0] - RegionStack[2:0];
   assign stack  = base_i >= RegionStack && base_i < RegionStack + 24'd8;
@@ -46,6 +54,10 @@ module forager_access
   assign same   = address_i[63:40] == base_i;
   assign near   = same && address_i[39] && address_i[38:13] == 26'd0;
   assign offset = address_i[12:0];
+  assign map_near = same && address_i[39] && address_i[38:20] == 19'd0;
+  assign map_offset = address_i[19:0];
+  assign map_last   = 21'(map_offset) + (21'd1 << size_i);
+  assign shared_o   = map_i && !scratch_i;
   assign last   = offset + (13'd1 << size_i);
 
   always_comb begin
@@ -64,6 +76,9 @@ module forager_access
       row_o   = RowWidth'({slot_i, offset[11:6]});
       fault_o = !near || offset < meta_i || last > end_i || last > 13'd4096;
       wait_o  = !fault_o && last > arrived_i;
+    end else if (map_i) begin
+      row_o   = map_row_i + RowWidth'(map_offset[19:6]);
+      fault_o = !map_near || map_last > 21'(map_bytes_i);
     end else begin
       remote_o = 1'b1;
     end

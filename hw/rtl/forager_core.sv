@@ -79,6 +79,13 @@ module forager_core
   input  logic [ThreadWidth-1:0] look_thread_i,
   output logic [2:0]             look_depth_o,
 
+  // The map table: where the values of a map stand for a thread.
+  input  logic [23:0]            map_region_i,  // of map 0; each map has two regions, the second is its values
+  input  logic                   map_write_i,
+  input  logic [ThreadWidth+5:0] map_index_i,   // thread, map
+  input  logic [RowWidth-1:0]    map_row_i,
+  input  logic [19:0]            map_bytes_i,   // 0: not on the chip
+
   // Counted.
   output logic                   issued_o,
   output logic                   starved_o,
@@ -201,6 +208,24 @@ module forager_core
     endcase
   end
 
+  // ---- the map table, looked up by the base register ----
+
+  logic [RowWidth+19:0] map_table [Threads*64];
+  logic [RowWidth+19:0] map_entry;
+  logic [23:0]          map_number;
+  logic                 p4_map_q;
+  logic [RowWidth-1:0]  p4_map_row_q;
+  logic [19:0]          p4_map_bytes_q;
+
+  assign map_number = p3_a0_q[63:40] - map_region_i;
+  assign map_entry  = map_table[{p3_thread_q, map_number[6:1]}];
+  always_ff @(posedge clk_i) begin
+    if (map_write_i) map_table[map_index_i] <= {map_row_i, map_bytes_i};
+    p4_map_q       <= map_number[0] && map_number[23:7] == '0 && map_entry[19:0] != 20'd0;
+    p4_map_row_q   <= map_entry[RowWidth+19:20];
+    p4_map_bytes_q <= map_entry[19:0];
+  end
+
   assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;
   assign is_return = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlRet;
   // What P4 may still hold up.
@@ -239,7 +264,7 @@ module forager_core
   // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
 
   logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_state, is_trap, p4_call, p4_return;
-  logic                second, remote, waits, fault, deep, spent, again, sleep, stop, through, ask_unit, ask_host;
+  logic                second, remote, shared, locked_q, waits, fault, deep, spent, again, sleep, stop, through, ask_unit, ask_host;
   logic                first_atomic, unit_ready, is_end;
   logic [RowWidth-1:0] row;
   logic [5:0]          byte_of_row;
@@ -267,7 +292,8 @@ module forager_core
   ) u_access (
     .thread_i(p4_thread_q), .depth_i(p4_depth_q), .slot_i(p4_slot_q), .native_i(p4_native_q), .region_i(p4_region_q),
     .meta_i(p4_meta_q), .end_i(p4_end_q), .arrived_i(p4_arrived_q), .scratch_i(is_scratch), .base_i(p4_base_q),
-    .address_i(p4_address_q), .size_i(size), .remote_o(remote), .wait_o(waits), .fault_o(fault), .row_o(row),
+    .address_i(p4_address_q), .size_i(size), .map_i(p4_map_q), .map_row_i(p4_map_row_q), .map_bytes_i(p4_map_bytes_q),
+    .shared_o(shared), .remote_o(remote), .wait_o(waits), .fault_o(fault), .row_o(row),
     .byte_o(byte_of_row)
   );
 
@@ -277,7 +303,8 @@ module forager_core
   assign ask_unit     = !second && is_unit;
   assign deep         = p4_call && p4_depth_q == 3'd7;
   assign stop         = (is_memory && !second && fault) || deep || is_trap || spent;
-  assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready));
+  assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready) ||
+                                  (locked_q && shared && (is_store || is_atomic) && !second));
   assign sleep        = !stop && !again && (ask_host || ask_unit || first_atomic);
   assign through      = p4_valid_q && !stop && !again && !sleep;
   assign is_end       = p4_return && p4_depth_q == 3'd0;
@@ -288,6 +315,13 @@ module forager_core
     else if (spent) cause = CauseBudget;
     else if (is_trap) cause = CauseProgram;
     else cause = CauseNone;
+  end
+
+  // Between the turns of an atomic on a map nobody else writes to one.
+  always_ff @(posedge clk_i) begin
+    if (p4_valid_q && sleep && first_atomic && shared) locked_q <= 1'b1;
+    if (through && is_atomic && shared && p4_phase_q == 2'd1) locked_q <= 1'b0;
+    if (rst_i) locked_q <= 1'b0;
   end
 
   logic [63:0] amo_value;

@@ -12,7 +12,10 @@ module forager_csr
   parameter int unsigned PcWidth = 16,
   parameter int unsigned Bundles = 4096,
   parameter int unsigned StackRow = 1024,
-  parameter int unsigned ScratchRow = 1536
+  parameter int unsigned ScratchRow = 1536,
+  parameter int unsigned MapRow = 1664,
+  parameter int unsigned MapRows = 2048,
+  parameter int unsigned RowWidth = 12
 ) (
   input  logic                   clk_i,
   input  logic                   rst_i,
@@ -65,6 +68,12 @@ module forager_csr
   output logic [3:0]             set_o,
   output logic [23:0]            set_value_o,
 
+  output logic [23:0]            map_region_o,
+  output logic                   map_write_o,
+  output logic [ThreadWidth+5:0] map_index_o,
+  output logic [RowWidth-1:0]    map_row_o,
+  output logic [19:0]            map_bytes_o,
+
   input  logic                   issued_i, starved_i, replayed_i, packet_i, trap_i, oversize_i, malformed_i
 );
 
@@ -92,6 +101,8 @@ module forager_csr
   // Asked before it is ready, so that readiness may depend on it.
   assign answer_o      = awvalid_i && wvalid_i && !bvalid_o && at == RegAnswer && pending_q[select_o] && answer_ready_i;
   assign answer_kind_o = wdata_i[1:0];
+  assign map_write_o   = write && at == RegMapBytes;
+  assign map_bytes_o   = wdata_i[19:0];
   assign set_value_o   = wdata_i[23:0];
   assign set_o = {write && at == RegThreadRegion, write && at == RegThreadEnd, write && at == RegThreadData,
                   write && at == RegThreadMeta};
@@ -99,7 +110,7 @@ module forager_csr
   always_comb begin
     unique case (at)
       RegControl, RegEntry, RegClearRows, RegClearFrames, RegBudget, RegInject, RegSelect, RegThreadMeta,
-      RegThreadData, RegThreadEnd, RegThreadRegion, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
+      RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
         write_known = 1'b1;
       default: write_known = 1'b0;
     endcase
@@ -122,6 +133,9 @@ module forager_csr
         RegAnswerValue:         answer_value_o[31:0]  <= wdata_i;
         RegAnswerValue + 12'd4: answer_value_o[63:32] <= wdata_i;
         RegAnswerPc:            answer_pc_o           <= PcWidth'(wdata_i);
+        RegMapRegion:           map_region_o          <= wdata_i[23:0];
+        RegMapIndex:            map_index_o           <= (ThreadWidth+6)'(wdata_i);
+        RegMapRow:              map_row_o             <= RowWidth'(wdata_i);
         default: ;
       endcase
     end else if (bready_i) begin
@@ -192,6 +206,8 @@ module forager_csr
       RegBundles:                 value = 32'(Bundles);
       RegStackRow:                value = 32'(StackRow);
       RegScratchRow:              value = 32'(ScratchRow);
+      RegMapMemoryRow:            value = 32'(MapRow);
+      RegMapMemoryRows:           value = 32'(MapRows);
       RegControl:                 value = {16'd0, threads_o, 5'd0, all_o, serial_o, run_o};
       RegEntry:                   value = 32'(entry_o);
       RegClearRows:               value = 32'(clear_rows_o);

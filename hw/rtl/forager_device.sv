@@ -6,12 +6,14 @@ module forager_device #(
   parameter int unsigned Threads = 8,        // a power of two, 2 to 16
   parameter int unsigned Slots = 16,         // packet buffers
   parameter int unsigned Bundles = 4096,     // of instruction memory
+  parameter int unsigned MapRows = 2048,     // of 64 bytes, for maps
   localparam int unsigned ThreadWidth = $clog2(Threads),
   localparam int unsigned SlotWidth = $clog2(Slots),
   localparam int unsigned PcWidth = $clog2(Bundles),
   localparam int unsigned StackRow = Slots * 64,
   localparam int unsigned ScratchRow = StackRow + Threads * 64,
-  localparam int unsigned Rows = ScratchRow + Threads * 16,
+  localparam int unsigned MapRow = ScratchRow + Threads * 16,
+  localparam int unsigned Rows = MapRow + MapRows,
   localparam int unsigned RowWidth = $clog2(Rows)
 ) (
   input  logic         clk_i,
@@ -171,6 +173,11 @@ module forager_device #(
   logic [ThreadWidth-1:0] request_thread, trace_thread;
   logic [1:0]             answer_kind;
   logic [2:0]             look_depth;
+  logic [23:0]            map_region;
+  logic                   map_write;
+  logic [ThreadWidth+5:0] map_index;
+  logic [RowWidth-1:0]    map_row;
+  logic [19:0]            map_bytes;
 
   forager_imem #(.Bundles(Bundles), .PcWidth(PcWidth)) u_imem (
     .clk_i, .write_i(bundle_write), .write_pc_i(bundle), .write_data_i(bundle_data), .pc_i(fetch_pc), .bundle_o(fetch)
@@ -200,7 +207,8 @@ module forager_device #(
     .request_address_o(request_address), .request_data_o(request_data), .request_other_o(request_other),
     .answer_i(answer), .answer_ready_o(answer_ready), .answer_kind_i(answer_kind), .answer_thread_i(look_thread),
     .answer_value_i(answer_value), .answer_pc_i(answer_pc), .look_thread_i(look_thread), .look_depth_o(look_depth),
-    .issued_o(issued), .starved_o(starved), .replayed_o(replayed),
+    .map_region_i(map_region), .map_write_i(map_write), .map_index_i(map_index), .map_row_i(map_row),
+    .map_bytes_i(map_bytes), .issued_o(issued), .starved_o(starved), .replayed_o(replayed),
     .trace_valid_o, .trace_thread_o(trace_thread), .trace_pc_o(trace_pc), .trace_write_o, .trace_register_o,
     .trace_value_o
   );
@@ -211,7 +219,7 @@ module forager_device #(
 
   forager_csr #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .Slots(Slots), .SlotWidth(SlotWidth), .PcWidth(PcWidth),
-    .Bundles(Bundles), .StackRow(StackRow), .ScratchRow(ScratchRow)
+    .Bundles(Bundles), .StackRow(StackRow), .ScratchRow(ScratchRow), .MapRow(MapRow), .MapRows(MapRows), .RowWidth(RowWidth)
   ) u_csr (
     .clk_i, .rst_i, .awvalid_i(s_axil_awvalid), .awready_o(s_axil_awready), .awaddr_i(s_axil_awaddr),
     .wvalid_i(s_axil_wvalid), .wready_o(s_axil_wready), .wdata_i(s_axil_wdata), .bvalid_o(s_axil_bvalid),
@@ -228,7 +236,8 @@ module forager_device #(
     .select_o(look_thread), .look_slot_i(look_slot), .look_depth_i(look_depth), .look_tag_i(look_tag),
     .look_meta_i(look_meta), .look_data_i(look_data), .look_end_i(look_end), .look_region_i(look_region), .set_o(set),
     .set_value_o(set_value),
-    .issued_i(issued), .starved_i(starved), .replayed_i(replayed), .packet_i(packet), .trap_i(trap),
+    .map_region_o(map_region), .map_write_o(map_write), .map_index_o(map_index), .map_row_o(map_row),
+    .map_bytes_o(map_bytes), .issued_i(issued), .starved_i(starved), .replayed_i(replayed), .packet_i(packet), .trap_i(trap),
     .oversize_i(oversize), .malformed_i(malformed)
   );
 

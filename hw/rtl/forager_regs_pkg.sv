@@ -11,6 +11,8 @@ package forager_regs_pkg;
   parameter logic [11:0] RegBundles = 12'h00c;  // ro: bundles of instruction memory
   parameter logic [11:0] RegStackRow = 12'h010;  // ro: row of thread 0's stack in data memory; 64 rows a thread
   parameter logic [11:0] RegScratchRow = 12'h014;  // ro: row of thread 0's scratch; 16 rows a thread
+  parameter logic [11:0] RegMapMemoryRow = 12'h018;  // ro: first row of data memory for the values of maps
+  parameter logic [11:0] RegMapMemoryRows = 12'h01c;  // ro: how many there are
   parameter logic [11:0] RegControl = 12'h020;  // rw: bit 0: run; bit 1: one packet at a time; bit 2: the port gets dropped packets too; bits 15..8: threads in use
   parameter logic [11:0] RegEntry = 12'h024;  // rw: bundle where packets begin
   parameter logic [11:0] RegClearRows = 12'h028;  // rw: rows from the top of each stack frame that begin as zeros
@@ -33,6 +35,10 @@ package forager_regs_pkg;
   parameter logic [11:0] RegAnswerValue = 12'h080;  // wo: result, low half; high half at +4
   parameter logic [11:0] RegAnswerPc = 12'h088;  // wo: bundle where it goes on, should it jump
   parameter logic [11:0] RegAnswer = 12'h08c;  // wo: goes on: 0 with the result, 1 at AnswerPc, 2 ends the packet with the result, 3 stops it
+  parameter logic [11:0] RegMapRegion = 12'h090;  // rw: region number of map 0; map n's values are region MapRegion + 2n + 1
+  parameter logic [11:0] RegMapIndex = 12'h094;  // wo: entry of the map table that is written next: thread * 64 + map
+  parameter logic [11:0] RegMapRow = 12'h098;  // wo: ... row where the map's values begin for this thread
+  parameter logic [11:0] RegMapBytes = 12'h09c;  // wo: ... how many bytes they have, 0 if they are the host's; writes the entry
   parameter logic [11:0] RegCycles = 12'h100;  // ro: clock cycles while running; high half at +4
   parameter logic [11:0] RegIssued = 12'h108;  // ro: bundles issued; high half at +4
   parameter logic [11:0] RegWaiting = 12'h110;  // ro: cycles in which threads had work and none could issue; high half at +4

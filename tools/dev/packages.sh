@@ -8,7 +8,8 @@ package_table() {
   cat <<'END'
 base  g++ cmake ninja-build ccache pkg-config clang-19
 base  libasmjit-dev libcapstone-dev libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
-test  libgtest-dev libgmock-dev bpftool verilator make
+base  verilator make
+test  libgtest-dev libgmock-dev bpftool
 bench libbenchmark-dev
 peers libdpdk-dev
 lint  clang-tidy-19 clang-format-19 shellcheck
@@ -24,7 +25,7 @@ base  g++                   12   g++ -dumpfullversion
 base  cmake                 3.25 cmake --version
 base  ninja                 1.10 ninja --version
 base  clang-19              19   clang-19 -dumpversion
-test  verilator             5    verilator --version
+base  verilator             5    verilator --version
 lint  clang-tidy-19         19   clang-tidy-19 --version
 lint  clang-format-19       19   clang-format-19 --version
 fuzz  clang++-19            19   clang++-19 -dumpversion
