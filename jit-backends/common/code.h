@@ -101,6 +101,7 @@ struct Code {
   std::vector<Step> steps;            // by instruction
   std::vector<std::uint32_t> layout;  // blocks in the order in which they are emitted, function by function
   std::vector<Cleared> cleared;       // by subprogram
+  std::vector<bool> called_maps;      // whose lookups stay calls of the helper; empty: none
 
   // Where a jump to an instruction ends that may be a jump itself.
   [[nodiscard]] std::uint32_t destination(std::uint32_t instruction) const;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "exec/host_helpers.h"
 #include "jit-backends/rtl/remote_access.h"
 #include "jit-backends/rtl/scratch.h"
 
@@ -200,11 +201,32 @@ Result<> Attendant::execute_alone(const Request& request, std::uint32_t instruct
 Result<> Attendant::call(const Request& request, std::uint32_t instruction) {
   Proxy& proxy = proxy_of(*request.job, request.thread);
   if (auto fetched = fetch(request, proxy); !fetched) return fetched;
+  set_known_arguments(request, proxy, instruction);
   const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
   if (outcome != Proxy::Outcome::stopped) {
     if (auto given = give_back(request, proxy); !given) return given;
   }
   return conclude(request, outcome, proxy.registers()[0]);
+}
+
+void Attendant::set_known_arguments(const Request& request, Proxy& proxy, std::uint32_t instruction) {
+  const interp::Unit& unit = *request.resident->unit;
+  const verifier::VerifiedProgram& program = *unit.verified;
+  const verifier::CallFact& fact = program.facts()[instruction].call;
+  const isa::HelperRow* helper = isa::find_helper(fact.helper);
+  if (helper == nullptr || fact.helper == static_cast<std::uint32_t>(exec::HelperId::tail_call)) return;
+  const auto kinds = isa::helper_args(*helper, program.program().type());
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (!argument_is_known(program, instruction, kinds[i], i)) continue;
+    std::uint64_t& reg = proxy.registers()[i + 1];
+    if (kinds[i] == isa::Arg::ctx) {
+      reg = proxy.context();
+    } else if (kinds[i] == isa::Arg::const_map) {
+      reg = interp::Memory::fixed_address(unit.first_region + 2 * fact.map);
+    } else {
+      reg = program.call_arguments()[fact.arguments][i].value.min;
+    }
+  }
 }
 
 Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std::uint64_t result) {

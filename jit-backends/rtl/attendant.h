@@ -20,7 +20,7 @@ namespace forager::jit::rtl {
 
 // What the device says of itself.
 struct Geometry {
-  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0;
+  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0, map_row = 0, map_rows = 0;
 };
 
 // How often the host was asked for what: by BPF instruction of the loaded program.
@@ -73,6 +73,7 @@ class Attendant {
   [[nodiscard]] Result<> execute(const Request& request);
   [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
   [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction);
+  static void set_known_arguments(const Request& request, interp::Proxy& proxy, std::uint32_t instruction);
   [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);
   [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);

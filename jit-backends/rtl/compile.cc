@@ -5,6 +5,8 @@
 #include <array>
 #include <iterator>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "exec/blockers.h"
 #include "exec/host_helpers.h"
@@ -15,8 +17,8 @@
 namespace forager::jit::rtl {
 namespace {
 
-// Passes whose steps the core has no form for: maps are the host's, and an address has one register.
-constexpr std::string_view kPassesLeftOut[] = {"specialise", "address"};
+// Passes whose steps the core has no form for: an address has one register.
+constexpr std::string_view kPassesLeftOut[] = {"address"};
 
 std::uint32_t passes_left_out() {
   std::uint32_t off = 0;
@@ -41,15 +43,20 @@ const exec::Capabilities& capabilities() {
 }
 
 Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
-                                                const exec::CompileOptions& options) {
+                                                const exec::CompileOptions& options, Maps maps) {
   auto found = exec::blockers(*program, capabilities());
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;
   mine.passes_off |= passes_left_out();
-  auto code = optimised(*program, mine);
+  std::vector<ChipMap> chip_maps;
+  if (maps == Maps::on_chip) chip_maps = plan_chip_maps(*program);
+  std::vector<bool> called(program->program().maps().size(), true);
+  for (const ChipMap& map : chip_maps) called[map.index] = false;
+  auto code = optimised(*program, mine, std::move(called));
   if (!code) return std::unexpected(std::move(code.error()));
   auto made = place(*code, select(*code));
   if (!made) return std::unexpected(std::move(made.error()));
+  made->chip_maps = std::move(chip_maps);
   return std::make_shared<const RtlImage>(std::move(program), std::move(*made));
 }
 

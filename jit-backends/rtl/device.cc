@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "exec/invocation.h"
 #include "jit-backends/rtl/attendant.h"
+#include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
 
 namespace forager::jit::rtl {
@@ -38,7 +41,7 @@ std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
 
 class RtlDevice final : public exec::Device {
  public:
-  explicit RtlDevice(const exec::DeviceOptions& options) : options_(options), loader_(board_) {}
+  explicit RtlDevice(const exec::DeviceOptions& options) : options_(options), loader_(board_), chip_(board_) {}
 
   exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
 
@@ -47,7 +50,7 @@ class RtlDevice final : public exec::Device {
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
     if (auto known = look(); !known) return known;
     attendant_->set_program(mine->shared_program());
-    bound_.assign(mine->program().program().maps().size(), false);
+    maps_.assign(mine->program().program().maps().size(), nullptr);
     image_ = std::move(mine);
     loaded_ = false;
     return {};
@@ -56,7 +59,8 @@ class RtlDevice final : public exec::Device {
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     auto bound = attendant_->bind(index, map);
-    if (bound) bound_[index] = true;
+    if (bound) maps_[index] = std::move(map);
+    loaded_ = false;
     return bound;
   }
 
@@ -64,7 +68,10 @@ class RtlDevice final : public exec::Device {
     if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
-    if (auto ran = run_all(batch); !ran) return std::unexpected(std::move(ran.error()));
+    Result<> ran = chip_.upload();
+    if (ran) ran = run_all(batch);
+    if (ran) ran = chip_.download();
+    if (!ran) return std::unexpected(std::move(ran.error()));
     return exec::RunReport{
         .packets = batch.size(), .traps = counters_.traps - traps, .busy_ns = exec::run_clock_ns() - begin};
   }
@@ -79,7 +86,8 @@ class RtlDevice final : public exec::Device {
     const std::pair<CoreRegister, std::uint32_t*> fields[] = {
         {CoreRegister::Id, &identity},          {CoreRegister::Threads, &geometry_.threads},
         {CoreRegister::Slots, &geometry_.slots}, {CoreRegister::StackRow, &geometry_.stack_row},
-        {CoreRegister::ScratchRow, &geometry_.scratch_row},
+        {CoreRegister::ScratchRow, &geometry_.scratch_row}, {CoreRegister::MapMemoryRow, &geometry_.map_row},
+        {CoreRegister::MapMemoryRows, &geometry_.map_rows},
     };
     for (const auto& [which, to] : fields) {
       const auto value = board_.read(reg(which));
@@ -93,10 +101,10 @@ class RtlDevice final : public exec::Device {
 
   Result<> make_ready() {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "no program is loaded");
-    const auto missing = std::ranges::find(bound_, false);
-    if (missing != bound_.end()) {
+    const auto missing = std::ranges::find(maps_, nullptr);
+    if (missing != maps_.end()) {
       const auto& program = image_->program().program();
-      return fail(ErrorKind::bug, EINVAL, fmt::format("map {} of program {} is not bound", program.maps()[static_cast<std::size_t>(missing - bound_.begin())].name, program.name()));
+      return fail(ErrorKind::bug, EINVAL, fmt::format("map {} of program {} is not bound", program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
     }
     if (loaded_ && loader_.programs() <= kManyPrograms) return {};
     attendant_->forget_targets();
@@ -107,6 +115,12 @@ class RtlDevice final : public exec::Device {
 
   Result<> configure() {
     const bool serial = needs_order(image_->program());
+    const unsigned threads = threads_in_use(serial);
+    if (auto placed = chip_.load(image_->code().chip_maps, maps_, attendant_->unit().first_region, geometry_.map_row,
+                                 options_.cpu, threads);
+        !placed) {
+      return placed;
+    }
     const std::uint64_t budget = (options_.instruction_budget + kBudgetUnit - 1) / kBudgetUnit;
     constexpr std::uint64_t kMostBudget = (1U << 22) - 1;
     const std::pair<CoreRegister, std::uint64_t> values[] = {
@@ -114,12 +128,21 @@ class RtlDevice final : public exec::Device {
         {CoreRegister::ClearRows, image_->code().cleared_rows},
         {CoreRegister::ClearFrames, image_->code().frames},
         {CoreRegister::Budget, std::min(budget, kMostBudget)},
-        {CoreRegister::Control, kRun | kAll | (serial ? kSerial : 0) | std::uint64_t{serial ? 1 : geometry_.threads} << 8},
+        {CoreRegister::Control, kRun | kAll | (serial ? kSerial : 0) | std::uint64_t{threads} << 8},
     };
     for (const auto& [which, value] : values) {
       if (auto written = board_.write(reg(which), static_cast<std::uint32_t>(value)); !written) return written;
     }
     return {};
+  }
+
+  // Each is a CPU of per-CPU maps, of which there may be fewer.
+  unsigned threads_in_use(bool serial) const {
+    if (serial) return 1;
+    const auto& chip_maps = image_->code().chip_maps;
+    const bool per_cpu = std::ranges::any_of(chip_maps, &ChipMap::per_cpu);
+    const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
+    return per_cpu ? std::min(geometry_.threads, cpus - options_.cpu) : geometry_.threads;
   }
 
   Result<> run_all(exec::PacketBatch batch) {
@@ -163,10 +186,11 @@ class RtlDevice final : public exec::Device {
   exec::DeviceOptions options_;
   sim::Board board_;
   Loader loader_;
+  ChipMemory chip_;
   Geometry geometry_;
   std::unique_ptr<Attendant> attendant_;
   std::shared_ptr<const RtlImage> image_;
-  std::vector<bool> bound_;
+  std::vector<std::shared_ptr<exec::Map>> maps_;
   bool loaded_ = false;
   std::uint32_t next_on_port_ = 0, next_injected_ = 0;
   exec::Counters counters_;

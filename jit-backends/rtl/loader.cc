@@ -82,7 +82,7 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
 Result<const Resident*> Loader::find(const interp::Unit& unit) {
   const auto found = std::ranges::find(residents_, &unit, [](const auto& each) { return each->unit; });
   if (found != residents_.end()) return found->get();
-  auto image = compile(unit.verified, {});
+  auto image = compile(unit.verified, {}, Maps::on_host);
   if (!image) return std::unexpected(std::move(image.error()));
   return add(std::move(*image), unit);
 }

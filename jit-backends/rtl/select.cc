@@ -9,6 +9,7 @@
 #include "exec/host_helpers.h"
 #include "interp/memory.h"
 #include "jit-backends/common/dispatch.h"
+#include "jit-backends/common/image.h"
 #include "jit-backends/common/passes/liveness.h"
 #include "jit-backends/rtl/lower.h"
 #include "jit-backends/rtl/scratch.h"
@@ -16,7 +17,7 @@
 namespace forager::jit::rtl {
 namespace {
 
-constexpr std::uint8_t kTemporary = 11;
+constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12;
 constexpr std::uint32_t kEntry = program::kNone - 1;  // the block before the first
 constexpr std::uint32_t kContextRegion = 1;           // interp::Machine's first
 
@@ -160,7 +161,8 @@ class Selector {
     // What bpf_trace_printk prints stands in registers that its row does not name.
     const bool all = step.imm == static_cast<std::uint64_t>(exec::HelperId::trace_printk);
     for (std::uint8_t i = 0; i < arguments.size(); ++i) {
-      if (all || arguments[i] != isa::Arg::none) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
+      const bool known = argument_is_known(*code_.program, at_, arguments[i], i);
+      if (all || (arguments[i] != isa::Arg::none && !known)) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
     }
     host(0, 0);
   }
@@ -182,13 +184,50 @@ class Selector {
   }
   void exit(const Step&) { put({.op = CoreOp::ControlRet, .b = 0}); }
 
-  // The passes that make these do not run for this backend.
+  // Of an array on the chip: the value's address, 0 where the index is too large.
+  void look_up_index(const Step& step) {
+    const program::MapSpec& map = program_.maps()[step.imm];
+    const auto index = static_cast<std::uint32_t>(step.imm);
+    const auto stride = static_cast<std::uint32_t>(stride_of(map));
+    if (step.has_imm) {
+      return address(0, {.kind = Relocation::Kind::map_value, .index = index, .offset = step.target * stride});
+    }
+    if (step.index == kNoIndex) {
+      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = 2});
+    } else {
+      put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = step.index});
+    }
+    if (!step.inside) put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
+    scale(kTemporary, stride);
+    address(0, {.kind = Relocation::Kind::map_value, .index = index});
+    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary});
+    if (step.inside) return;
+    put({.op = CoreOp::AluArsh, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = 63});
+    put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});
+  }
+
+  void lane(const Step&) { host(0, 0); }
+  void random(const Step&) { host(0, 0); }
+
+  // bpf_csum_diff of known sizes, as the kernel adds up: what is taken away is summed by itself, and its complement added.
+  void sum(const Step& step) {
+    put({.op = CoreOp::AluMov, .d = kTemporary2, .use_imm = true});
+    if (step.offset != 0) {
+      add_words(1, static_cast<std::uint32_t>(step.offset));
+      fold(32);
+      fold(32);
+      put({.op = CoreOp::AluXor, .wide = false, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = UINT32_MAX});
+    }
+    put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = 5});
+    put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
+    add_words(3, static_cast<std::uint32_t>(step.imm));
+    for (const std::uint32_t width : {32U, 32U, 16U, 16U}) fold(width);
+    put({.op = CoreOp::AluMov, .d = 0, .b = kTemporary2});
+  }
+
+  // Lookups in these maps stay calls for this backend (Code::called_maps).
   void look_up(const Step&) { __builtin_unreachable(); }
   void look_up_key(const Step&) { __builtin_unreachable(); }
-  void look_up_index(const Step&) { __builtin_unreachable(); }
-  void lane(const Step&) { __builtin_unreachable(); }
-  void random(const Step&) { __builtin_unreachable(); }
-  void sum(const Step&) { __builtin_unreachable(); }
 
  private:
   // What a program finds in its registers: r1 is its context, or the memory it works on (0 where there is none) and r2
@@ -271,6 +310,27 @@ class Selector {
 
   void address(std::uint8_t reg, const Relocation& relocation) {
     put(Operation{.slot = {.op = CoreOp::AluWide, .d = reg, .use_imm = true}, .beside = Slot{}, .relocation = relocation});
+  }
+
+  void add_words(std::uint8_t from, std::uint32_t bytes) {
+    for (std::uint32_t at = 0; at < bytes; at += 4) {
+      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = from, .offset = static_cast<std::uint16_t>(at)});
+      put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
+    }
+  }
+
+  // The upper bits of the sum go to the lower ones.
+  void fold(std::uint32_t width) {
+    put({.op = CoreOp::AluRsh, .d = kTemporary, .a = kTemporary2, .use_imm = true, .imm = width});
+    put({.op = CoreOp::AluZext, .d = kTemporary2, .a = kTemporary2, .offset = log2_of(width / 8)});
+    put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
+  }
+
+  void scale(std::uint8_t reg, std::uint32_t by) {
+    if (by == 1) return;
+    const bool shifts = std::has_single_bit(by);
+    put({.op = shifts ? CoreOp::AluLsh : CoreOp::UnitMul, .d = reg, .a = reg, .use_imm = true,
+         .imm = shifts ? static_cast<std::uint32_t>(std::countr_zero(by)) : by});
   }
 
   void sized(CoreOp op, const Step& step, bool wide) {

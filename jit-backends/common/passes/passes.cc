@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/common/passes/passes.h"
 
+#include <utility>
+
 namespace forager::jit {
 namespace {
 
@@ -18,9 +20,11 @@ constexpr Pass kPasses[] = {
 
 std::span<const Pass> passes() { return kPasses; }
 
-Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options) {
+Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options,
+                       std::vector<bool> called_maps) {
   auto code = lower(program);
   if (!code) return code;
+  code->called_maps = std::move(called_maps);
   for (std::size_t i = 0; i < std::size(kPasses); ++i) {
     if ((options.passes_off >> i & 1) == 0) kPasses[i].run(*code);
   }

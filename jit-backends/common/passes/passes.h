@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "exec/backend.h"
 #include "jit-backends/common/code.h"
@@ -42,7 +43,8 @@ struct Pass {
 // The nth pass's bit in passes_off is 1 << n.
 [[nodiscard]] std::span<const Pass> passes();
 
-// lower() and every pass that is not left out.
-[[nodiscard]] Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options);
+// lower() and every pass that is not left out. called_maps: as in Code.
+[[nodiscard]] Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options,
+                                     std::vector<bool> called_maps = {});
 
 }  // namespace forager::jit

@@ -77,7 +77,7 @@ class Specialiser {
 
   void look_up(std::uint32_t at) {
     const std::uint32_t map = code_.facts(at).call.map;
-    if (map == program::kNone) return;
+    if (map == program::kNone || (!code_.called_maps.empty() && code_.called_maps[map])) return;
     const program::MapSpec& spec = program_.maps()[map];
     const auto way = way_to_look_up(spec);
     if (!way) return;
