@@ -134,6 +134,8 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   session.compile = {.checked = options.checked, .assert_facts = options.assert_facts};
   session.device.seed = options.seed;
   session.device.ports = setup.ports;
+  session.device.ordered = options.ordered;
+  session.device.simulation = options.simulation;
   auto opened = runtime::Session::open(environment, *loaded, session);
   if (!opened) return std::unexpected(opened.error());
   out.session_ = std::make_unique<runtime::Session>(std::move(*opened));
@@ -313,6 +315,7 @@ Result<RunResult> EngineRun::result() {
     result_.maps.push_back(std::move(*view));
   }
   result_.onward = onward_->answers();
+  result_.metrics = session_->device().counters().metrics;
   result_.printk = trace_->lines;
   result_.printk_lost = trace_->lost;
   return result_;

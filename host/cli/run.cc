@@ -202,6 +202,14 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--queue", arguments->run.queue, "receive queue the program sees")->capture_default_str();
   verb->add_option("--linear", arguments->run.linear, "bytes of a packet that are linear; the rest is in fragments");
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();
+  verb->add_flag("!--unordered", arguments->run.ordered,
+                 "rtl: packets that run at the same time may meet in maps, as on a NIC");
+  verb->add_option("--wave", arguments->run.simulation.wave, "rtl: write all signals to an FST file");
+  verb->add_option("--gap", arguments->run.simulation.gap, "rtl: chance of an idle cycle before a beat, in 256")
+      ->check(CLI::Range(0U, 255U));
+  verb->add_option("--back-pressure", arguments->run.simulation.back_pressure,
+                   "rtl: chance that the far end takes nothing in a cycle, in 256")
+      ->check(CLI::Range(0U, 255U));
   verb->add_option("--show", arguments->show, "map entries and printk lines shown")->capture_default_str();
   verb->callback([&cli, arguments] { cli.action = [&cli, arguments] { return run(cli, *arguments); }; });
 }

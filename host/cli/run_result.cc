@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,26 @@ std::string verdict_table(const RunResult& result) {
     out += fmt::format("  {:<14} {:>12} {:>14} {:>6.1f} %\n", verdict_name(result, value), grouped(count.packets),
                        grouped(count.bytes), 100.0 * static_cast<double>(count.packets) / total);
   }
+  return out;
+}
+
+// What a device tells of itself: "cycles_per_packet   12.3 cycles".
+std::string metrics_text(const RunResult& result) {
+  if (result.metrics.empty()) return {};
+  std::string out = "\n";
+  for (const exec::Metric& metric : result.metrics) {
+    const int digits = metric.value < 1000 && metric.value != std::floor(metric.value) ? 1 : 0;
+    out += fmt::format("  {:<20} {:>14} {}\n", metric.name,
+                       digits != 0 ? fmt::format("{:.1f}", metric.value)
+                                   : grouped(static_cast<std::uint64_t>(metric.value)),
+                       metric.unit);
+  }
+  return out;
+}
+
+Json metrics_json(const RunResult& result) {
+  Json out = Json::object();
+  for (const exec::Metric& metric : result.metrics) out[metric.name] = metric.value;
   return out;
 }
 
@@ -220,6 +241,7 @@ Json list_json(const Range& range) {
 std::string to_text(const RunResult& result, std::size_t limit) {
   std::string out = headline(result);
   out += of_events(result) ? returned_table(result) + events_text(result, limit) : verdict_table(result);
+  out += metrics_text(result);
   out += onward_text(result);
   out += ways_text("redirected", result.redirects) + ways_text("cloned", result.clones) + trap_text(result);
   for (const MapView& map : result.maps) out += map_text(map, limit);
@@ -277,6 +299,7 @@ Json to_json(const RunResult& result) {
       {"printk", result.printk},
       {"printk_lost", result.printk_lost},
   };
+  if (!result.metrics.empty()) out["metrics"] = metrics_json(result);
   if (!result.onward.empty()) out["onward"] = onward_json(result);
   if (!result.redirects.empty()) out["redirects"] = ways_json(result.redirects);
   if (!result.clones.empty()) out["clones"] = ways_json(result.clones);

@@ -76,10 +76,18 @@ struct RunReport {
   std::uint64_t busy_ns = 0;
 };
 
+// One number that a kind of device has to tell beyond what all have: "latency_p99", 96, "cycles".
+struct Metric {
+  std::string name;
+  double value = 0;
+  std::string unit;
+};
+
 struct Counters {
   std::uint64_t packets = 0;
   std::uint64_t traps = 0;
   std::uint64_t instructions = 0;  // retired, 0 if the engine does not count
+  std::vector<Metric> metrics;
 };
 
 // A function of the loaded program that runs by itself, as a timer's does: by the index of its first instruction, with
@@ -111,8 +119,19 @@ inline Result<> Device::call_back(const AsyncCall&) {
   return fail(ErrorKind::unsupported, EOPNOTSUPP, "the device runs no asynchronous callbacks");
 }
 
+// How a simulated device is watched, and how the line to it behaves.
+struct Simulation {
+  std::string wave;            // FST file of all signals; empty: none
+  unsigned gap = 0;            // chance of an idle cycle before each beat, in 256
+  unsigned back_pressure = 0;  // chance that the far end takes nothing in a cycle, in 256
+};
+
 struct DeviceOptions {
   const Environment* environment = nullptr;  // outlives the device
+  // Packets have their effects on maps in their order. If not, packets that run at the same time may meet in maps, as they
+  // do on a NIC; each thread is a CPU of per-CPU maps then.
+  bool ordered = true;
+  Simulation simulation;
   unsigned cpu = 0;                          // lane of per-CPU maps; devices that run at the same time differ in it
   std::uint64_t seed = 1;                    // of bpf_get_prandom_u32
   std::uint64_t instruction_budget = 1ULL << 28;  // per invocation; a program that exceeds it traps

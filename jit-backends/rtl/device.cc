@@ -13,6 +13,7 @@
 #include "jit-backends/rtl/attendant.h"
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
+#include "jit-backends/rtl/meter.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -41,7 +42,11 @@ std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
 
 class RtlDevice final : public exec::Device {
  public:
-  explicit RtlDevice(const exec::DeviceOptions& options) : options_(options), loader_(board_), chip_(board_) {}
+  explicit RtlDevice(const exec::DeviceOptions& options)
+      : options_(options),
+        board_({.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
+        loader_(board_),
+        chip_(board_) {}
 
   exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
 
@@ -69,14 +74,20 @@ class RtlDevice final : public exec::Device {
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
     Result<> ran = chip_.upload();
+    meter_.begin(board_.cycle());
     if (ran) ran = run_all(batch);
+    meter_.end(board_.cycle(), attendant_->delegated());
     if (ran) ran = chip_.download();
     if (!ran) return std::unexpected(std::move(ran.error()));
     return exec::RunReport{
         .packets = batch.size(), .traps = counters_.traps - traps, .busy_ns = exec::run_clock_ns() - begin};
   }
 
-  exec::Counters counters() const override { return counters_; }
+  exec::Counters counters() const override {
+    exec::Counters all = counters_;
+    all.metrics = meter_.metrics();
+    return all;
+  }
 
  private:
   // What the device is, once.
@@ -95,6 +106,9 @@ class RtlDevice final : public exec::Device {
       *to = *value;
     }
     if (identity != kIdentity) return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
+    if (!options_.simulation.wave.empty()) {
+      if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
+    }
     attendant_ = std::make_unique<Attendant>(board_, loader_, geometry_, options_);
     return {};
   }
@@ -114,8 +128,9 @@ class RtlDevice final : public exec::Device {
   }
 
   Result<> configure() {
-    const bool serial = needs_order(image_->program());
+    const bool serial = options_.ordered && needs_order(image_->program());
     const unsigned threads = threads_in_use(serial);
+    meter_.set_threads(threads);
     if (auto placed = chip_.load(image_->code().chip_maps, maps_, attendant_->unit().first_region, geometry_.map_row,
                                  options_.cpu, threads);
         !placed) {
@@ -160,6 +175,7 @@ class RtlDevice final : public exec::Device {
       }
       while (auto departure = board_.receive()) {
         if (auto finished = attendant_->finish(*departure); !finished) return finished;
+        meter_.packet(departure->ended - departure->came);
         counters_.traps += batch[done].trap != nullptr ? 1 : 0;
         ++done;
         ++counters_.packets;
@@ -194,6 +210,7 @@ class RtlDevice final : public exec::Device {
   bool loaded_ = false;
   std::uint32_t next_on_port_ = 0, next_injected_ = 0;
   exec::Counters counters_;
+  Meter meter_;
 };
 
 }  // namespace
