@@ -44,7 +44,8 @@ module forager_access
 
   logic        stack, packet, near, map_near, same;
   logic [2:0]  frame;
-  logic [12:0] offset, last;
+  logic [12:0] offset;
+  logic [13:0] last;
   logic [19:0] map_offset;
   logic [20:0] map_last;
 
@@ -58,7 +59,7 @@ module forager_access
   assign map_offset = address_i[19:0];
   assign map_last   = 21'(map_offset) + (21'd1 << size_i);
   assign shared_o   = map_i && !scratch_i;
-  assign last   = offset + (13'd1 << size_i);
+  assign last   = 14'(offset) + (14'd1 << size_i);
 
   always_comb begin
     remote_o = 1'b0;
@@ -71,11 +72,11 @@ module forager_access
       byte_o = address_i[5:0];
     end else if (stack) begin
       row_o   = RowWidth'(StackRow) + RowWidth'({thread_i, frame, offset[8:6]});
-      fault_o = !near || last > 13'd512 || frame > depth_i;
+      fault_o = !near || last > 14'd512 || frame > depth_i;
     end else if (packet) begin
       row_o   = RowWidth'({slot_i, offset[11:6]});
-      fault_o = !near || offset < meta_i || last > end_i || last > 13'd4096;
-      wait_o  = !fault_o && last > arrived_i;
+      fault_o = !near || offset < meta_i || last > 14'(end_i) || last > 14'd4096;
+      wait_o  = !fault_o && last > 14'(arrived_i);
     end else if (map_i) begin
       row_o   = map_row_i + RowWidth'(map_offset[19:6]);
       fault_o = !map_near || map_last > 21'(map_bytes_i);
