@@ -124,7 +124,7 @@ module forager_core
   op_t         p2_op0, p2_op1, p3_op0_q, p3_op1_q;
   /* verilator lint_off UNUSEDSIGNAL */
   op_t         p4_op0_q, p4_op1_q;  // operands were read before
-  logic [3:0]  p5_fn_q;             // of atomics, which fetch by another bit
+  logic [3:0]  p5_fn_q, p6_fn_q;    // of atomics, which fetch by another bit
   /* verilator lint_on UNUSEDSIGNAL */
   logic [63:0] a0, b0, a1, b1, frame_top;
   logic [63:0] p3_a0_q, p3_b0_q, p3_a1_q, p3_b1_q;
@@ -320,7 +320,7 @@ module forager_core
   // Between the turns of an atomic on a map nobody else writes to one.
   always_ff @(posedge clk_i) begin
     if (p4_valid_q && sleep && first_atomic && shared) locked_q <= 1'b1;
-    if (through && is_atomic && shared && p4_phase_q == 2'd1) locked_q <= 1'b0;
+    if (p4_valid_q && is_atomic && shared && p4_phase_q == 2'd1) locked_q <= 1'b0;
     if (rst_i) locked_q <= 1'b0;
   end
 
@@ -392,15 +392,31 @@ module forager_core
 
   assign wb_value0 = p5_load_q ? aligned : p5_value0_q;
 
+  // ---- P6: an atomic's new value, a cycle after the old one is there ----------------------------------------------
+
+  logic                   p6_atomic_q, p6_wide_q;
+  logic [ThreadWidth-1:0] p6_thread_q;
+  logic [63:0]            p6_old_q, p6_b0_q, p6_b1_q;
+
+  always_ff @(posedge clk_i) begin
+    p6_atomic_q <= p5_atomic_q && !rst_i;
+    p6_thread_q <= p5_thread_q;
+    p6_fn_q     <= p5_fn_q;
+    p6_wide_q   <= p5_wide_q;
+    p6_old_q    <= aligned;
+    p6_b0_q     <= p5_b0_q;
+    p6_b1_q     <= p5_b1_q;
+  end
+
   always_comb begin
-    unique case ({1'b0, p5_fn_q[2:0]})
-      AtomicAdd:     changed = aligned + p5_b0_q;
-      AtomicOr:      changed = aligned | p5_b0_q;
-      AtomicAnd:     changed = aligned & p5_b0_q;
-      AtomicXor:     changed = aligned ^ p5_b0_q;
-      AtomicXchg:    changed = p5_b0_q;
-      AtomicCmpxchg: changed = aligned == (p5_wide_q ? p5_b1_q : {32'd0, p5_b1_q[31:0]}) ? p5_b0_q : aligned;
-      default:            changed = aligned;
+    unique case ({1'b0, p6_fn_q[2:0]})
+      AtomicAdd:     changed = p6_old_q + p6_b0_q;
+      AtomicOr:      changed = p6_old_q | p6_b0_q;
+      AtomicAnd:     changed = p6_old_q & p6_b0_q;
+      AtomicXor:     changed = p6_old_q ^ p6_b0_q;
+      AtomicXchg:    changed = p6_b0_q;
+      AtomicCmpxchg: changed = p6_old_q == (p6_wide_q ? p6_b1_q : {32'd0, p6_b1_q[31:0]}) ? p6_b0_q : p6_old_q;
+      default:            changed = p6_old_q;
     endcase
   end
 
@@ -416,16 +432,16 @@ module forager_core
   assign amo_value   = amo_values[p4_thread_q];
 
   always_ff @(posedge clk_i) begin
-    if (p5_atomic_q) unit_answers[p5_thread_q] <= aligned;
+    if (p6_atomic_q) unit_answers[p6_thread_q] <= p6_old_q;
     else if (unit_valid) unit_answers[unit_thread] <= unit_value;
   end
-  always_ff @(posedge clk_i) if (p5_atomic_q) amo_values[p5_thread_q] <= changed;
+  always_ff @(posedge clk_i) if (p6_atomic_q) amo_values[p6_thread_q] <= changed;
   always_ff @(posedge clk_i) if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
 
   forager_muldiv #(.ThreadWidth(ThreadWidth)) u_muldiv (
     .clk_i, .rst_i, .valid_i(p4_valid_q && ask_unit && !stop), .ready_o(unit_ready), .thread_i(p4_thread_q),
     .fn_i(p4_op0_q.fn), .wide_i(p4_op0_q.wide), .a_i(p4_a0_q), .b_i(p4_b0_q),
-    .valid_o(unit_valid), .ready_i(!p5_atomic_q), .thread_o(unit_thread), .result_o(unit_value)
+    .valid_o(unit_valid), .ready_i(!p6_atomic_q), .thread_o(unit_thread), .result_o(unit_value)
   );
 
   forager_regfile #(.Threads(Threads), .ThreadWidth(ThreadWidth)) u_regfile (
@@ -458,7 +474,7 @@ module forager_core
     .next_slow_i(p3_slow), .return_pc_o(return_pc),
     .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep),
     .done_end_i(ends), .done_call_i(through && p4_call), .done_return_i(through && p4_return && !is_end),
-    .unit_i(p5_atomic_q || unit_valid), .unit_thread_i(p5_atomic_q ? p5_thread_q : unit_thread),
+    .unit_i(p6_atomic_q || unit_valid), .unit_thread_i(p6_atomic_q ? p6_thread_q : unit_thread),
     .host_i(answer_i && answer_ready_o), .host_thread_i(answer_thread_i), .host_jump_i(answer_kind_i == 2'd1),
     .host_end_i(answer_kind_i[1]), .host_pc_i(answer_pc_i), .look_thread_i, .look_depth_o
   );
