@@ -65,10 +65,10 @@ std::string metrics_text(const RunResult& result) {
   std::string out = "\n";
   for (const exec::Metric& metric : result.metrics) {
     const int digits = metric.value < 1000 && metric.value != std::floor(metric.value) ? 1 : 0;
-    out += fmt::format("  {:<20} {:>14} {}\n", metric.name,
-                       digits != 0 ? fmt::format("{:.1f}", metric.value)
-                                   : grouped(static_cast<std::uint64_t>(metric.value)),
-                       metric.unit);
+    out += fmt::format(
+        "  {:<20} {:>14} {}\n", metric.name,
+        digits != 0 ? fmt::format("{:.1f}", metric.value) : grouped(static_cast<std::uint64_t>(metric.value)),
+        metric.unit);
   }
   return out;
 }

@@ -128,12 +128,12 @@ struct Simulation {
 
 struct DeviceOptions {
   const Environment* environment = nullptr;  // outlives the device
-  // Packets have their effects on maps in their order. If not, packets that run at the same time may meet in maps, as they
-  // do on a NIC; each thread is a CPU of per-CPU maps then.
+  // Packets have their effects on maps in their order. If not, packets that run at the same time may meet in maps, as
+  // they do on a NIC; each thread is a CPU of per-CPU maps then.
   bool ordered = true;
   Simulation simulation;
-  unsigned cpu = 0;                          // lane of per-CPU maps; devices that run at the same time differ in it
-  std::uint64_t seed = 1;                    // of bpf_get_prandom_u32
+  unsigned cpu = 0;        // lane of per-CPU maps; devices that run at the same time differ in it
+  std::uint64_t seed = 1;  // of bpf_get_prandom_u32
   std::uint64_t instruction_budget = 1ULL << 28;  // per invocation; a program that exceeds it traps
   std::vector<std::uint32_t> ports;               // ifindexes that redirects and DEVMAPs name
 };

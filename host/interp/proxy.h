@@ -3,11 +3,11 @@
 // Proxy: a machine that executes single instructions for a device which runs the others itself.
 //
 // A device that has no native form of an instruction (a helper, a context field, memory that is the host's) gives the
-// proxy what the instruction sees, and takes what it changes: registers, the stack frames in use, the frame. Addresses are
-// guest addresses (memory.h) on both sides.
+// proxy what the instruction sees, and takes what it changes: registers, the stack frames in use, the frame. Addresses
+// are guest addresses (memory.h) on both sides.
 //
-// Order of calls: set_program() and units().bind(), as for a machine; then for each frame begin(), any of the others, and
-// finish().
+// Order of calls: set_program() and units().bind(), as for a machine; then for each frame begin(), any of the others,
+// and finish().
 //
 // Tested by: tests/unit/rtl_*_test.cc.
 #pragma once

@@ -66,7 +66,8 @@ void Attendant::expect(std::uint32_t tag, exec::Frame& frame, bool native) {
   jobs_[tag] = {.frame = &frame, .native = native};
 }
 
-// The first that is free: a device that takes one packet at a time has one machine, and its random numbers come in order.
+// The first that is free: a device that takes one packet at a time has one machine, and its random numbers come in
+// order.
 Proxy& Attendant::proxy_of(Job& job, unsigned thread) {
   if (job.proxy == nullptr) {
     job.proxy = free_.back();
@@ -100,11 +101,11 @@ Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
     std::uint32_t* to;
   };
   const Field fields[] = {
-      {reg(CoreRegister::RequestPc), &request.pc},          {reg(CoreRegister::ThreadSlot), &request.slot},
-      {reg(CoreRegister::ThreadDepth), &request.depth},     {reg(CoreRegister::ThreadTag), &tag},
-      {reg(CoreRegister::RequestAddress), &halves[0]},      {reg(CoreRegister::RequestAddress) + 4, &halves[1]},
-      {reg(CoreRegister::RequestData), &halves[2]},         {reg(CoreRegister::RequestData) + 4, &halves[3]},
-      {reg(CoreRegister::RequestOther), &halves[4]},        {reg(CoreRegister::RequestOther) + 4, &halves[5]},
+      {reg(CoreRegister::RequestPc), &request.pc},      {reg(CoreRegister::ThreadSlot), &request.slot},
+      {reg(CoreRegister::ThreadDepth), &request.depth}, {reg(CoreRegister::ThreadTag), &tag},
+      {reg(CoreRegister::RequestAddress), &halves[0]},  {reg(CoreRegister::RequestAddress) + 4, &halves[1]},
+      {reg(CoreRegister::RequestData), &halves[2]},     {reg(CoreRegister::RequestData) + 4, &halves[3]},
+      {reg(CoreRegister::RequestOther), &halves[4]},    {reg(CoreRegister::RequestOther) + 4, &halves[5]},
   };
   for (const Field& field : fields) {
     const auto value = board_.read(field.offset);
@@ -119,7 +120,11 @@ Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
   request.resident = loader_.at(request.pc);
   const bool sane = job != jobs_.end() && request.resident != nullptr && request.depth < isa::kMaxCallFrames &&
                     request.slot < geometry_.slots;
-  if (!sane) return fail(ErrorKind::bug, EIO, fmt::format("the device asks for a packet or an instruction that it was not given (tag {:#x}, bundle {})", tag, request.pc));
+  if (!sane)
+    return fail(
+        ErrorKind::bug, EIO,
+        fmt::format("the device asks for a packet or an instruction that it was not given (tag {:#x}, bundle {})", tag,
+                    request.pc));
   request.job = &job->second;
   return request;
 }
@@ -249,8 +254,8 @@ Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std
 }
 
 Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
-  const std::uint32_t scratch =
-      geometry_.scratch_row + request.thread * kRowsOfScratch + request.depth * kRowsOfDepth + kArgumentScratch / kRowBytes;
+  const std::uint32_t scratch = geometry_.scratch_row + request.thread * kRowsOfScratch + request.depth * kRowsOfDepth +
+                                kArgumentScratch / kRowBytes;
   std::array<std::byte, kRowBytes> arguments{};
   if (auto read = board_.read_rows(scratch, arguments); !read) return read;
   for (unsigned i = 0; i < 5; ++i) std::memcpy(&proxy.registers()[i + 1], arguments.data() + 8UL * i, 8);
@@ -282,7 +287,8 @@ Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
   exec::Frame& frame = *request.job->frame;
   const std::uint32_t begin = frame.data_meta() / kRowBytes;
   const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
-  const std::span<const std::byte> rows(frame.buffer() + std::size_t{begin} * kRowBytes, std::size_t{end - begin} * kRowBytes);
+  const std::span<const std::byte> rows(frame.buffer() + std::size_t{begin} * kRowBytes,
+                                        std::size_t{end - begin} * kRowBytes);
   Result<> put;
   if (!std::ranges::equal(rows, packet_)) put = board_.write_rows(request.slot * kRowsOfPacket + begin, rows);
   const std::pair<CoreRegister, std::uint64_t> edges[] = {
@@ -301,7 +307,9 @@ Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
 
 Result<> Attendant::finish(const sim::Departure& departure) {
   const auto found = jobs_.find(departure.tag);
-  if (found == jobs_.end()) return fail(ErrorKind::bug, EIO, fmt::format("the device sends packet {:#x}, which it was not given", departure.tag));
+  if (found == jobs_.end())
+    return fail(ErrorKind::bug, EIO,
+                fmt::format("the device sends packet {:#x}, which it was not given", departure.tag));
   Job& job = found->second;
   Proxy& proxy = proxy_of(job, 0);
   exec::Frame& frame = *job.frame;

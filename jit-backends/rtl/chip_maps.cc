@@ -21,7 +21,8 @@ bool is_array(const program::MapSpec& map) {
 }
 bool holds_maps(const program::MapSpec& map) { return map.inner != nullptr; }
 
-// Whether something of the program's runs on the host for longer than a helper does, or leaves it: both may reach any map.
+// Whether something of the program's runs on the host for longer than a helper does, or leaves it: both may reach any
+// map.
 bool wanders(const verifier::VerifiedProgram& program) {
   const auto& of = program.program();
   for (std::uint32_t at = 0; at < of.instructions().size(); ++at) {
@@ -84,7 +85,8 @@ std::vector<ChipMap> plan_chip_maps(const verifier::VerifiedProgram& program) {
     const bool per_cpu = maps[i].type == MapType::percpu_array;
     const std::uint64_t all = std::uint64_t{rows} * (per_cpu ? kChipThreads : 1);
     if (bytes > kMostBytes || row + all > kChipRows) continue;
-    plan.push_back({.index = i, .per_cpu = per_cpu, .stride = static_cast<std::uint32_t>(stride), .row = row, .rows = rows});
+    plan.push_back(
+        {.index = i, .per_cpu = per_cpu, .stride = static_cast<std::uint32_t>(stride), .row = row, .rows = rows});
     row += static_cast<std::uint32_t>(all);
   }
   return plan;

@@ -2,8 +2,9 @@
 //
 // ChipMemory: maps whose values stand in the device's memory while a batch runs (chip_maps.h).
 //
-// Before a batch the host's values go to the device; after it, each word that the device changed goes back. So the host sees
-// a batch's effects when the batch is over, and what it wrote meanwhile stays, word by word, where the device did not write.
+// Before a batch the host's values go to the device; after it, each word that the device changed goes back. So the host
+// sees a batch's effects when the batch is over, and what it wrote meanwhile stays, word by word, where the device did
+// not write.
 //
 // Tested by: tests/unit/rtl_device_test.cc.
 #pragma once

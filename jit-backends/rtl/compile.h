@@ -16,9 +16,9 @@ namespace forager::jit::rtl {
 enum class Maps : std::uint8_t { on_chip, on_host };
 
 // Errors: unsupported (exec::blockers), limit.
-[[nodiscard]] Result<std::shared_ptr<const RtlImage>> compile(
-    std::shared_ptr<const verifier::VerifiedProgram> program, const exec::CompileOptions& options,
-    Maps maps = Maps::on_chip);
+[[nodiscard]] Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
+                                                              const exec::CompileOptions& options,
+                                                              Maps maps = Maps::on_chip);
 
 // Whether results may depend on which packet runs first: then the device takes one at a time.
 [[nodiscard]] bool needs_order(const verifier::VerifiedProgram& program);

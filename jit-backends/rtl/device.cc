@@ -44,7 +44,8 @@ class RtlDevice final : public exec::Device {
  public:
   explicit RtlDevice(const exec::DeviceOptions& options)
       : options_(options),
-        board_({.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
+        board_(
+            {.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
         loader_(board_),
         chip_(board_) {}
 
@@ -95,9 +96,12 @@ class RtlDevice final : public exec::Device {
     if (attendant_ != nullptr) return {};
     std::uint32_t identity = 0;
     const std::pair<CoreRegister, std::uint32_t*> fields[] = {
-        {CoreRegister::Id, &identity},          {CoreRegister::Threads, &geometry_.threads},
-        {CoreRegister::Slots, &geometry_.slots}, {CoreRegister::StackRow, &geometry_.stack_row},
-        {CoreRegister::ScratchRow, &geometry_.scratch_row}, {CoreRegister::MapMemoryRow, &geometry_.map_row},
+        {CoreRegister::Id, &identity},
+        {CoreRegister::Threads, &geometry_.threads},
+        {CoreRegister::Slots, &geometry_.slots},
+        {CoreRegister::StackRow, &geometry_.stack_row},
+        {CoreRegister::ScratchRow, &geometry_.scratch_row},
+        {CoreRegister::MapMemoryRow, &geometry_.map_row},
         {CoreRegister::MapMemoryRows, &geometry_.map_rows},
     };
     for (const auto& [which, to] : fields) {
@@ -105,7 +109,8 @@ class RtlDevice final : public exec::Device {
       if (!value) return std::unexpected(value.error());
       *to = *value;
     }
-    if (identity != kIdentity) return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
+    if (identity != kIdentity)
+      return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
     if (!options_.simulation.wave.empty()) {
       if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
     }
@@ -118,7 +123,9 @@ class RtlDevice final : public exec::Device {
     const auto missing = std::ranges::find(maps_, nullptr);
     if (missing != maps_.end()) {
       const auto& program = image_->program().program();
-      return fail(ErrorKind::bug, EINVAL, fmt::format("map {} of program {} is not bound", program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
+      return fail(ErrorKind::bug, EINVAL,
+                  fmt::format("map {} of program {} is not bound",
+                              program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
     }
     if (loaded_ && loader_.programs() <= kManyPrograms) return {};
     attendant_->forget_targets();
@@ -189,13 +196,15 @@ class RtlDevice final : public exec::Device {
     if (is_native(frame, image_->program().program().type())) {
       const auto packet = frame.packet();
       attendant_->expect(next_on_port_++, frame, true);
-      board_.send({.bytes = {packet.begin(), packet.end()}, .port = context_word(frame, 12), .queue = context_word(frame, 16)});
+      board_.send(
+          {.bytes = {packet.begin(), packet.end()}, .port = context_word(frame, 12), .queue = context_word(frame, 16)});
       return true;
     }
     if (board_.unsent() != 0) return false;
     const std::uint32_t tag = kInjected | next_injected_++;
     attendant_->expect(tag, frame, false);
-    if (auto injected = board_.write(reg(CoreRegister::Inject), tag); !injected) return std::unexpected(injected.error());
+    if (auto injected = board_.write(reg(CoreRegister::Inject), tag); !injected)
+      return std::unexpected(injected.error());
     return true;
   }
 

@@ -3,8 +3,8 @@
 // RtlDevice: the Verilated device behind the Device contract.
 //
 // Packets go to the device's port where it can hold them as they are (XDP, one buffer, the usual headroom); others the
-// host keeps, and the device asks for their bytes. A program whose results may depend on the order of packets has one in
-// the device at a time, others as many as there are threads.
+// host keeps, and the device asks for their bytes. A program whose results may depend on the order of packets has one
+// in the device at a time, others as many as there are threads.
 //
 // Tested by: tests/unit/rtl_device_test.cc.
 #pragma once

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RtlImage: a program in the core's bundles (isa/core_isa.h). It knows neither where in instruction memory it will stand
-// nor the addresses of maps: branches count from its own first bundle, and what load() fills in is in `relocations`.
+// RtlImage: a program in the core's bundles (isa/core_isa.h). It knows neither where in instruction memory it will
+// stand nor the addresses of maps: branches count from its own first bundle, and what load() fills in is in
+// `relocations`.
 //
 // Tested by: tests/unit/rtl_compile_test.cc.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loader: what stands where in the device's instruction memory. The loaded program begins at bundle 0, the targets of tail
-// calls follow as they are met.
+// Loader: what stands where in the device's instruction memory. The loaded program begins at bundle 0, the targets of
+// tail calls follow as they are met.
 //
 // Tested by: tests/unit/rtl_device_test.cc.
 #pragma once

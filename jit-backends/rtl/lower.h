@@ -14,9 +14,18 @@
 
 namespace forager::jit::rtl {
 
+// Which bytes an access may reach: as verifier::AccessFact, the last byte included; none known if last < first.
+struct Reach {
+  verifier::Region region = verifier::Region::unknown;
+  std::uint32_t map = program::kNone;
+  std::uint8_t frame = 0;
+  std::int64_t first = 0, last = -1;
+};
+
 // One slot's worth, with what placing it needs to know.
 struct Operation {
   Slot slot;
+  Reach reach = {};  // of a load, store or atomic
   std::uint32_t instruction = 0;
   std::uint32_t target = program::kNone;  // of a branch or call: the instruction there, which begins a block
   std::optional<Slot> beside;             // has to stand in slot 1 of the same bundle

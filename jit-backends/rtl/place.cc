@@ -1,44 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operations into bundles, and blocks one after the other. Both halves of a bundle read registers before either writes, so
-// an operation joins the one before it where it needs nothing of that one's and there is a lane for each.
+// Blocks one after the other, and branches to where they begin.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <unordered_map>
 
 #include "jit-backends/rtl/lower.h"
+#include "jit-backends/rtl/schedule.h"
 
 namespace forager::jit::rtl {
 namespace {
-
-CoreClass class_of(CoreOp op) { return static_cast<CoreClass>(static_cast<unsigned>(op) >> 4); }
-
-bool leaves(const Slot& slot) {
-  const CoreClass of = class_of(slot.op);
-  return of == CoreClass::Branch || of == CoreClass::Control;
-}
-bool fits_lane1(const Slot& slot) { return leaves(slot) || class_of(slot.op) == CoreClass::Alu; }
-
-bool writes_result(const Slot& slot) {
-  switch (class_of(slot.op)) {
-    case CoreClass::Alu:
-      return slot.op != CoreOp::AluNop;
-    case CoreClass::Unit:
-    case CoreClass::Load:
-      return true;
-    case CoreClass::Atomic:
-      return (static_cast<unsigned>(slot.op) & kFetches) != 0;
-    case CoreClass::Local:
-      return slot.op != CoreOp::LocalKeep;
-    default:
-      return false;
-  }
-}
-
-// As if every operation read both; those that do not have r0 there, or their own.
-bool reads(const Slot& slot, std::uint8_t reg) { return slot.a == reg || (!slot.use_imm && slot.b == reg); }
 
 class Placement {
  public:
@@ -65,51 +39,28 @@ class Placement {
 
   void place_block(const OperationBlock& block, std::uint32_t next) {
     begins_[block.begin] = static_cast<std::uint32_t>(made_.bundles.size());
-    open_ = nullptr;
-    for (const Operation& operation : block.operations) {
-      const bool last = &operation == &block.operations.back();
-      if (last && operation.slot.op == CoreOp::BranchAlways && operation.target == next) break;
-      place(operation);
-    }
+    std::span<const Operation> operations = block.operations;
+    const bool falls =
+        !operations.empty() && operations.back().slot.op == CoreOp::BranchAlways && operations.back().target == next;
+    if (falls) operations = operations.first(operations.size() - 1);
+    for (const Pair& pair : schedule(operations)) place(pair);
   }
 
-  void place(const Operation& operation) {
-    if (!join(operation)) begin(operation);
-    const auto bundle = static_cast<std::uint32_t>(made_.bundles.size() - 1);
-    if (operation.target != program::kNone) branches_.push_back({bundle, operation.target});
-    if (operation.relocation) {
-      made_.relocations.push_back(*operation.relocation);
+  void place(const Pair& pair) {
+    const auto bundle = static_cast<std::uint32_t>(made_.bundles.size());
+    Bundle made;
+    if (pair.first != nullptr) made.slots[0] = pair.first->slot;
+    if (pair.first != nullptr && pair.first->beside) made.slots[1] = *pair.first->beside;
+    if (pair.second != nullptr) made.slots[1] = pair.second->slot;
+    made_.bundles.push_back(made);
+    made_.instructions.push_back((pair.first != nullptr ? pair.first : pair.second)->instruction);
+    if (pair.second != nullptr && pair.second->target != program::kNone) {
+      branches_.push_back({bundle, pair.second->target});
+    }
+    if (pair.first != nullptr && pair.first->relocation) {
+      made_.relocations.push_back(*pair.first->relocation);
       made_.relocations.back().bundle = bundle;
     }
-    if (leaves(operation.slot) || operation.beside) open_ = nullptr;
-  }
-
-  void begin(const Operation& operation) {
-    Bundle bundle;
-    bundle.slots[leaves(operation.slot) ? 1 : 0] = operation.slot;
-    if (operation.beside) bundle.slots[1] = *operation.beside;
-    made_.bundles.push_back(bundle);
-    made_.instructions.push_back(operation.instruction);
-    open_ = &operation;
-  }
-
-  // Beside the operation that began the last bundle.
-  bool join(const Operation& operation) {
-    if (open_ == nullptr || operation.beside) return false;
-    const Slot& first = open_->slot;
-    const Slot& second = operation.slot;
-    if (writes_result(first) && (reads(second, first.d) || (writes_result(second) && second.d == first.d))) return false;
-    Bundle& bundle = made_.bundles.back();
-    if (fits_lane1(second)) {
-      bundle.slots[1] = second;
-    } else if (fits_lane1(first)) {
-      bundle.slots = {second, first};
-      made_.instructions.back() = operation.instruction;  // who asks the host, or reaches memory
-    } else {
-      return false;
-    }
-    open_ = nullptr;
-    return true;
   }
 
   void place_leave() {
@@ -120,8 +71,8 @@ class Placement {
   }
 
   [[nodiscard]] std::unexpected<Diagnostic> too_long() const {
-    auto error = fail(ErrorKind::limit, E2BIG, fmt::format("program {} is too long for the core, in bundles",
-                                                           code_.program->program().name()));
+    auto error = fail(ErrorKind::limit, E2BIG,
+                      fmt::format("program {} is too long for the core, in bundles", code_.program->program().name()));
     error.error().limit = kMostBundles;
     error.error().asked = made_.bundles.size();
     return error;
@@ -129,7 +80,6 @@ class Placement {
 
   const Code& code_;
   CoreProgram made_;
-  const Operation* open_ = nullptr;  // alone in the last bundle, which has room
   std::unordered_map<std::uint32_t, std::uint32_t> begins_;
   std::vector<Pending> branches_;
 };

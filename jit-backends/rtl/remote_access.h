@@ -23,8 +23,8 @@ struct RemoteAccess {
 
 [[nodiscard]] RemoteAccess remote_access(const Slot& slot);
 
-// At a host address of `access.bytes` bytes. `value` is what is stored or combined, `compared` what cmpxchg expects. What
-// the instruction's register gets.
+// At a host address of `access.bytes` bytes. `value` is what is stored or combined, `compared` what cmpxchg expects.
+// What the instruction's register gets.
 [[nodiscard]] std::uint64_t perform(const RemoteAccess& access, std::byte* at, std::uint64_t value,
                                     std::uint64_t compared);
 

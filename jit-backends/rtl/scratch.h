@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What compiler and host agree on when a helper is called: where things stand in the scratch of a call depth (128 bytes), and
-// what does not stand there because the verifier knows it.
+// What compiler and host agree on when a helper is called: where things stand in the scratch of a call depth (128
+// bytes), and what does not stand there because the verifier knows it.
 #pragma once
 
 #include "verifier/verify.h"

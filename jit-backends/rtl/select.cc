@@ -2,7 +2,8 @@
 //
 // One rule for each kind of step. What the core does not do itself goes to the host (Host), which executes the BPF
 // instruction: helpers get their arguments by way of the scratch of their call depth, a store or an index the register
-// that travels with a request; where the context is, the host knows. Registers that live across a call of a function are kept there too.
+// that travels with a request; where the context is, the host knows. Registers that live across a call of a function
+// are kept there too.
 #include <bit>
 #include <cstddef>
 
@@ -33,22 +34,22 @@ struct AluRow {
   CoreOp op;
 };
 constexpr AluRow kAlu[] = {
-    {Alu::add, CoreOp::AluAdd},      {Alu::sub, CoreOp::AluSub},      {Alu::mul, CoreOp::UnitMul},
-    {Alu::div, CoreOp::UnitDiv},     {Alu::sdiv, CoreOp::UnitSdiv},   {Alu::mod, CoreOp::UnitMod},
-    {Alu::smod, CoreOp::UnitSmod},   {Alu::bit_or, CoreOp::AluOr},    {Alu::bit_and, CoreOp::AluAnd},
-    {Alu::bit_xor, CoreOp::AluXor},  {Alu::lsh, CoreOp::AluLsh},      {Alu::rsh, CoreOp::AluRsh},
-    {Alu::arsh, CoreOp::AluArsh},    {Alu::mov, CoreOp::AluMov},
+    {Alu::add, CoreOp::AluAdd},     {Alu::sub, CoreOp::AluSub},    {Alu::mul, CoreOp::UnitMul},
+    {Alu::div, CoreOp::UnitDiv},    {Alu::sdiv, CoreOp::UnitSdiv}, {Alu::mod, CoreOp::UnitMod},
+    {Alu::smod, CoreOp::UnitSmod},  {Alu::bit_or, CoreOp::AluOr},  {Alu::bit_and, CoreOp::AluAnd},
+    {Alu::bit_xor, CoreOp::AluXor}, {Alu::lsh, CoreOp::AluLsh},    {Alu::rsh, CoreOp::AluRsh},
+    {Alu::arsh, CoreOp::AluArsh},   {Alu::mov, CoreOp::AluMov},
 };
 struct CondRow {
   Cond cond;
   CoreOp taken, inverted;
 };
 constexpr CondRow kConditions[] = {
-    {Cond::jeq, CoreOp::BranchEq, CoreOp::BranchNe},    {Cond::jne, CoreOp::BranchNe, CoreOp::BranchEq},
-    {Cond::jgt, CoreOp::BranchGt, CoreOp::BranchLe},    {Cond::jge, CoreOp::BranchGe, CoreOp::BranchLt},
-    {Cond::jlt, CoreOp::BranchLt, CoreOp::BranchGe},    {Cond::jle, CoreOp::BranchLe, CoreOp::BranchGt},
-    {Cond::jsgt, CoreOp::BranchSgt, CoreOp::BranchSle}, {Cond::jsge, CoreOp::BranchSge, CoreOp::BranchSlt},
-    {Cond::jslt, CoreOp::BranchSlt, CoreOp::BranchSge}, {Cond::jsle, CoreOp::BranchSle, CoreOp::BranchSgt},
+    {Cond::jeq, CoreOp::BranchEq, CoreOp::BranchNe},      {Cond::jne, CoreOp::BranchNe, CoreOp::BranchEq},
+    {Cond::jgt, CoreOp::BranchGt, CoreOp::BranchLe},      {Cond::jge, CoreOp::BranchGe, CoreOp::BranchLt},
+    {Cond::jlt, CoreOp::BranchLt, CoreOp::BranchGe},      {Cond::jle, CoreOp::BranchLe, CoreOp::BranchGt},
+    {Cond::jsgt, CoreOp::BranchSgt, CoreOp::BranchSle},   {Cond::jsge, CoreOp::BranchSge, CoreOp::BranchSlt},
+    {Cond::jslt, CoreOp::BranchSlt, CoreOp::BranchSge},   {Cond::jsle, CoreOp::BranchSle, CoreOp::BranchSgt},
     {Cond::jset, CoreOp::BranchSet, CoreOp::BranchClear},
 };
 struct AtomicRow {
@@ -72,9 +73,7 @@ const Row& row_of(std::span<const Row> rows, Key Row::* key, Key value) {
   __builtin_unreachable();
 }
 
-CoreOp with(CoreOp op, unsigned function) {
-  return static_cast<CoreOp>(static_cast<unsigned>(op) | function);
-}
+CoreOp with(CoreOp op, unsigned function) { return static_cast<CoreOp>(static_cast<unsigned>(op) | function); }
 
 class Selector {
  public:
@@ -97,11 +96,13 @@ class Selector {
   void extend(const Step& step) { sized(CoreOp::AluSext, step, step.width == 64); }
   void truncate(const Step& step) { sized(CoreOp::AluZext, step, true); }
   void swap(const Step& step) { sized(CoreOp::AluSwap, step, true); }
-  void negate(const Step& step) {
-    put({.op = CoreOp::AluNeg, .wide = step.width == 64, .d = step.dst, .a = step.dst});
-  }
+  void negate(const Step& step) { put({.op = CoreOp::AluNeg, .wide = step.width == 64, .d = step.dst, .a = step.dst}); }
   void rotate(const Step& step) {
-    put({.op = CoreOp::AluRotl, .wide = step.width == 64, .d = step.dst, .a = step.src, .use_imm = true,
+    put({.op = CoreOp::AluRotl,
+         .wide = step.width == 64,
+         .d = step.dst,
+         .a = step.src,
+         .use_imm = true,
          .imm = static_cast<std::uint32_t>(step.imm)});
   }
   void add_to(const Step& step) {
@@ -112,7 +113,7 @@ class Selector {
   void load_swapped(const Step& step) { load_as(step, kSwapped); }
   void store(const Step& step) {
     const Slot slot = {.op = with(CoreOp::Store, log2_of(step.bytes)), .a = step.dst, .offset = offset_of(step)};
-    put(with_second(slot, step.has_imm, step.imm, step.src));
+    put_access(with_second(slot, step.has_imm, step.imm, step.src), step.bytes);
   }
   void atomic(const Step& step) {
     const AtomicRow& row = row_of<AtomicRow>(kAtomics, &AtomicRow::atomic, step.atomic);
@@ -124,6 +125,7 @@ class Selector {
                                .b = step.src,
                                .offset = offset_of(step)}};
     if (compares) made.beside = Slot{.b = 0};
+    made.reach = reach_of(step.bytes);
     put(made);
   }
 
@@ -131,7 +133,8 @@ class Selector {
     const isa::ContextField* field = isa::find_field(*program_.context(), static_cast<std::uint32_t>(step.imm));
     if (field != nullptr) {
       if (const auto state = state_of(*field, step)) {
-        return put({.op = CoreOp::LocalState, .d = step.dst, .use_imm = true, .imm = static_cast<std::uint32_t>(*state)});
+        return put(
+            {.op = CoreOp::LocalState, .d = step.dst, .use_imm = true, .imm = static_cast<std::uint32_t>(*state)});
       }
     }
     host(step.dst, 0);
@@ -143,8 +146,9 @@ class Selector {
     address(step.dst, {.kind = Relocation::Kind::map_object, .index = static_cast<std::uint32_t>(step.imm)});
   }
   void map_value(const Step& step) {
-    address(step.dst, {.kind = Relocation::Kind::map_value, .index = static_cast<std::uint32_t>(step.imm),
-                       .offset = step.target});
+    address(
+        step.dst,
+        {.kind = Relocation::Kind::map_value, .index = static_cast<std::uint32_t>(step.imm), .offset = step.target});
   }
   void function(const Step& step) { address(step.dst, {.kind = Relocation::Kind::function, .index = step.target}); }
 
@@ -162,7 +166,8 @@ class Selector {
     const bool all = step.imm == static_cast<std::uint64_t>(exec::HelperId::trace_printk);
     for (std::uint8_t i = 0; i < arguments.size(); ++i) {
       const bool known = argument_is_known(*code_.program, at_, arguments[i], i);
-      if (all || (arguments[i] != isa::Arg::none && !known)) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
+      if (all || (arguments[i] != isa::Arg::none && !known))
+        keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
     }
     host(0, 0);
   }
@@ -197,7 +202,8 @@ class Selector {
     } else {
       put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = step.index});
     }
-    if (!step.inside) put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
+    if (!step.inside)
+      put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
     scale(kTemporary, stride);
     address(0, {.kind = Relocation::Kind::map_value, .index = index});
     put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary});
@@ -209,14 +215,20 @@ class Selector {
   void lane(const Step&) { host(0, 0); }
   void random(const Step&) { host(0, 0); }
 
-  // bpf_csum_diff of known sizes, as the kernel adds up: what is taken away is summed by itself, and its complement added.
+  // bpf_csum_diff of known sizes, as the kernel adds up: what is taken away is summed by itself, and its complement
+  // added.
   void sum(const Step& step) {
     put({.op = CoreOp::AluMov, .d = kTemporary2, .use_imm = true});
     if (step.offset != 0) {
       add_words(1, static_cast<std::uint32_t>(step.offset));
       fold(32);
       fold(32);
-      put({.op = CoreOp::AluXor, .wide = false, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = UINT32_MAX});
+      put({.op = CoreOp::AluXor,
+           .wide = false,
+           .d = kTemporary2,
+           .a = kTemporary2,
+           .use_imm = true,
+           .imm = UINT32_MAX});
     }
     put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = 5});
     put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
@@ -301,7 +313,9 @@ class Selector {
   }
 
   void load_constant(std::uint8_t reg, std::uint64_t value) {
-    Slot slot = {.op = fits(value) ? CoreOp::AluMov : CoreOp::AluWide, .d = reg, .use_imm = true,
+    Slot slot = {.op = fits(value) ? CoreOp::AluMov : CoreOp::AluWide,
+                 .d = reg,
+                 .use_imm = true,
                  .imm = static_cast<std::uint32_t>(value)};
     Operation made = {.slot = slot};
     if (!fits(value)) made.beside = Slot{.imm = static_cast<std::uint32_t>(value >> 32)};
@@ -309,7 +323,8 @@ class Selector {
   }
 
   void address(std::uint8_t reg, const Relocation& relocation) {
-    put(Operation{.slot = {.op = CoreOp::AluWide, .d = reg, .use_imm = true}, .beside = Slot{}, .relocation = relocation});
+    put(Operation{
+        .slot = {.op = CoreOp::AluWide, .d = reg, .use_imm = true}, .beside = Slot{}, .relocation = relocation});
   }
 
   void add_words(std::uint8_t from, std::uint32_t bytes) {
@@ -329,7 +344,10 @@ class Selector {
   void scale(std::uint8_t reg, std::uint32_t by) {
     if (by == 1) return;
     const bool shifts = std::has_single_bit(by);
-    put({.op = shifts ? CoreOp::AluLsh : CoreOp::UnitMul, .d = reg, .a = reg, .use_imm = true,
+    put({.op = shifts ? CoreOp::AluLsh : CoreOp::UnitMul,
+         .d = reg,
+         .a = reg,
+         .use_imm = true,
          .imm = shifts ? static_cast<std::uint32_t>(std::countr_zero(by)) : by});
   }
 
@@ -338,7 +356,23 @@ class Selector {
   }
 
   void load_as(const Step& step, unsigned how) {
-    put({.op = with(CoreOp::Load, log2_of(step.bytes) | how), .d = step.dst, .a = step.src, .offset = offset_of(step)});
+    put_access(
+        {.op = with(CoreOp::Load, log2_of(step.bytes) | how), .d = step.dst, .a = step.src, .offset = offset_of(step)},
+        step.bytes);
+  }
+
+  void put_access(const Slot& slot, unsigned bytes) { put(Operation{.slot = slot, .reach = reach_of(bytes)}); }
+
+  // What the verifier knows of the access at hand.
+  [[nodiscard]] Reach reach_of(unsigned bytes) const {
+    const verifier::AccessFact& access = code_.facts(at_).access;
+    Reach reach = {.region = access.region, .map = access.map, .frame = access.frame};
+    if (!access.in_bounds) return {};
+    if (access.frame != verifier::AccessFact::kAnyFrame) {
+      reach.first = access.offset_min;
+      reach.last = access.offset_max + bytes - 1;
+    }
+    return reach;
   }
 
   static std::uint16_t offset_of(const Step& step) { return static_cast<std::uint16_t>(step.offset); }
@@ -348,9 +382,7 @@ class Selector {
   }
 
   // The instruction at hand, by the host, which gets a register's value; its result goes to another.
-  void host(std::uint8_t result, std::uint8_t b) {
-    put({.op = CoreOp::UnitHost, .d = result, .b = b, .imm = at_});
-  }
+  void host(std::uint8_t result, std::uint8_t b) { put({.op = CoreOp::UnitHost, .d = result, .b = b, .imm = at_}); }
 
   // Fields that a thread knows of its packet.
   [[nodiscard]] std::optional<CoreState> state_of(const isa::ContextField& field, const Step& step) const {

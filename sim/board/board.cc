@@ -100,7 +100,8 @@ struct Board::Parts {
     for (std::size_t i = 0; i < beat.size(); ++i) model.s_axis_tdata[i] = beat[i];
     model.s_axis_tkeep = bytes == kRowBytes ? ~std::uint64_t{0} : (std::uint64_t{1} << bytes) - 1;
     model.s_axis_tlast = left <= kRowBytes ? 1 : 0;
-    const auto length = static_cast<std::uint32_t>(frame.announced ? std::min<std::size_t>(frame.bytes.size(), 0xffff) : 0);
+    const auto length =
+        static_cast<std::uint32_t>(frame.announced ? std::min<std::size_t>(frame.bytes.size(), 0xffff) : 0);
     model.s_axis_tuser[0] = length | frame.port << 16;
     model.s_axis_tuser[1] = frame.port >> 16 | frame.queue << 16;
     model.s_axis_tuser[2] = frame.queue >> 16;
@@ -157,7 +158,8 @@ struct Board::Parts {
       clock();
       if (now) return {};
     }
-    return fail(ErrorKind::bug, EIO, fmt::format("the device does not answer: {} took more than {} cycles", what, kPatience));
+    return fail(ErrorKind::bug, EIO,
+                fmt::format("the device does not answer: {} took more than {} cycles", what, kPatience));
   }
 };
 

@@ -26,7 +26,7 @@ using BundleWords = std::array<std::uint32_t, 5>;
 // A frame for the device's port.
 struct Arrival {
   std::vector<std::byte> bytes;
-  std::uint32_t port = 0;   // ifindex
+  std::uint32_t port = 0;  // ifindex
   std::uint32_t queue = 0;
   bool announced = true;  // its length goes ahead of it
 };
@@ -70,7 +70,8 @@ class Board {
   [[nodiscard]] std::uint64_t cycle() const;
   [[nodiscard]] bool interrupt() const;
 
-  // Registers. Errors: input for an offset that the device does not have; bug if it does not answer in kPatience cycles.
+  // Registers. Errors: input for an offset that the device does not have; bug if it does not answer in kPatience
+  // cycles.
   static constexpr unsigned kPatience = 10000;
   [[nodiscard]] Result<std::uint32_t> read(std::uint32_t offset);
   [[nodiscard]] Result<> write(std::uint32_t offset, std::uint32_t value);

@@ -3,6 +3,10 @@
 // Programs on the simulated core, as a device runs them: what it does itself, what it asks the host for, what stops it.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #include "exec_testing.h"
 #include "jit-backends/rtl/backend.h"
 #include "maps/registry.h"
@@ -40,9 +44,175 @@ TEST(RtlDevice, FunctionsGiveBackRegistersAndHaveFramesOfTheirOwn) {
 
 // What is live on the other side of blocks that were cut off is live.
 TEST(RtlDevice, RegistersLiveOverACallThatBranchesFollow) {
-  EXPECT_EQ(result("r7 = *(u32 *)(r1 +0)\nr8 = *(u32 *)(r1 +4)\ncall f\nif w0 s<= -5 goto a\ngoto b\na: r5 = r0\nb: r4 = r7\n"
-                   "if r4 > r8 goto c\nr0 = 2\nexit\nc: r0 = 1\nexit\nf: r0 = 0\nr7 = 9\nr8 = 0\nexit"),
-            2U);
+  EXPECT_EQ(
+      result("r7 = *(u32 *)(r1 +0)\nr8 = *(u32 *)(r1 +4)\ncall f\nif w0 s<= -5 goto a\ngoto b\na: r5 = r0\nb: r4 = r7\n"
+             "if r4 > r8 goto c\nr0 = 2\nexit\nc: r0 = 1\nexit\nf: r0 = 0\nr7 = 9\nr8 = 0\nexit"),
+      2U);
+}
+
+TEST(RtlDevice, EightFrames) {
+  std::string text;
+  for (int i = 1; i < 8; ++i) text += fmt::format("*(u64 *)(r10 -56) = {0}\ncall f{0}\nexit\nf{0}: ", i);
+  EXPECT_EQ(result(text + "r0 = 2\nexit"), 2U);
+}
+
+// ---- tail calls ----------------------------------------------------------------------------------------------------
+
+constexpr const char* kTailCall = "r2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\n";
+
+exec::ProgramSlot slot_of(const std::string& text) {
+  return {.id = 1, .program = verified({}, text), .maps = std::make_shared<const exec::MapList>()};
+}
+
+TEST(RtlDevice, TailCallsLeaveTheProgram) {
+  auto programs = std::make_shared<FakePrograms>();
+  const std::string text = std::string(kTailCall) + "r0 = 1\nexit";
+  EXPECT_EQ(result(text, {programs}), 1U);
+  programs->set(0, slot_of("r6 = 9\nr0 = 4\nexit"));
+  EXPECT_EQ(result(text, {programs}), 4U);
+}
+
+// ---- maps on the chip ----------------------------------------------------------------------------------------------
+
+MapRef make_map(MapType type, std::uint32_t value_size, std::uint32_t entries) {
+  return maps::create({.type = type, .key_size = 4, .value_size = value_size, .max_entries = entries, .name = "values"},
+                      2)
+      .value();
+}
+std::uint64_t value_of(const MapRef& map, std::uint32_t key, unsigned cpu = 0) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, map->lookup(&key, cpu), sizeof value);
+  return value;
+}
+
+constexpr const char* kAddFive =
+    "r6 = 0\n*(u32 *)(r10 -4) = {}\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto none\n"
+    "r1 = 5\nlock *(u64 *)(r0 +0) += r1\nr6 = *(u64 *)(r0 +0)\nnone: r0 = r6\nexit";
+
+TEST(RtlDevice, ArraysGoToTheDeviceAndBack) {
+  const MapRef map = make_map(MapType::array, 8, 100);
+  const std::uint32_t key = 70;
+  const std::uint64_t value = 37;
+  ASSERT_EQ(map->write(&key, &value, 0), 0);
+  EXPECT_EQ(result(fmt::format(kAddFive, 70), {map}), 42U);
+  EXPECT_EQ(value_of(map, 70), 42U);
+  EXPECT_EQ(value_of(map, 71), 0U);
+  EXPECT_EQ(result(fmt::format(kAddFive, 100), {map}), 0U) << "there is no such entry";
+}
+
+TEST(RtlDevice, ABatchSeesWhatTheHostWroteBefore) {
+  const MapRef map = make_map(MapType::array, 8, 4);
+  const auto device = open_device(rig({map}), fmt::format(kAddFive, 1));
+  ASSERT_NE(device, nullptr);
+  for (const std::uint64_t written : {100U, 7U}) {
+    const std::uint32_t key = 1;
+    ASSERT_EQ(map->write(&key, &written, 0), 0);
+    Frame frame = *Frame::make(exec::testing::as_bytes(Bytes(64)));
+    ASSERT_TRUE(device->run({&frame, 1}));
+    EXPECT_EQ(frame.return_value, written + 5);
+    EXPECT_EQ(value_of(map, 1), written + 5);
+  }
+}
+
+// An index that nobody knows before, just inside and just outside.
+TEST(RtlDevice, IndicesFromThePacket) {
+  const MapRef map = make_map(MapType::array, 24, 10);
+  const std::uint32_t key = 9;
+  const std::array<std::uint64_t, 3> value = {11, 12, 13};
+  ASSERT_EQ(map->write(&key, value.data(), 0), 0);
+  const std::string text =
+      "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 4\nif r4 > r3 goto none\nr5 = *(u32 *)(r2 +0)\n"
+      "*(u32 *)(r10 -4) = r5\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto none\n"
+      "r0 = *(u64 *)(r0 +16)\nexit\nnone: r0 = 99\nexit";
+  for (const auto& [index, expected] : {std::pair{9U, 13U}, {0U, 0U}, {10U, 99U}, {0xffffffffU, 99U}}) {
+    Bytes packet(64);
+    std::memcpy(packet.data(), &index, sizeof index);
+    EXPECT_EQ(result(text, {map}, packet), expected) << index;
+  }
+}
+
+// Threads that add to one value at the same time lose nothing.
+TEST(RtlDevice, AtomicsOfAllThreads) {
+  const MapRef map = make_map(MapType::array, 8, 1);
+  const std::string text =
+      "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto none\n"
+      "r1 = 3\nlock *(u64 *)(r0 +0) += r1\nnone: r0 = 2\nexit";
+  const auto device = open_device(rig({map}), text);
+  ASSERT_NE(device, nullptr);
+  std::vector<Frame> frames;
+  for (int i = 0; i < 500; ++i) frames.push_back(*Frame::make(exec::testing::as_bytes(Bytes(60 + i % 200))));
+  ASSERT_TRUE(device->run(frames));
+  EXPECT_EQ(value_of(map, 0), 1500U);
+  const auto metrics = device->counters().metrics;
+  ASSERT_FALSE(metrics.empty());
+  EXPECT_EQ(metrics.front().name, "cycles_per_packet");
+  EXPECT_GT(metrics.front().value, 1);
+  const auto threads = std::ranges::find(metrics, "threads", &exec::Metric::name);
+  EXPECT_GT(threads->value, 1) << "nothing here depends on the order";
+}
+
+// ---- packets -------------------------------------------------------------------------------------------------------
+
+// Any length and content comes back changed where it was changed, with gaps and back-pressure.
+TEST(RtlDevice, PacketsComeBackWhole) {
+  const std::string text =
+      "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 14\nif r4 > r3 goto none\n"
+      "r5 = *(u64 *)(r2 +3)\nr5 = be64 r5\n*(u64 *)(r2 +3) = r5\nnone: r0 = 2\nexit";
+  const auto program = verified({}, text);
+  auto device = backend().open(
+      {.environment = &exec::testing::plain_environment(), .simulation = {.gap = 60, .back_pressure = 90}});
+  ASSERT_TRUE(device);
+  ASSERT_TRUE((*device)->load(*backend().compile(program, {})));
+  std::vector<Frame> frames;
+  std::vector<Bytes> expected;
+  for (std::size_t length = 1; length < 3600; length += 97) {
+    Bytes packet(length);
+    for (std::size_t i = 0; i < length; ++i) packet[i] = static_cast<std::uint8_t>(i * 7 + length);
+    frames.push_back(*Frame::make(exec::testing::as_bytes(packet)));
+    if (length >= 14) std::reverse(packet.begin() + 3, packet.begin() + 11);
+    expected.push_back(packet);
+  }
+  ASSERT_TRUE((*device)->run(frames));
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto bytes = frames[i].packet();
+    EXPECT_TRUE(std::ranges::equal(bytes, std::as_bytes(std::span(expected[i])))) << "packet " << i;
+  }
+}
+
+TEST(RtlDevice, HelpersMoveThePacket) {
+  const std::string text =
+      "r6 = r1\nr2 = -8\ncall bpf_xdp_adjust_head\nr2 = *(u32 *)(r6 +0)\nr3 = *(u32 *)(r6 +4)\nr4 = r2\nr4 += 16\n"
+      "if r4 > r3 goto none\nr5 = 0x1122334455667788 ll\n*(u64 *)(r2 +0) = r5\nr0 = *(u8 *)(r2 +8)\nexit\nnone: r0 = "
+      "99\nexit";
+  Bytes packet(64, 5);
+  const Frame frame = run(rig(), text, packet);
+  EXPECT_EQ(trap_of(frame), "");
+  EXPECT_EQ(frame.return_value, 5U);
+  ASSERT_EQ(frame.packet().size(), 72U);
+  EXPECT_EQ(std::to_integer<int>(frame.packet()[0]), 0x88);
+}
+
+// ---- what stops a program ------------------------------------------------------------------------------------------
+
+std::string stopped(const std::string& text) {
+  Rig unsafe = rig();
+  unsafe.unverified = true;
+  unsafe.budget = 10000;
+  return trap_of(run(unsafe, text));
+}
+
+TEST(RtlDevice, HardwareChecksEveryAccess) {
+  const char* const kOutside = "access outside of the packet or the stack";
+  EXPECT_THAT(stopped("r0 = 0\n*(u64 *)(r10 -4) = r0\nexit"), HasSubstr(kOutside));
+  EXPECT_THAT(stopped("r0 = *(u8 *)(r10 -513)\nexit"), HasSubstr(kOutside));
+  EXPECT_THAT(stopped("r0 = *(u64 *)(r10 +0)\nexit"), HasSubstr(kOutside));
+  EXPECT_THAT(stopped("r2 = 0\nr0 = *(u64 *)(r2 +0)\nexit"), HasSubstr("no pointer to memory"));
+  EXPECT_THAT(stopped("r2 = 0x123456789abcdef0 ll\nr0 = *(u64 *)(r2 +0)\nexit"), HasSubstr("no pointer to memory"));
+}
+
+TEST(RtlDevice, EndlessLoopsAndEndlessCalls) {
+  EXPECT_THAT(stopped("a: r0 = 1\ngoto a\nexit"), HasSubstr("runs too long"));
+  EXPECT_THAT(stopped("call f\nexit\nf: call f\nexit"), HasSubstr("too deep"));
 }
 
 }  // namespace

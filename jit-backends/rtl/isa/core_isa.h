@@ -57,8 +57,8 @@ enum class CoreRegister : std::uint32_t {
 
 // Of loads and stores, beside the size in bits 1 and 0.
 inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
-inline constexpr std::uint8_t kFetches = 8;  // of atomics
-inline constexpr unsigned kScratchBytes = 128;  // of a call depth
+inline constexpr std::uint8_t kFetches = 8;      // of atomics
+inline constexpr unsigned kScratchBytes = 128;   // of a call depth
 inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
 
 struct Slot {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "jit-backends/rtl/slots.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+// How far behind an operation another one has to stand.
+enum class Distance : std::uint8_t { none, same, next };
+
+Distance by_registers(const Slot& a, const Slot& b) {
+  const bool a_writes = writes_result(a), b_writes = writes_result(b);
+  if (a_writes && (reads(b, a.d) || (b_writes && b.d == a.d))) return Distance::next;
+  return b_writes && reads(a, b.d) ? Distance::same : Distance::none;
+}
+
+// What cmpxchg compares with stands beside it.
+Distance by_registers(const Operation& a, const Operation& b) {
+  Distance most = by_registers(a.slot, b.slot);
+  if (b.beside && writes_result(a.slot) && reads(*b.beside, a.slot.d)) most = Distance::next;
+  if (a.beside && writes_result(b.slot) && reads(*a.beside, b.slot.d)) most = std::max(most, Distance::same);
+  return most;
+}
+
+bool may_meet(const Reach& a, const Reach& b) {
+  using verifier::Region;
+  if (a.region == Region::unknown || b.region == Region::unknown) return true;
+  if (a.region != b.region) return false;
+  if (a.region == Region::map_value && a.map != b.map && a.map != program::kNone && b.map != program::kNone)
+    return false;
+  const bool known = a.last >= a.first && b.last >= b.first && a.frame == b.frame;
+  return !known || (a.first <= b.last && b.first <= a.last);
+}
+
+bool touches_memory(const Operation& operation) {
+  switch (class_of(operation.slot.op)) {
+    case CoreClass::Load:
+    case CoreClass::Store:
+    case CoreClass::Atomic:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The host may change memory, the packet's edges and what was kept for it.
+Distance by_memory(const Operation& a, const Operation& b) {
+  const bool a_host = a.slot.op == CoreOp::UnitHost, b_host = b.slot.op == CoreOp::UnitHost;
+  const auto of_host = [](const Operation& one) {
+    return touches_memory(one) || class_of(one.slot.op) == CoreClass::Local || one.slot.op == CoreOp::UnitHost;
+  };
+  if ((a_host && of_host(b)) || (b_host && of_host(a))) return Distance::next;
+  if (class_of(a.slot.op) == CoreClass::Local && class_of(b.slot.op) == CoreClass::Local) {
+    return a.slot.op == CoreOp::LocalState || b.slot.op == CoreOp::LocalState ? Distance::none : Distance::next;
+  }
+  if (!touches_memory(a) || !touches_memory(b)) return Distance::none;
+  const bool both_load = class_of(a.slot.op) == CoreClass::Load && class_of(b.slot.op) == CoreClass::Load;
+  return both_load || !may_meet(a.reach, b.reach) ? Distance::none : Distance::next;
+}
+
+Distance distance(const Operation& a, const Operation& b) {
+  if (leaves(b.slot)) return std::max(Distance::same, by_registers(a, b));
+  return std::max(by_registers(a, b), by_memory(a, b));
+}
+
+// A stretch without a branch in its middle.
+class Stretch {
+ public:
+  explicit Stretch(std::span<const Operation> operations) : operations_(operations), nodes_(operations.size()) {
+    for (std::size_t i = operations.size(); i-- > 0;) tie(i);
+  }
+
+  void run(std::vector<Pair>& out) {
+    std::size_t left = nodes_.size();
+    for (std::uint32_t bundle = 0; left > 0; ++bundle) {
+      Pair pair;
+      for (std::size_t best = choose(bundle, pair); best != kNothing; best = choose(bundle, pair)) {
+        take(best, bundle, pair);
+        --left;
+      }
+      out.push_back(pair);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kNothing = SIZE_MAX;
+  struct Tie {
+    std::size_t to;
+    Distance distance;
+  };
+  struct Node {
+    std::vector<Tie> ties;     // those that have to come after
+    std::uint32_t waits = 0;   // for so many
+    std::uint32_t height = 0;  // bundles to the end
+    std::uint32_t ready = 0;   // the first bundle it may stand in
+    bool placed = false;
+  };
+
+  void tie(std::size_t i) {
+    for (std::size_t j = i + 1; j < operations_.size(); ++j) {
+      const Distance apart = distance(operations_[i], operations_[j]);
+      if (apart == Distance::none) continue;
+      nodes_[i].ties.push_back({j, apart});
+      ++nodes_[j].waits;
+      nodes_[i].height = std::max(nodes_[i].height, nodes_[j].height + (apart == Distance::next ? 1 : 0));
+    }
+  }
+
+  // The one with the longest way to the end among those that fit; the earlier of two.
+  [[nodiscard]] std::size_t choose(std::uint32_t bundle, const Pair& pair) const {
+    std::size_t best = kNothing;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const Node& node = nodes_[i];
+      if (node.placed || node.waits != 0 || node.ready > bundle || !fits(operations_[i], pair)) continue;
+      if (best == kNothing || node.height > nodes_[best].height) best = i;
+    }
+    return best;
+  }
+
+  [[nodiscard]] static bool fits(const Operation& operation, const Pair& pair) {
+    const bool lane0 = !leaves(operation.slot), lane1 = fits_lane1(operation.slot) && !operation.beside;
+    if (pair.first == nullptr && pair.second == nullptr) return true;
+    if (operation.beside || (pair.first != nullptr && pair.first->beside)) return false;
+    if (pair.first != nullptr && pair.second != nullptr) return false;
+    if (pair.second == nullptr) return lane1 || (lane0 && fits_lane1(pair.first->slot));
+    return lane0;
+  }
+
+  void take(std::size_t i, std::uint32_t bundle, Pair& pair) {
+    const Operation* operation = &operations_[i];
+    if (leaves(operation->slot)) {
+      pair.second = operation;
+    } else if (pair.first == nullptr) {
+      pair.first = operation;
+    } else if (fits_lane1(operation->slot)) {
+      pair.second = operation;
+    } else {
+      pair.second = pair.first;
+      pair.first = operation;
+    }
+    nodes_[i].placed = true;
+    for (const Tie& tie : nodes_[i].ties) {
+      Node& after = nodes_[tie.to];
+      --after.waits;
+      after.ready = std::max(after.ready, bundle + (tie.distance == Distance::next ? 1 : 0));
+    }
+  }
+
+  std::span<const Operation> operations_;
+  std::vector<Node> nodes_;
+};
+
+}  // namespace
+
+// Longer stretches are cut: what ties operations together is looked for between all of them.
+std::vector<Pair> schedule(std::span<const Operation> operations) {
+  constexpr std::size_t kMost = 256;
+  std::vector<Pair> out;
+  while (!operations.empty()) {
+    const auto branch = std::ranges::find_if(operations, [](const Operation& one) { return leaves(one.slot); });
+    const auto whole = static_cast<std::size_t>(branch - operations.begin()) + (branch != operations.end() ? 1 : 0);
+    const std::size_t count = std::min(whole, kMost);
+    Stretch(operations.first(count)).run(out);
+    operations = operations.subspan(count);
+  }
+  return out;
+}
+
+}  // namespace forager::jit::rtl

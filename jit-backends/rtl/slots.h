@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an instruction word reads, writes and needs a lane for.
+//
+// Tested by: tests/unit/rtl_compile_test.cc.
+#pragma once
+
+#include "jit-backends/rtl/isa/core_isa.h"
+
+namespace forager::jit::rtl {
+
+[[nodiscard]] constexpr CoreClass class_of(CoreOp op) { return static_cast<CoreClass>(static_cast<unsigned>(op) >> 4); }
+
+// It decides where the thread goes on.
+[[nodiscard]] constexpr bool leaves(const Slot& slot) {
+  return class_of(slot.op) == CoreClass::Branch || class_of(slot.op) == CoreClass::Control;
+}
+[[nodiscard]] constexpr bool fits_lane1(const Slot& slot) {
+  return leaves(slot) || class_of(slot.op) == CoreClass::Alu;
+}
+
+[[nodiscard]] constexpr bool writes_result(const Slot& slot) {
+  switch (class_of(slot.op)) {
+    case CoreClass::Alu:
+      return slot.op != CoreOp::AluNop;
+    case CoreClass::Unit:
+    case CoreClass::Load:
+      return true;
+    case CoreClass::Atomic:
+      return (static_cast<unsigned>(slot.op) & kFetches) != 0;
+    case CoreClass::Local:
+      return slot.op != CoreOp::LocalKeep;
+    default:
+      return false;
+  }
+}
+
+[[nodiscard]] constexpr bool reads_a(CoreOp op) {
+  switch (class_of(op)) {
+    case CoreClass::Alu:
+      return op != CoreOp::AluNop && op != CoreOp::AluMov && op != CoreOp::AluWide;
+    case CoreClass::Unit:
+      return op != CoreOp::UnitHost;
+    case CoreClass::Branch:
+      return op != CoreOp::BranchAlways;
+    case CoreClass::Control:
+    case CoreClass::Local:
+      return false;
+    default:
+      return true;
+  }
+}
+
+[[nodiscard]] constexpr bool reads(const Slot& slot, std::uint8_t reg) {
+  return (reads_a(slot.op) && slot.a == reg) || (!slot.use_imm && slot.b == reg);
+}
+
+}  // namespace forager::jit::rtl
