@@ -37,6 +37,7 @@ struct Figure {
 [[nodiscard]] std::vector<Figure> race(const ExampleProgram& program, const std::vector<Entrant>& entrants,
                                        std::chrono::milliseconds time);
 // The same, of what the meter counts in few passes: for counters that give nearly the same each time.
-[[nodiscard]] std::vector<Figure> count(const ExampleProgram& program, const std::vector<Entrant>& entrants, Meter meter);
+[[nodiscard]] std::vector<Figure> count(const ExampleProgram& program, const std::vector<Entrant>& entrants,
+                                        Meter meter);
 
 }  // namespace forager::bench
