@@ -10,22 +10,29 @@
 // Tested by: bench_peers compares the answers of each with the interpreter's.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "bench/peers/stage.h"
 #include "exec/backend.h"
+#include "exec/invocation.h"
 
 namespace forager::bench {
+
+// What only grows: nanoseconds, or instructions that were executed.
+using Meter = std::uint64_t (*)();
 
 class Contender {
  public:
   virtual ~Contender() = default;
   // Of the stage's first pass.
   [[nodiscard]] virtual Result<golden::Outcome> answers() = 0;
-  // Nanoseconds for each packet, in one more pass, whatever an engine needs around programs included. Errors: of the
-  // device.
-  [[nodiscard]] virtual Result<double> pass() = 0;
+  // What the meter counts for each packet in one more pass, whatever an engine needs around programs included. Errors:
+  // of the device.
+  [[nodiscard]] virtual Result<double> count(Meter meter) = 0;
+  // Nanoseconds, as the engine itself tells them where it does.
+  [[nodiscard]] virtual Result<double> pass() { return count(exec::run_clock_ns); }
   [[nodiscard]] virtual std::size_t code_bytes() const = 0;
 };
 

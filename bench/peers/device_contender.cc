@@ -12,36 +12,48 @@ class DeviceContender final : public Contender {
 
   Result<golden::Outcome> answers() override {
     std::vector<golden::FrameOutcome> outcomes;
-    auto ran = each_batch([&](std::span<exec::Frame> frames) {
+    auto ran = each_batch(exec::run_clock_ns, [&](std::span<exec::Frame> frames, const exec::RunReport&, auto) {
       for (const exec::Frame& frame : frames) outcomes.push_back(golden::outcome_of(frame));
     });
     if (!ran) return std::unexpected(std::move(ran.error()));
     return golden::outcome_of(std::move(outcomes), stage_.engine());
   }
 
+  Result<double> count(Meter meter) override {
+    return sum(meter, [](const exec::RunReport&, std::uint64_t counted) { return counted; });
+  }
+
   Result<double> pass() override {
-    auto busy = each_batch([](std::span<exec::Frame>) {});
-    if (!busy) return std::unexpected(std::move(busy.error()));
-    stage_.drain();
-    return static_cast<double>(*busy) / static_cast<double>(stage_.packets().size());
+    return sum(exec::run_clock_ns, [](const exec::RunReport& report, auto) { return report.busy_ns; });
   }
 
   std::size_t code_bytes() const override { return image_->bytes(); }
 
  private:
-  // The engine's nanoseconds.
   template <class See>
-  Result<std::uint64_t> each_batch(const See& see) {
-    std::uint64_t busy = 0;
+  Result<> each_batch(Meter meter, const See& see) {
     for (std::size_t at = 0; at < stage_.packets().size();) {
       std::vector<exec::Frame> frames = stage_.batch(at);
+      const std::uint64_t begin = meter();
       auto report = device_->run(frames);
+      const std::uint64_t counted = meter() - begin;
       if (!report) return std::unexpected(std::move(report.error()));
-      busy += report->busy_ns;
-      see(frames);
+      see(frames, *report, counted);
       at += frames.size();
     }
-    return busy;
+    return {};
+  }
+
+  // For each packet, of what `take` takes of each batch.
+  template <class Take>
+  Result<double> sum(Meter meter, const Take& take) {
+    std::uint64_t sum = 0;
+    auto ran = each_batch(meter, [&](std::span<exec::Frame>, const exec::RunReport& report, std::uint64_t counted) {
+      sum += take(report, counted);
+    });
+    if (!ran) return std::unexpected(std::move(ran.error()));
+    stage_.drain();
+    return static_cast<double>(sum) / static_cast<double>(stage_.packets().size());
   }
 
   Stage stage_;

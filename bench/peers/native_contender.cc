@@ -4,7 +4,6 @@
 
 #include "bench/peers/contender.h"
 #include "bench/peers/native_object.h"
-#include "exec/invocation.h"
 
 namespace forager::bench {
 namespace {
@@ -40,11 +39,11 @@ class NativeContender final : public Contender {
     return golden::outcome_of(std::move(outcomes), stage_.engine());
   }
 
-  Result<double> pass() override {
+  Result<double> count(Meter meter) override {
     std::uint64_t busy = 0;
     for (std::size_t at = 0; at < stage_.packets().size();) {
       std::vector<exec::Frame> frames = stage_.batch(at);
-      busy += time(frames);
+      busy += run(frames, meter);
       at += frames.size();
     }
     stage_.drain();
@@ -65,16 +64,16 @@ class NativeContender final : public Contender {
 
   // What the JITs' device does around each frame is done around the program here too, or the empty program would cost
   // less than theirs and hide less of what a program waits for.
-  std::uint64_t time(std::vector<exec::Frame>& frames) {
+  std::uint64_t run(std::vector<exec::Frame>& frames, Meter meter) {
     const native_program program = object_.program();
-    const std::uint64_t begin = exec::run_clock_ns();
+    const std::uint64_t begin = meter();
     for (exec::Frame& frame : frames) {
       exec::clear_results(frame);
       native_frame context = context_of(frame);
       const int verdict = program(&context);
       exec::set_results(frame, isa::ProgType::xdp, static_cast<std::uint32_t>(verdict), nullptr);
     }
-    return exec::run_clock_ns() - begin;
+    return meter() - begin;
   }
 
   Stage stage_;

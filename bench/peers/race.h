@@ -26,14 +26,18 @@ struct Entrant {
 
 struct Figure {
   std::string name;
-  std::string error;  // why there is none
-  double net = 0;     // ns a packet, of the program
-  double floor = 0;   // and of the empty one
+  std::string error;      // why there is none
+  bool is_wrong = false;  // because its answers are not the interpreter's
+  double net = 0;         // ns a packet (or what else was counted), of the program
+  double floor = 0;       // and of the empty one
   std::size_t code_bytes = 0;
 };
 
 // A figure for each entrant, in their order.
 [[nodiscard]] std::vector<Figure> race(const ExampleProgram& program, const std::vector<Entrant>& entrants,
                                        std::chrono::milliseconds time);
+// The same, of what the meter counts in few passes: for counters that give nearly the same each time.
+[[nodiscard]] std::vector<Figure> count(const ExampleProgram& program, const std::vector<Entrant>& entrants,
+                                        Meter meter);
 
 }  // namespace forager::bench

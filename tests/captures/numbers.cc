@@ -74,8 +74,10 @@ Segment request(std::mt19937& random, Service service) {
   return service.protocol == kTcp ? tcp(from, service.port, kSyn) : udp(from, service.port, noise(random, 20));
 }
 
+// In two steps, as compilers choose in which order a call's arguments are computed.
 Ipv4Address in_network(std::mt19937& random, std::uint8_t network) {
-  return ipv4_address(10, network, static_cast<std::uint8_t>(random() % 2), static_cast<std::uint8_t>(random()));
+  const auto host = static_cast<std::uint8_t>(random());
+  return ipv4_address(10, network, static_cast<std::uint8_t>(random() % 2), host);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ expect 1 "text.o: not an ELF file" run text.o --pcap "$capture"
 expect 1 "short.o: truncated" run short.o --pcap "$capture"
 expect 1 "tiny.o:" run tiny.o --pcap "$capture"
 expect 1 "big-endian" run big.o --pcap "$capture"
-expect 1 "not for BPF" run "$forager" --pcap "$capture"
+expect 1 "not for BPF" run /bin/sh --pcap "$capture"
 expect 1 "missing.o: No such file" run missing.o --pcap "$capture"
 expect 1 "not a regular file" run / --pcap "$capture"
 expect 1 "no program 'nobody'" run "$firewall" --pcap "$capture" --prog nobody

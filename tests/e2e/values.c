@@ -72,6 +72,12 @@ static __u64 edge(void) {
 
 static __u64 mostly(__u64 usual, __u64 otherwise) { return below(8) ? usual : otherwise; }
 
+// Compilers choose in which order a call's arguments are computed: where two of them are drawn, that takes two steps.
+static __u64 near(__u64 least, __u64 numbers) {
+  const __u64 otherwise = edge();
+  return mostly(least + below(numbers), otherwise);
+}
+
 // ---- calls ---------------------------------------------------------------------------------------------------------
 
 static __u64 digest;
@@ -140,7 +146,8 @@ static void use_walks(void) {
   for (unsigned i = 0; i < kCalls; i++) {
     const enum walked_map which = (enum walked_map)below(kWalkedMaps);
     const struct bpf_map* map = walked(which);
-    fill(map, (__u32)below(9), below(100));
+    const __u64 first = below(100);
+    fill(map, (__u32)below(9), first);
     // All elements in whatever order, or those of an array up to some place.
     const int ordered = which == kArray || which == kPerCpuArray;
     struct request request = {.words = {which, ordered ? below(12) : 0, ordered ? 0 : below(2), mostly(0, 1 + edge())}};
@@ -155,8 +162,8 @@ static void use_walks(void) {
 
 static void use_dynptrs(void) {
   for (unsigned i = 0; i < 5 * kCalls; i++) {
-    struct request request = {.words = {mostly(below(34), edge()), mostly(0, edge()), below(18),
-                                        mostly(below(36), edge()), mostly(0, edge()), next()}};
+    struct request request = {
+        .words = {near(0, 34), mostly(0, edge()), below(18), near(0, 36), mostly(0, edge()), next()}};
     run(skeleton->progs.dynptrs, &request);
   }
   show("dynptrs");
@@ -174,8 +181,8 @@ static void use_records(void) {
   check("ring buffer", ring ? 0 : -errno);
   for (unsigned i = 0; i < 3 * kCalls; i++) {
     // What stands in a record before it is written is the ring's business: the first bytes are always written.
-    struct request request = {.words = {mostly(4 + below(300), edge()), mostly(0, edge()), mostly(0, below(400)),
-                                        below(18), next(), below(3)}};
+    struct request request = {
+        .words = {near(4, 300), mostly(0, edge()), mostly(0, below(400)), below(18), next(), below(3)}};
     run(skeleton->progs.records, &request);
     if (below(10) == 0) digest = digest * 31 + (__u64)ring_buffer__consume(ring);
   }
@@ -268,9 +275,11 @@ static void use_timers(const struct bpf_program* program, const struct bpf_map* 
       const struct timed fresh = {0};
       check("update", bpf_map__update_elem(map, &key, sizeof key, &fresh, sizeof fresh, BPF_ANY));
     } else if (operation == kInit) {
-      operate(program, key, kInit, mostly(below(2) ? CLOCK_MONOTONIC : CLOCK_BOOTTIME, below(20)), 0);
+      const __u64 otherwise = below(20);
+      operate(program, key, kInit, mostly(below(2) ? CLOCK_MONOTONIC : CLOCK_BOOTTIME, otherwise), 0);
     } else if (operation == kStart) {
-      operate(program, key, kStart, kYear + below(kYear), mostly(0, below(2) ? 2 : 4 + below(100)));
+      const __u64 flags = mostly(0, below(2) ? 2 : 4 + below(100));
+      operate(program, key, kStart, kYear + below(kYear), flags);
     } else {
       operate(program, key, operation, 0, 0);
     }

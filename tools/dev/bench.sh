@@ -33,6 +33,12 @@ run_benches() {
   fi
 }
 
+# count_retired [PART OF A PROGRAM'S NAME]: arm64 is emulated, so instructions are counted and nothing is timed.
+count_retired() {
+  qemu-aarch64 -L "${sysroot:?}/root" -plugin build/arm64/bench/retired/retired_plugin.so \
+    build/arm64/bin/forager_retired "$@"
+}
+
 # Google Benchmark puts each row's braces on lines of their own, four spaces deep, between '"benchmarks": [' and ']'.
 # A benchmark that the filter leaves nothing of writes an empty file.
 join_json() {

@@ -16,6 +16,8 @@ lint  clang-tidy-19 clang-format-19 shellcheck
 fuzz  libclang-rt-19-dev
 arm64 g++-aarch64-linux-gnu qemu-user
 END
+  # BPF programs are compiled with x86-64's headers on every machine (tests/programs/CMakeLists.txt).
+  [[ $(uname -m) == x86_64 ]] || echo "base  linux-libc-dev-amd64-cross"
 }
 
 # A row: what is checked when the level is needed, the least version, and the command that prints the one found.
@@ -42,7 +44,7 @@ levels_of() {
     bench) printf '%s\n' base test bench peers ;;
     asan | tsan | conformance | mutants) printf '%s\n' base test ;;
     fuzz) printf '%s\n' base test fuzz ;;
-    arm64) printf '%s\n' base test arm64 ;;
+    arm64 | retired) printf '%s\n' base test arm64 ;;
     lint) printf '%s\n' base test bench lint ;;
     fmt) printf '%s\n' lint ;;
     all) printf '%s\n' base test bench peers lint fuzz arm64 ;;

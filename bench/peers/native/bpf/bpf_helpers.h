@@ -34,6 +34,12 @@
 #define __noinline __attribute__((noinline))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
+#ifndef __clang__
+#define __builtin_assume(condition)            \
+  do {                                         \
+    if (!(condition)) __builtin_unreachable(); \
+  } while (0)
+#endif
 #define barrier_var(variable) __asm__("" : "+r"(variable))
 
 /* A map's declaration, with room for a struct native_map. */
