@@ -6,6 +6,7 @@
 // are kept there too.
 #include <bit>
 #include <cstddef>
+#include <ranges>
 
 #include "exec/host_helpers.h"
 #include "interp/memory.h"
@@ -14,6 +15,7 @@
 #include "jit-backends/common/passes/liveness.h"
 #include "jit-backends/rtl/lower.h"
 #include "jit-backends/rtl/scratch.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -187,7 +189,17 @@ class Selector {
       put({.op = CoreOp::LocalFetch, .d = reg, .offset = static_cast<std::uint16_t>(at)});
     });
   }
-  void exit(const Step&) { put({.op = CoreOp::ControlRet, .b = 0}); }
+  // A result that is a constant goes with the instruction, so that it need not wait for r0. Callers read r0 all the same.
+  void exit(const Step&) {
+    Slot leave = {.op = CoreOp::ControlRet, .b = 0};
+    for (const Operation& operation : std::views::reverse(blocks_.back().operations)) {
+      if (!writes_result(operation.slot) || operation.slot.d != 0) continue;
+      const Slot& made = operation.slot;
+      if (made.op == CoreOp::AluMov && made.wide && made.use_imm) leave = {.op = leave.op, .use_imm = true, .imm = made.imm};
+      break;
+    }
+    put(leave);
+  }
 
   // Of an array on the chip: the value's address, 0 where the index is too large.
   void look_up_index(const Step& step) {

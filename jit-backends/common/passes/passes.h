@@ -26,6 +26,8 @@ void fuse(Code& code);
 void address(Code& code);
 // Lookups in maps that are known; indices and null checks that are decided.
 void specialise(Code& code);
+// Stack slots that only pass values on: loads of what was stored, stores that nobody reads.
+void forward(Code& code);
 // Results that nobody reads are not made.
 void sweep(Code& code);
 // What is seldom reached moves behind the rest of its function.

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scenario `rtl`: example programs on the simulated core, saturated with 64-byte packets, `rtl/<program>/rtl`.
+//
+// Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off), so
+// answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of itself,
+//   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/common/plain_names.h"
+#include "bench/peers/stage.h"
+#include "helpers/registry.h"
+#include "jit-backends/backends.h"
+#include "maps/registry.h"
+#include "syscall/process.h"
+
+namespace forager::bench {
+namespace {
+
+constexpr unsigned kCpus = 8;
+constexpr std::size_t kPacketBytes = 64, kPackets = 2000;
+
+using MapPointer = std::shared_ptr<exec::Map>;
+
+// The same entries; where values are per CPU, those of the CPUs that there are.
+Result<MapPointer> copy_of(exec::Map& map) {
+  auto made = maps::create(map.spec(), kCpus);
+  if (!made) return made;
+  std::vector<std::byte> key(map.spec().key_size), next(key.size());
+  std::vector<std::byte> value(exec::host_value_size(map.spec(), kCpus));
+  bool first = true;
+  while (map.next_key(first ? nullptr : key.data(), next.data()) == 0) {
+    first = false;
+    key = next;
+    if (map.read(key.data(), value.data(), 0) == 0) std::ignore = (*made)->write(key.data(), value.data(), 0);
+  }
+  return made;
+}
+
+class Rig {
+ public:
+  static Result<Rig> open(const ExampleProgram& program) {
+    auto stage = Stage::open(program);
+    if (!stage) return std::unexpected(stage.error());
+    Rig rig(std::move(*stage));
+    rig.environment_ = std::make_unique<exec::Environment>(syscall::process().runtime.environment);
+    rig.environment_->cpus = kCpus;
+    const exec::Backend& backend = *jit::find_backend("rtl");
+    auto image = backend.compile(rig.stage_->program().verified, {});
+    if (!image) return std::unexpected(image.error());
+    return rig.load(backend, *image);
+  }
+
+  Result<> pass() {
+    auto report = device_->run(frames_);
+    if (!report) return std::unexpected(report.error());
+    return {};
+  }
+  [[nodiscard]] std::vector<exec::Metric> metrics() const { return device_->counters().metrics; }
+
+ private:
+  explicit Rig(Stage stage) : stage_(std::make_unique<Stage>(std::move(stage))) {}
+
+  Result<Rig> load(const exec::Backend& backend, const std::shared_ptr<const exec::Image>& image) {
+    auto device = backend.open({.environment = environment_.get(), .ordered = false, .ports = stage_->ports()});
+    if (!device) return std::unexpected(device.error());
+    device_ = std::move(*device);
+    Result<> ready = device_->load(image);
+    const auto& maps = stage_->program().maps;
+    for (std::uint32_t i = 0; ready && i < maps.size(); ++i) {
+      auto copy = copy_of(*maps[i]->map);
+      if (!copy) return std::unexpected(copy.error());
+      ready = device_->bind(i, std::move(*copy));
+    }
+    if (!ready) return std::unexpected(ready.error());
+    make_frames();
+    return std::move(*this);
+  }
+
+  void make_frames() {
+    const auto& packets = stage_->packets();
+    for (std::size_t i = 0; i < kPackets; ++i) {
+      std::vector<std::byte> bytes(packets[i % packets.size()].bytes.begin(), packets[i % packets.size()].bytes.end());
+      bytes.resize(kPacketBytes);
+      frames_.push_back(*exec::Frame::make(bytes));
+    }
+  }
+
+  std::unique_ptr<Stage> stage_;
+  std::unique_ptr<exec::Environment> environment_;
+  std::unique_ptr<exec::Device> device_;
+  std::vector<exec::Frame> frames_;
+};
+
+// Empty if the device's answers in order are the interpreter's.
+std::string wrong_answer(const ExampleProgram& program) {
+  const golden::Subject subject = subject_of(program);
+  cli::RunOptions reference, rtl;
+  reference.placement.backend = "interp";
+  rtl.placement.backend = "rtl";
+  const auto expected = golden::run(subject, reference), actual = golden::run(subject, rtl);
+  if (!expected) return expected.error().text();
+  if (!actual) return actual.error().text();
+  const auto differences = golden::differences(*expected, *actual, {});
+  return differences.empty() ? std::string{} : differences.front();
+}
+
+void measure(benchmark::State& state, const ExampleProgram& program) {
+  if (const std::string wrong = wrong_answer(program); !wrong.empty()) return state.SkipWithError(wrong.c_str());
+  for (auto _ : state) {
+    auto rig = Rig::open(program);
+    const auto ran = rig ? rig->pass() : Result<>(std::unexpected(rig.error()));
+    if (!ran) return state.SkipWithError(ran.error().text().c_str());
+    for (const exec::Metric& metric : rig->metrics()) state.counters[metric.name] = metric.value;
+  }
+}
+
+}  // namespace
+}  // namespace forager::bench
+
+int main(int argc, char** argv) {
+  using forager::bench::ExampleProgram;
+  for (const ExampleProgram& program : forager::bench::kExamplePrograms) {
+    if (!program.is_in(forager::bench::Scenario::peers)) continue;
+    benchmark::RegisterBenchmark(fmt::format("rtl/{}/rtl", program.name).c_str(),
+                                 [&program](benchmark::State& state) { forager::bench::measure(state, program); })
+        ->Iterations(1);
+  }
+  return forager::bench::run_plain(argc, argv);
+}
