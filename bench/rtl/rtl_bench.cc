@@ -7,6 +7,7 @@
 //   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <algorithm>
 #include <memory>
@@ -30,7 +31,10 @@ using MapPointer = std::shared_ptr<exec::Map>;
 
 // The same entries; where values are per CPU, those of the CPUs that there are.
 Result<MapPointer> copy_of(exec::Map& map) {
-  auto made = maps::create(map.spec(), kCpus);
+  exec::MapSpec spec = map.spec();
+  const bool device_map = spec.type == isa::MapType::devmap || spec.type == isa::MapType::devmap_hash;
+  if (device_map) spec.flags &= ~std::uint32_t{BPF_F_RDONLY_PROG};  // which every such map has, and nobody may ask for
+  auto made = maps::create(spec, kCpus);
   if (!made) return made;
   std::vector<std::byte> key(map.spec().key_size), next(key.size());
   std::vector<std::byte> value(exec::host_value_size(map.spec(), kCpus));

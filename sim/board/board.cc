@@ -70,7 +70,10 @@ struct Board::Parts {
 
   void reset() {
     model.rst_i = 1;
-    for (int i = 0; i < 4; ++i) tick();
+    for (int i = 0; i < 4; ++i) {
+      settle();
+      edge();
+    }
     model.rst_i = 0;
     cycle = 0;
   }
@@ -80,8 +83,8 @@ struct Board::Parts {
     model.clk_i = 0;
     model.eval();
   }
-  void tick() {
-    settle();
+  // The clock's edge; settle() was called since the last.
+  void edge() {
     if (wave != nullptr) wave->dump(2 * cycle);
     model.clk_i = 1;
     model.eval();
@@ -145,7 +148,7 @@ struct Board::Parts {
   void clock() {
     const bool taken = offered && model.s_axis_tready != 0;
     collect_beat();
-    tick();
+    edge();
     if (taken) take_beat();
   }
 
