@@ -176,7 +176,7 @@ module forager_core
 
   logic [63:0]        alu0, alu1, state, p4_value0_q, p4_value1_q, p4_address_q, p4_b0_q, p4_a0_q, p4_b1_q, p4_answer_q;
   logic [23:0]        p4_base_q;
-  logic               taken, is_return, is_call, p3_slow;
+  logic               taken, is_return, is_call, p3_slow, p3_spent, p4_spent_q;
   logic [PcWidth-1:0] return_pc, next_pc;
 
   forager_alu u_alu0 (
@@ -229,7 +229,7 @@ module forager_core
   assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;
   assign is_return = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlRet;
   // What P4 may still hold up.
-  assign p3_slow   = p3_op0_q.cls != ClassAlu || p3_op1_q.cls == ClassControl;
+  assign p3_slow   = p3_op0_q.cls != ClassAlu || p3_op1_q.cls == ClassControl || p3_spent;
 
   always_comb begin
     if (is_return) next_pc = return_pc;
@@ -259,12 +259,13 @@ module forager_core
     p4_meta_q    <= p3_meta_q;
     p4_end_q     <= p3_end_q;
     p4_arrived_q <= p3_arrived_q;
+    p4_spent_q   <= p3_spent;
   end
 
   // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
 
   logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_state, is_trap, p4_call, p4_return;
-  logic                second, remote, shared, locked_q, waits, fault, deep, spent, again, sleep, stop, through, ask_unit, ask_host;
+  logic                second, remote, shared, locked_q, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_host;
   logic                first_atomic, unit_ready, is_end;
   logic [RowWidth-1:0] row;
   logic [5:0]          byte_of_row;
@@ -302,7 +303,7 @@ module forager_core
   assign ask_host     = !second && ((is_memory && remote) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
   assign deep         = p4_call && p4_depth_q == 3'd7;
-  assign stop         = (is_memory && !second && fault) || deep || is_trap || spent;
+  assign stop         = (is_memory && !second && fault) || deep || is_trap || p4_spent_q;
   assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready) ||
                                   (locked_q && shared && (is_store || is_atomic) && !second));
   assign sleep        = !stop && !again && (ask_host || ask_unit || first_atomic);
@@ -312,7 +313,7 @@ module forager_core
   always_comb begin
     if (is_memory && !second && fault) cause = CauseBounds;
     else if (deep) cause = CauseDepth;
-    else if (spent) cause = CauseBudget;
+    else if (p4_spent_q) cause = CauseBudget;
     else if (is_trap) cause = CauseProgram;
     else cause = CauseNone;
   end
@@ -452,9 +453,9 @@ module forager_core
     .write1_i(p5_write1_q), .d1_i(p5_d1_q), .value1_i(p5_value1_q)
   );
 
-  // Bundles that a packet took.
+  // Bundles that a packet took. That it ends is known in P3, so that the thread is not issued once more.
   logic [31:0] spent_q [Threads];
-  assign spent = budget_i != 22'd0 && spent_q[p4_thread_q][31:10] >= budget_i;
+  assign p3_spent = budget_i != 22'd0 && spent_q[p3_thread_q][31:10] >= budget_i;
   always_ff @(posedge clk_i) begin
     if (p4_valid_q) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
     if (start_i) spent_q[start_thread_i] <= 32'd0;

@@ -51,7 +51,7 @@ module forager_egress #(
   logic          arrived_q;  // the row that was asked for in the cycle before
   logic          forward, empty, aligned;
   logic [12:0]   from;
-  logic [511:0]  straddled;
+  logic [511:0]  low, straddled;
 
   assign forward = cause_i == 4'd0 && (value_i == 64'd2 || value_i == 64'd3 || value_i == 64'd4);
   assign from    = all_i ? meta_i : data_i;
@@ -60,7 +60,9 @@ module forager_egress #(
 
   assign read_o     = state_q == First || (state_q == Second && !arrived_q);
   assign read_row_o = RowWidth'({slot_i, row_q});
-  assign straddled  = 512'({read_data_i, hold_q} >> {from[5:0], 3'd0});
+  // A beat is bytes of the row held and the one after, or of one row alone: what is beyond that is not kept.
+  assign low        = state_q == Hold ? read_data_i : hold_q;
+  assign straddled  = 512'({read_data_i, low} >> {from[5:0], 3'd0});
 
   assign tvalid_o = state_q == Out;
   assign tdata_o  = data_q;
@@ -88,10 +90,9 @@ module forager_egress #(
         state_q <= Hold;
       end
       Hold: begin
-        hold_q <= read_data_i;
-        data_q <= read_data_i;
+        hold_q  <= read_data_i;
+        data_q  <= straddled;
         state_q <= aligned || 13'(from[5:0]) + left_q <= 13'd64 ? Out : Second;
-        if (!aligned) data_q <= read_data_i >> {from[5:0], 3'd0};
       end
       Second: begin
         if (grant_i) row_q <= row_q + 6'd1;
@@ -106,7 +107,7 @@ module forager_egress #(
         state_q <= tlast_o ? Wait : aligned ? First : Second;
         if (!tlast_o && !aligned && 13'(from[5:0]) + left_q <= 13'd128) begin
           // The rest is in the row at hand.
-          data_q  <= hold_q >> {from[5:0], 3'd0};
+          data_q  <= straddled;
           state_q <= Out;
         end
       end
