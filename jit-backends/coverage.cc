@@ -14,8 +14,8 @@
 namespace forager::jit {
 namespace {
 
-// Hands programs to a kernel, whose helpers and maps they are then.
-constexpr std::string_view kDelegates = "linux";
+// Whose helpers and maps are not the engine's own: a kernel's, which gets the program, or the host's beside a device.
+constexpr std::string_view kDelegates = "linux", kDevice = "rtl";
 
 // Of tracing programs, iterators may be all that runs.
 bool runs(const exec::Capabilities& able, isa::ProgType type) {
@@ -32,7 +32,10 @@ bool has_map(const exec::Capabilities& able, const isa::MapRow& map) {
   return number < able.map_types.size() && able.map_types.test(number);
 }
 
-std::string_view word(const BackendRow& row) { return row.name == kDelegates ? "delegated" : "native"; }
+std::string_view word(const BackendRow& row) {
+  if (row.name == kDevice) return "by the host, but for arrays and csum_diff";
+  return row.name == kDelegates ? "delegated" : "native";
+}
 
 // The initials of the engines on which programs of the type can call the helper.
 std::string cell(const isa::HelperRow& helper, const isa::ProgTypeRow& type) {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <span>
+#include <vector>
 #include <unordered_map>
 
 #include "jit-backends/rtl/lower.h"
@@ -39,10 +39,10 @@ class Placement {
 
   void place_block(const OperationBlock& block, std::uint32_t next) {
     begins_[block.begin] = static_cast<std::uint32_t>(made_.bundles.size());
-    std::span<const Operation> operations = block.operations;
+    std::vector<Operation> operations = block.operations;
     const bool falls =
         !operations.empty() && operations.back().slot.op == CoreOp::BranchAlways && operations.back().target == next;
-    if (falls) operations = operations.first(operations.size() - 1);
+    if (falls) operations.pop_back();
     for (const Pair& pair : schedule(operations)) place(pair);
   }
 

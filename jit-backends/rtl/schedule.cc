@@ -155,16 +155,77 @@ class Stretch {
   std::vector<Node> nodes_;
 };
 
+// Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until they
+// were read. Which are free takes turns; those that the operations use themselves stay theirs.
+class Renamer {
+ public:
+  explicit Renamer(std::vector<Operation>& operations) : operations_(operations) {
+    for (std::uint8_t reg = kFirstFree; reg < kUnusedRegister; ++reg) {
+      if (std::ranges::none_of(operations, [&](const Operation& one) { return names(one, reg); })) free_.push_back({reg});
+    }
+  }
+
+  void run() {
+    for (std::size_t i = 0; i < operations_.size() && !free_.empty(); ++i) {
+      const Slot& slot = operations_[i].slot;
+      if (!writes_result(slot) || slot.d >= kFirstFree) continue;
+      const std::size_t end = next_writer(i);
+      if (end == operations_.size()) continue;
+      // The one that is free for the longest time, if it is.
+      const auto oldest = std::ranges::min_element(free_, {}, &Free::until);
+      if (oldest->until > i) continue;
+      oldest->until = end;
+      rename(i, end, oldest->number);
+    }
+  }
+
+ private:
+  static constexpr std::uint8_t kFirstFree = 11;
+  struct Free {
+    std::uint8_t number = 0;
+    std::size_t until = 0;  // the operation that reads its value last
+  };
+
+  [[nodiscard]] static bool names(const Operation& one, std::uint8_t reg) {
+    return one.slot.d == reg || one.slot.a == reg || one.slot.b == reg;
+  }
+  [[nodiscard]] std::size_t next_writer(std::size_t i) const {
+    for (std::size_t j = i + 1; j < operations_.size(); ++j) {
+      if (writes_result(operations_[j].slot) && operations_[j].slot.d == operations_[i].slot.d) return j;
+    }
+    return operations_.size();
+  }
+  void rename(std::size_t from, std::size_t to, std::uint8_t fresh) {
+    const std::uint8_t old = operations_[from].slot.d;
+    const auto read = [&](Slot& slot) {
+      if (slot.a == old) slot.a = fresh;
+      if (slot.b == old) slot.b = fresh;
+    };
+    operations_[from].slot.d = fresh;
+    for (std::size_t i = from + 1; i <= to; ++i) {
+      read(operations_[i].slot);
+      if (operations_[i].beside) read(*operations_[i].beside);
+    }
+  }
+
+  std::vector<Operation>& operations_;
+  std::vector<Free> free_;
+};
+
 }  // namespace
 
 // Longer stretches are cut: what ties operations together is looked for between all of them.
-std::vector<Pair> schedule(std::span<const Operation> operations) {
+std::vector<Pair> schedule(std::vector<Operation>& all) {
   constexpr std::size_t kMost = 256;
   std::vector<Pair> out;
+  std::span<Operation> operations = all;
   while (!operations.empty()) {
     const auto branch = std::ranges::find_if(operations, [](const Operation& one) { return leaves(one.slot); });
     const auto whole = static_cast<std::size_t>(branch - operations.begin()) + (branch != operations.end() ? 1 : 0);
     const std::size_t count = std::min(whole, kMost);
+    std::vector<Operation> renamed(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(count));
+    Renamer(renamed).run();
+    std::ranges::copy(renamed, operations.begin());
     Stretch(operations.first(count)).run(out);
     operations = operations.subspan(count);
   }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "jit-backends/rtl/lower.h"
@@ -21,7 +20,8 @@ struct Pair {
   const Operation* second = nullptr;
 };
 
-// In the order in which they are executed. The operations must outlive the result.
-[[nodiscard]] std::vector<Pair> schedule(std::span<const Operation> operations);
+// In the order in which they are executed. Values that end in the block may get other registers. The operations must outlive
+// the result.
+[[nodiscard]] std::vector<Pair> schedule(std::vector<Operation>& operations);
 
 }  // namespace forager::jit::rtl

@@ -62,15 +62,39 @@ class Forwarder {
     Step& load = code_.steps[at];
     if (load.sign || !is_exact(at)) return;
     const Range wanted = *stack_range(at);
-    std::uint32_t i = at;
-    const std::uint32_t begin = program_.blocks()[program_.block_of(at)].begin;
+    std::uint32_t block = program_.block_of(at), i = at;
     verifier::RegisterSet written = 0;
-    for (unsigned steps = 0; steps < kFar && i > begin; ++steps) {
+    for (unsigned steps = 0; steps < kFar; ++steps) {
+      if (i == program_.blocks()[block].begin) {
+        block = sole_predecessor(block);
+        if (block == program::kNone) return;
+        i = program_.blocks()[block].end;
+      }
       const Step& step = code_.steps[--i];
       if (step.kind == Kind::store && is_exact(i) && *stack_range(i) == wanted) return pass_on(step, written, load);
       if (changes(i, wanted)) return;
       written = static_cast<verifier::RegisterSet>(written | writes_of(step));
     }
+  }
+
+  // The only block that goes on here; kNone if there are several, or none. What was decided goes one way only.
+  [[nodiscard]] std::uint32_t sole_predecessor(std::uint32_t block) const {
+    std::uint32_t found = program::kNone;
+    if (block == 0) return found;
+    for (const std::uint32_t before : program_.blocks()[block].predecessors) {
+      if (!leads(before, block)) continue;
+      if (found != program::kNone) return program::kNone;
+      found = before;
+    }
+    return found;
+  }
+  [[nodiscard]] bool leads(std::uint32_t from, std::uint32_t to) const {
+    const program::Block& block = program_.blocks()[from];
+    const std::uint32_t begin = program_.blocks()[to].begin;
+    const Step& last = code_.steps[block.end - 1];
+    if (!code_.facts(block.begin).reachable) return false;
+    if (last.kind == Kind::jump) return last.target == begin;
+    return block.end == begin || (last.kind == Kind::branch && last.target == begin);
   }
 
   static void pass_on(const Step& store, verifier::RegisterSet written, Step& load) {
