@@ -33,7 +33,7 @@ bool has_map(const exec::Capabilities& able, const isa::MapRow& map) {
 }
 
 std::string_view word(const BackendRow& row) {
-  if (row.name == kDevice) return "by the host, but for arrays and csum_diff";
+  if (row.name == kDevice) return "by the host";
   return row.name == kDelegates ? "delegated" : "native";
 }
 

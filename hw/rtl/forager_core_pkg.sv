@@ -71,7 +71,6 @@ package forager_core_pkg;
   parameter logic [3:0] CauseNone = 4'd0;
   parameter logic [3:0] CauseBounds = 4'd1;
   parameter logic [3:0] CauseDepth = 4'd2;
-  parameter logic [3:0] CauseIllegal = 4'd3;
   parameter logic [3:0] CauseProgram = 4'd4;
   parameter logic [3:0] CauseHost = 4'd5;
   parameter logic [3:0] CauseBudget = 4'd6;

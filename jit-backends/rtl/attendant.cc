@@ -32,7 +32,6 @@ constexpr CauseRow kCauses[] = {
     {CoreCause::Bounds, ErrorKind::rejected, EACCES, "access outside of the packet or the stack"},
     {CoreCause::Depth, ErrorKind::limit, E2BIG, "calls nest too deep, in frames"},
     {CoreCause::Budget, ErrorKind::limit, ETIME, "the program runs too long, in instructions"},
-    {CoreCause::Illegal, ErrorKind::bug, EINVAL, "the core knows no such instruction"},
     {CoreCause::Program, ErrorKind::bug, EINVAL, "the program stopped itself"},
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/rtl/chip_memory.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "interp/access.h"
@@ -9,7 +10,7 @@
 namespace forager::jit::rtl {
 namespace {
 
-constexpr std::uint32_t kMapsInTable = 64;
+constexpr std::uint32_t kMapsInTable = 64, kMostThreads = 16;
 constexpr std::size_t kWord = 8;
 
 Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
@@ -19,8 +20,18 @@ Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
 }  // namespace
 
 Result<> ChipMemory::load(std::span<const ChipMap> plan, std::span<const std::shared_ptr<exec::Map>> maps,
-                          std::uint32_t first_region, std::uint32_t row, unsigned cpu, unsigned threads) {
+                          std::uint32_t first_region, std::uint32_t row, std::uint32_t rows, unsigned cpu,
+                          unsigned threads) {
   copies_.clear();
+  for (const ChipMap& map : plan) {
+    const std::uint32_t end = map.row + map.rows * (map.per_cpu ? threads : 1);
+    if (end <= rows) continue;
+    auto error =
+        fail(ErrorKind::limit, E2BIG, "the program's maps do not fit the device's memory, in rows of 64 bytes");
+    error.error().limit = rows;
+    error.error().asked = end;
+    return error;
+  }
   Result<> done = write(board_, CoreRegister::MapRegion, first_region);
   if (done) done = clear_table();
   for (const ChipMap& map : plan) {
@@ -40,10 +51,11 @@ Result<> ChipMemory::load(std::span<const ChipMap> plan, std::span<const std::sh
   return done;
 }
 
-// The table is the whole device's: entries of an earlier program are forgotten.
+// The table is the whole device's: entries of an earlier program are forgotten. A device with fewer threads has them
+// several times.
 Result<> ChipMemory::clear_table() {
   Result<> done;
-  for (std::uint32_t i = 0; done && i < kChipThreads * kMapsInTable; ++i) {
+  for (std::uint32_t i = 0; done && i < kMostThreads * kMapsInTable; ++i) {
     done = write(board_, CoreRegister::MapIndex, i);
     if (done) done = write(board_, CoreRegister::MapBytes, 0);
   }

@@ -26,9 +26,10 @@ class ChipMemory {
   explicit ChipMemory(sim::Board& board) : board_(board) {}
 
   // `first_region`: of map 0 (registers.def MapRegion); `row`: the first for maps. `maps` by index. Threads 0 to
-  // `threads` - 1 are CPUs from `cpu` on.
+  // `threads` - 1 are CPUs from `cpu` on. Errors: limit, if the device has fewer `rows` than the plan takes.
   [[nodiscard]] Result<> load(std::span<const ChipMap> plan, std::span<const std::shared_ptr<exec::Map>> maps,
-                              std::uint32_t first_region, std::uint32_t row, unsigned cpu, unsigned threads);
+                              std::uint32_t first_region, std::uint32_t row, std::uint32_t rows, unsigned cpu,
+                              unsigned threads);
   [[nodiscard]] Result<> upload();
   [[nodiscard]] Result<> download();
 

@@ -139,7 +139,7 @@ class RtlDevice final : public exec::Device {
     const unsigned threads = threads_in_use(serial);
     meter_.set_threads(threads);
     if (auto placed = chip_.load(image_->code().chip_maps, maps_, attendant_->unit().first_region, geometry_.map_row,
-                                 options_.cpu, threads);
+                                 geometry_.map_rows, options_.cpu, threads);
         !placed) {
       return placed;
     }
@@ -164,7 +164,7 @@ class RtlDevice final : public exec::Device {
     const auto& chip_maps = image_->code().chip_maps;
     const bool per_cpu = std::ranges::any_of(chip_maps, &ChipMap::per_cpu);
     const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
-    return per_cpu ? std::min(geometry_.threads, cpus - options_.cpu) : geometry_.threads;
+    return per_cpu ? std::min({geometry_.threads, kChipThreads, cpus - options_.cpu}) : geometry_.threads;
   }
 
   Result<> run_all(exec::PacketBatch batch) {

@@ -4,7 +4,7 @@
 // register and memory ports, a line on the packet ports. Whoever uses it reaches nothing but those ports. Every access
 // takes clock cycles, in which the device goes on.
 //
-// Tested by: tests/unit/sim_board_test.cc.
+// Tested by: tests/rtl/causes_test.cc, tests/unit/rtl_device_test.cc.
 #pragma once
 
 #include <array>
