@@ -152,13 +152,15 @@ class Rig {
   static Result<Rig> make(const exec::Backend& backend, const Operation& operation, int times) {
     Rig rig;
     program::Source source{.name = operation.name, .type = isa::ProgType::xdp, .gpl_compatible = true};
-    rig.maps_ = make_maps();
+    const std::string text = text_of(operation, times);
     std::vector<std::string> names;
-    for (const auto& map : rig.maps_) {
+    for (auto& map : make_maps()) {
+      if (!text.contains(fmt::format("map[{}]", map->spec().name))) continue;
       source.maps.push_back(map->spec());
       names.push_back(map->spec().name);
+      rig.maps_.push_back(std::move(map));
     }
-    auto slots = program::assemble(text_of(operation, times), names);
+    auto slots = program::assemble(text, names);
     if (!slots) return std::unexpected(slots.error());
     source.slots = std::move(*slots);
     auto program = program::Program::decode(std::move(source));
