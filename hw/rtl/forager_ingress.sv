@@ -10,7 +10,7 @@
 module forager_ingress #(
   parameter int unsigned SlotWidth = 4,
   parameter int unsigned RowWidth = 11,
-  parameter int unsigned MaxBytes = 3520  // of a frame: 4096 less head- and tailroom as Linux has them
+  parameter int unsigned MaxBytes = 3520  // of a frame: 4096 less head- and tailroom as Linux has them; whole rows
 ) (
   input  logic                 clk_i,
   input  logic                 rst_i,
@@ -56,9 +56,9 @@ module forager_ingress #(
   logic [SlotWidth-1:0] slot_q, slot;
   logic [12:0]          at_q, at, length_q, length;
   logic [31:0]          tag_q;
-  logic                 beat, first, hole, too_long, wrong, bad, long, known;
+  logic                 beat, first, gap, hole, too_long, wrong, bad, long, known;
   logic [6:0]           bytes;
-  logic [13:0]          after;
+  logic [12:0]          after;
 
   assign tready_o = inside_q || room_i;
   assign beat     = tvalid_i && tready_o;
@@ -66,18 +66,21 @@ module forager_ingress #(
   assign slot     = inside_q ? slot_q : tail_i;
   assign at       = inside_q ? at_q : Headroom;
 
-  // Bytes before the first hole.
+  // Bytes up to the last one, if there is no gap before it.
+  logic [63:0] ends;
+  assign ends = tkeep_i & ~(tkeep_i >> 1);
   always_comb begin
-    bytes = 7'd64;
-    for (int i = 63; i >= 0; i--) if (!tkeep_i[i]) bytes = 7'(i);
+    bytes = 7'd0;
+    for (int i = 0; i < 64; i++) if (ends[i]) bytes |= 7'(i + 1);
   end
-  assign hole = (bytes != 7'd64 && (tkeep_i >> bytes) != 64'd0) || (!tlast_i && bytes != 7'd64) || bytes == 7'd0;
+  assign gap  = (~tkeep_i[62:0] & tkeep_i[63:1]) != 63'd0;
+  assign hole = gap || !tkeep_i[0] || (!tlast_i && !tkeep_i[63]);
 
   assign known    = first ? tuser_i[15:0] != 16'd0 && tuser_i[15:0] <= 16'(MaxBytes) : known_q;
   assign length   = first ? tuser_i[12:0] : length_q;
-  assign after    = 14'(at) + 14'(bytes);
-  assign too_long = after > 14'd256 + 14'(MaxBytes) || (first && tuser_i[15:0] > 16'(MaxBytes));
-  assign wrong    = tlast_i && known && after != 14'd256 + 14'(length);
+  assign after    = {at[12:6] + 7'(bytes[6]), bytes[5:0]};
+  assign too_long = at >= Headroom + 13'(MaxBytes) || (first && tuser_i[15:0] > 16'(MaxBytes));
+  assign wrong    = tlast_i && known && after != Headroom + length;
   assign long     = too_long || (inside_q && long_q);
   assign bad      = hole || wrong || (inside_q && bad_q);
 
@@ -94,10 +97,12 @@ module forager_ingress #(
 
   // The ring knows the buffer from the next cycle on, so it hears of bytes a cycle later.
   always_ff @(posedge clk_i) begin
-    grow_o      <= beat && !rst_i;
-    grow_to_o   <= after[12:0];
+    grow_o      <= beat && !bad && !rst_i;
+    grow_to_o   <= after;
     close_o     <= beat && tlast_i && !rst_i;
     close_bad_o <= bad || long;
+    oversize_o  <= beat && tlast_i && long && !rst_i;
+    malformed_o <= beat && tlast_i && bad && !long && !rst_i;
     if (beat) begin
       inside_q <= !tlast_i;
       bad_q    <= bad;
@@ -118,8 +123,5 @@ module forager_ingress #(
   assign write_o      = beat && !long;
   assign write_row_o  = RowWidth'({slot, at[11:6]});
   assign write_data_o = tdata_i;
-
-  assign oversize_o  = beat && tlast_i && long;
-  assign malformed_o = beat && tlast_i && bad && !long;
 
 endmodule
