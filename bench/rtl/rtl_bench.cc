@@ -2,8 +2,9 @@
 //
 // Scenario `rtl`: example programs on the simulated core, saturated with 64-byte packets, `rtl/<program>/rtl`.
 //
-// Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off), so
-// answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of itself,
+// Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off),
+// so answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of
+// itself,
 //   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -132,9 +133,9 @@ int main(int argc, char** argv) {
   using forager::bench::ExampleProgram;
   for (const ExampleProgram& program : forager::bench::kExamplePrograms) {
     if (!program.is_in(forager::bench::Scenario::peers)) continue;
-    benchmark::RegisterBenchmark(fmt::format("rtl/{}/rtl", program.name).c_str(),
-                                 [&program](benchmark::State& state) { forager::bench::measure(state, program); })
-        ->Iterations(1);
+    benchmark::RegisterBenchmark(fmt::format("rtl/{}/rtl", program.name).c_str(), [&program](benchmark::State& state) {
+      forager::bench::measure(state, program);
+    })->Iterations(1);
   }
   return forager::bench::run_plain(argc, argv);
 }

@@ -57,7 +57,7 @@ struct RunResult {
   std::uint64_t repeat = 1;
   std::uint64_t busy_ns = 0;  // inside programs, over all repeats
   bool interrupted = false;
-  std::vector<exec::Metric> metrics;  // the device's own
+  std::vector<exec::Metric> metrics;                        // the device's own
   std::map<std::uint32_t, VerdictCount> verdicts;           // by return value
   std::map<Way, std::uint64_t> redirects;                   // packets by where they were redirected to
   std::map<Way, std::uint64_t> clones;                      // copies by where they were sent to

@@ -92,7 +92,8 @@ std::uint32_t LpmTrie::matching(NodeId node, const Prefix& prefix) const {
 // Of a node on the prefix's way: whether its prefix is one of this prefix, whose first bits are `leading`.
 bool LpmTrie::lies_above(NodeId node, std::uint32_t length, const Prefix& prefix, Word leading) const {
   if (length > 64) return matching(node, prefix) >= length;
-  return length <= prefix.length && same_up_to(bits_in_order(load_word(nodes_.at(node) + kBytesOffset)), leading, length);
+  return length <= prefix.length &&
+         same_up_to(bits_in_order(load_word(nodes_.at(node) + kBytesOffset)), leading, length);
 }
 
 // Right only if no node departs meanwhile. A node met out of order is such a one: stop, the caller will see.

@@ -40,7 +40,7 @@ constexpr CauseRow kCauses[] = {
 Attendant::Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options)
     : board_(board), loader_(loader), geometry_(geometry), options_(options) {}
 
-void Attendant::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
+void Attendant::set_program(const std::shared_ptr<const verifier::VerifiedProgram>& program) {
   while (proxies_.size() < geometry_.slots) {
     proxies_.push_back(std::make_unique<Proxy>(options_));
     free_.push_back(proxies_.back().get());

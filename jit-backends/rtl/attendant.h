@@ -34,7 +34,7 @@ class Attendant {
   Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options);
 
   // One machine for each packet that may be under way.
-  void set_program(std::shared_ptr<const verifier::VerifiedProgram> program);
+  void set_program(const std::shared_ptr<const verifier::VerifiedProgram>& program);
   [[nodiscard]] Result<> bind(std::uint32_t index, const std::shared_ptr<exec::Map>& map);
   [[nodiscard]] const interp::Unit& unit();
   void forget_targets();

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <vector>
 #include <unordered_map>
+#include <vector>
 
 #include "jit-backends/rtl/lower.h"
 #include "jit-backends/rtl/schedule.h"

@@ -155,13 +155,14 @@ class Stretch {
   std::vector<Node> nodes_;
 };
 
-// Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until they
-// were read. Which are free takes turns; those that the operations use themselves stay theirs.
+// Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until
+// they were read. Which are free takes turns; those that the operations use themselves stay theirs.
 class Renamer {
  public:
   explicit Renamer(std::vector<Operation>& operations) : operations_(operations) {
     for (std::uint8_t reg = kFirstFree; reg < kUnusedRegister; ++reg) {
-      if (std::ranges::none_of(operations, [&](const Operation& one) { return names(one, reg); })) free_.push_back({reg});
+      if (std::ranges::none_of(operations, [&](const Operation& one) { return names(one, reg); }))
+        free_.push_back({reg});
     }
   }
 

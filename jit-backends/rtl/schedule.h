@@ -20,8 +20,8 @@ struct Pair {
   const Operation* second = nullptr;
 };
 
-// In the order in which they are executed. Values that end in the block may get other registers. The operations must outlive
-// the result.
+// In the order in which they are executed. Values that end in the block may get other registers. The operations must
+// outlive the result.
 [[nodiscard]] std::vector<Pair> schedule(std::vector<Operation>& operations);
 
 }  // namespace forager::jit::rtl

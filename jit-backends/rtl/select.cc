@@ -166,10 +166,10 @@ class Selector {
     const auto arguments = isa::helper_args(*helper, program_.type());
     // What bpf_trace_printk prints stands in registers that its row does not name.
     const bool all = step.imm == static_cast<std::uint64_t>(exec::HelperId::trace_printk);
-    for (std::uint8_t i = 0; i < arguments.size(); ++i) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
       const bool known = argument_is_known(*code_.program, at_, arguments[i], i);
-      if (all || (arguments[i] != isa::Arg::none && !known))
-        keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
+      if (!all && (arguments[i] == isa::Arg::none || known)) continue;
+      keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * static_cast<unsigned>(i));
     }
     host(0, 0);
   }
@@ -189,13 +189,15 @@ class Selector {
       put({.op = CoreOp::LocalFetch, .d = reg, .offset = static_cast<std::uint16_t>(at)});
     });
   }
-  // A result that is a constant goes with the instruction, so that it need not wait for r0. Callers read r0 all the same.
+  // A result that is a constant goes with the instruction, so that it need not wait for r0. Callers read r0 all the
+  // same.
   void exit(const Step&) {
     Slot leave = {.op = CoreOp::ControlRet, .b = 0};
     for (const Operation& operation : std::views::reverse(blocks_.back().operations)) {
       if (!writes_result(operation.slot) || operation.slot.d != 0) continue;
       const Slot& made = operation.slot;
-      if (made.op == CoreOp::AluMov && made.wide && made.use_imm) leave = {.op = leave.op, .use_imm = true, .imm = made.imm};
+      if (made.op == CoreOp::AluMov && made.wide && made.use_imm)
+        leave = {.op = leave.op, .use_imm = true, .imm = made.imm};
       break;
     }
     put(leave);
@@ -303,7 +305,7 @@ class Selector {
 
   void put(Operation operation) {
     operation.instruction = at_;
-    blocks_.back().operations.push_back(std::move(operation));
+    blocks_.back().operations.push_back(operation);
   }
   void put(const Slot& slot) { put(Operation{.slot = slot}); }
   void put_branch(const Slot& slot, std::uint32_t target) {

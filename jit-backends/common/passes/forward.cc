@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stack slots of the main function that only pass values on: a load of what was stored shortly before becomes that value, and
-// stores that nobody reads go. Compilers keep keys of lookups there, which specialise() took as indices, and what they ran out of
-// registers for.
+// Stack slots of the main function that only pass values on: a load of what was stored shortly before becomes that
+// value, and stores that nobody reads go. Compilers keep keys of lookups there, which specialise() took as indices, and
+// what they ran out of registers for.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -168,8 +168,8 @@ class Forwarder {
   // What may be a pointer to the stack, and how far the helper may read there.
   void note_argument(isa::Arg kind, const verifier::ArgumentFact& argument) {
     using isa::Arg;
-    constexpr Arg kNoMemory[] = {Arg::none, Arg::const_size, Arg::const_size_or_zero,
-                                 Arg::const_alloc_size, Arg::const_map, Arg::ctx};
+    constexpr Arg kNoMemory[] = {Arg::none,      Arg::const_size, Arg::const_size_or_zero, Arg::const_alloc_size,
+                                 Arg::const_map, Arg::ctx};
     if (std::ranges::find(kNoMemory, kind) != std::end(kNoMemory)) return;
     const bool number = kind == Arg::anything && argument.region == Region::unknown && argument.value.max <= UINT32_MAX;
     if (number || (argument.region != Region::stack && argument.region != Region::unknown)) return;

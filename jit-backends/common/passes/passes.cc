@@ -7,14 +7,10 @@ namespace forager::jit {
 namespace {
 
 constexpr Pass kPasses[] = {
-    {"prune", "branches that are decided", prune},
-    {"fold", "constants, small divisions", fold},
-    {"specialise", "lookups in known maps", specialise},
-    {"forward", "stack slots that only pass values on", forward},
-    {"fuse", "several instructions as one", fuse},
-    {"address", "sums as addresses", address},
-    {"sweep", "results that nobody reads", sweep},
-    {"arrange", "seldom-reached blocks out of the way", arrange},
+    {"prune", "branches that are decided", prune},       {"fold", "constants, small divisions", fold},
+    {"specialise", "lookups in known maps", specialise}, {"forward", "stack slots that only pass values on", forward},
+    {"fuse", "several instructions as one", fuse},       {"address", "sums as addresses", address},
+    {"sweep", "results that nobody reads", sweep},       {"arrange", "seldom-reached blocks out of the way", arrange},
 };
 
 }  // namespace
