@@ -161,7 +161,8 @@ module forager_slots
     if (close_i) begin
       closed_q[open_q] <= 1'b1;
       bad_q[open_q]    <= close_bad_i;
-      if (!known_q[open_q]) end_q[open_q] <= grow_to_i;
+      // A frame that is shorter than announced ends where it ends: what is behind it was another packet's.
+      if (!known_q[open_q] || grow_to_i < end_q[open_q]) end_q[open_q] <= grow_to_i;
     end
     if (skip_i) begin
       next_q             <= after(next_q);

@@ -2,9 +2,11 @@
 #include "jit-backends/rtl/attendant.h"
 
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "exec/host_helpers.h"
@@ -146,7 +148,11 @@ Result<> Attendant::stop(const Request& request, const std::string& message) {
 Result<> Attendant::show_state(const Request& request) {
   const exec::Frame& frame = *request.job->frame;
   const std::uint64_t packet = proxy_of(*request.job, request.thread).packet();
-  const std::uint32_t* context = reinterpret_cast<const std::uint32_t*>(frame.context.data());
+  const auto word = [&](std::size_t offset) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, frame.context.data() + offset, sizeof value);
+    return value;
+  };
   switch (static_cast<CoreState>(request.resident->bundle(request.pc).slots[0].imm)) {
     case CoreState::Data:
       return answer(Answer::result, packet + frame.data());
@@ -155,9 +161,9 @@ Result<> Attendant::show_state(const Request& request) {
     case CoreState::DataMeta:
       return answer(Answer::result, packet + frame.data_meta());
     case CoreState::Port:
-      return answer(Answer::result, context[3]);
+      return answer(Answer::result, word(offsetof(xdp_md, ingress_ifindex)));
     case CoreState::Queue:
-      return answer(Answer::result, context[4]);
+      return answer(Answer::result, word(offsetof(xdp_md, rx_queue_index)));
     default:
       return fail(ErrorKind::bug, EIO, "the device asks for state that it knows itself");
   }

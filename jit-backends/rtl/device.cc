@@ -2,9 +2,11 @@
 #include "jit-backends/rtl/device.h"
 
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -196,8 +198,9 @@ class RtlDevice final : public exec::Device {
     if (is_native(frame, image_->program().program().type())) {
       const auto packet = frame.packet();
       attendant_->expect(next_on_port_++, frame, true);
-      board_.send(
-          {.bytes = {packet.begin(), packet.end()}, .port = context_word(frame, 12), .queue = context_word(frame, 16)});
+      board_.send({.bytes = {packet.begin(), packet.end()},
+                   .port = context_word(frame, offsetof(xdp_md, ingress_ifindex)),
+                   .queue = context_word(frame, offsetof(xdp_md, rx_queue_index))});
       return true;
     }
     if (board_.unsent() != 0) return false;
