@@ -22,7 +22,16 @@ using sim::kRowBytes;
 constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = 16, kRowsOfPacket = 64;
 constexpr std::uint32_t kRowsOfDepth = 2;
 
-std::uint32_t reg(CoreRegister which) { return static_cast<std::uint32_t>(which); }
+// The rows of a buffer that hold the packet and its metadata.
+struct PacketRows {
+  std::uint32_t begin = 0;
+  std::size_t bytes = 0;
+};
+PacketRows rows_of(const exec::Frame& frame) {
+  const std::uint32_t begin = frame.data_meta() / kRowBytes;
+  const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
+  return {.begin = begin, .bytes = std::size_t{end - begin} * kRowBytes};
+}
 
 struct CauseRow {
   CoreCause cause;
@@ -81,7 +90,7 @@ Proxy& Attendant::proxy_of(Job& job, unsigned thread) {
 // ---- requests ----
 
 Result<> Attendant::serve() {
-  const auto pending = board_.read(reg(CoreRegister::Pending));
+  const auto pending = board_.read(offset_of(CoreRegister::Pending));
   if (!pending) return std::unexpected(pending.error());
   if (*pending == 0) return {};
   const auto request = look(static_cast<std::uint32_t>(std::countr_zero(*pending)));
@@ -94,7 +103,8 @@ Result<> Attendant::serve() {
 
 Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
   Request request{.thread = thread};
-  if (auto chosen = board_.write(reg(CoreRegister::Select), thread); !chosen) return std::unexpected(chosen.error());
+  if (auto chosen = board_.write(offset_of(CoreRegister::Select), thread); !chosen)
+    return std::unexpected(chosen.error());
   std::uint32_t tag = 0;
   std::array<std::uint32_t, 6> halves{};
   struct Field {
@@ -102,11 +112,11 @@ Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
     std::uint32_t* to;
   };
   const Field fields[] = {
-      {reg(CoreRegister::RequestPc), &request.pc},      {reg(CoreRegister::ThreadSlot), &request.slot},
-      {reg(CoreRegister::ThreadDepth), &request.depth}, {reg(CoreRegister::ThreadTag), &tag},
-      {reg(CoreRegister::RequestAddress), &halves[0]},  {reg(CoreRegister::RequestAddress) + 4, &halves[1]},
-      {reg(CoreRegister::RequestData), &halves[2]},     {reg(CoreRegister::RequestData) + 4, &halves[3]},
-      {reg(CoreRegister::RequestOther), &halves[4]},    {reg(CoreRegister::RequestOther) + 4, &halves[5]},
+      {offset_of(CoreRegister::RequestPc), &request.pc},      {offset_of(CoreRegister::ThreadSlot), &request.slot},
+      {offset_of(CoreRegister::ThreadDepth), &request.depth}, {offset_of(CoreRegister::ThreadTag), &tag},
+      {offset_of(CoreRegister::RequestAddress), &halves[0]},  {offset_of(CoreRegister::RequestAddress) + 4, &halves[1]},
+      {offset_of(CoreRegister::RequestData), &halves[2]},     {offset_of(CoreRegister::RequestData) + 4, &halves[3]},
+      {offset_of(CoreRegister::RequestOther), &halves[4]},    {offset_of(CoreRegister::RequestOther) + 4, &halves[5]},
   };
   for (const Field& field : fields) {
     const auto value = board_.read(field.offset);
@@ -131,10 +141,11 @@ Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
 }
 
 Result<> Attendant::answer(Answer kind, std::uint64_t value, std::uint32_t pc) {
-  Result<> written = board_.write(reg(CoreRegister::AnswerValue), static_cast<std::uint32_t>(value));
-  if (written) written = board_.write(reg(CoreRegister::AnswerValue) + 4, static_cast<std::uint32_t>(value >> 32));
-  if (written && kind == Answer::jump) written = board_.write(reg(CoreRegister::AnswerPc), pc);
-  if (written) written = board_.write(reg(CoreRegister::Answer), static_cast<std::uint32_t>(kind));
+  Result<> written = board_.write(offset_of(CoreRegister::AnswerValue), static_cast<std::uint32_t>(value));
+  if (written)
+    written = board_.write(offset_of(CoreRegister::AnswerValue) + 4, static_cast<std::uint32_t>(value >> 32));
+  if (written && kind == Answer::jump) written = board_.write(offset_of(CoreRegister::AnswerPc), pc);
+  if (written) written = board_.write(offset_of(CoreRegister::Answer), static_cast<std::uint32_t>(kind));
   return written;
 }
 
@@ -271,9 +282,8 @@ Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
   }
   if (!request.job->native) return {};
   exec::Frame& frame = *request.job->frame;
-  const std::uint32_t begin = frame.data_meta() / kRowBytes;
-  const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
-  packet_.resize(std::size_t{end - begin} * kRowBytes);
+  const auto [begin, bytes] = rows_of(frame);
+  packet_.resize(bytes);
   if (auto read = board_.read_rows(request.slot * kRowsOfPacket + begin, packet_); !read) return read;
   std::memcpy(frame.buffer() + frame.data_meta(), packet_.data() + frame.data_meta() - begin * kRowBytes,
               frame.data_end() - frame.data_meta());
@@ -290,10 +300,8 @@ Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
   }
   if (!request.job->native) return {};
   exec::Frame& frame = *request.job->frame;
-  const std::uint32_t begin = frame.data_meta() / kRowBytes;
-  const std::uint32_t end = (frame.data_end() + kRowBytes - 1) / kRowBytes;
-  const std::span<const std::byte> rows(frame.buffer() + std::size_t{begin} * kRowBytes,
-                                        std::size_t{end - begin} * kRowBytes);
+  const auto [begin, bytes] = rows_of(frame);
+  const std::span<const std::byte> rows(frame.buffer() + std::size_t{begin} * kRowBytes, bytes);
   Result<> put;
   if (!std::ranges::equal(rows, packet_)) put = board_.write_rows(request.slot * kRowsOfPacket + begin, rows);
   const std::pair<CoreRegister, std::uint64_t> edges[] = {
@@ -303,7 +311,7 @@ Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
       {CoreRegister::ThreadRegion, proxy.packet() >> interp::Memory::kOffsetBits},
   };
   for (const auto& [which, value] : edges) {
-    if (put) put = board_.write(reg(which), static_cast<std::uint32_t>(value));
+    if (put) put = board_.write(offset_of(which), static_cast<std::uint32_t>(value));
   }
   return put;
 }

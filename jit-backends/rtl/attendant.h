@@ -77,7 +77,6 @@ class Attendant {
   [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);
   [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);
-  [[nodiscard]] Result<> take_edges(exec::Frame& frame, std::uint32_t meta, std::uint32_t data, std::uint32_t end);
 
   sim::Board& board_;
   Loader& loader_;

@@ -14,7 +14,7 @@ constexpr std::uint32_t kMapsInTable = 64, kMostThreads = 16;
 constexpr std::size_t kWord = 8;
 
 Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
-  return board.write(static_cast<std::uint32_t>(which), value);
+  return board.write(offset_of(which), value);
 }
 
 }  // namespace

@@ -17,28 +17,13 @@
 namespace forager::jit::rtl {
 namespace {
 
-// Passes whose steps the core has no form for: an address has one register.
-constexpr std::string_view kPassesLeftOut[] = {"address"};
-
-std::uint32_t passes_left_out() {
-  std::uint32_t off = 0;
-  for (std::size_t i = 0; i < passes().size(); ++i) {
-    const bool out = std::ranges::find(kPassesLeftOut, passes()[i].name) != std::end(kPassesLeftOut);
-    if (out) off |= 1U << i;
-  }
-  return off;
-}
-
-exec::Capabilities describe() {
-  exec::Capabilities able = exec::host_capabilities();
-  able.reason = "";
-  return able;
-}
+// The core has no form for its steps: an address there has one register.
+constexpr std::string_view kPassLeftOut = "address";
 
 }  // namespace
 
 const exec::Capabilities& capabilities() {
-  static const exec::Capabilities kAble = describe();
+  static const exec::Capabilities kAble = exec::host_capabilities();
   return kAble;
 }
 
@@ -47,7 +32,7 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   auto found = exec::blockers(*program, capabilities());
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;
-  mine.passes_off |= passes_left_out();
+  mine.passes_off |= pass_bit(kPassLeftOut);
   std::vector<ChipMap> chip_maps;
   if (maps == Maps::on_chip) chip_maps = plan_chip_maps(*program);
   std::vector<bool> called(program->program().maps().size(), true);

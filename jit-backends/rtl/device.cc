@@ -26,8 +26,6 @@ constexpr std::uint32_t kInjected = 0x80000000;  // of tags
 constexpr std::size_t kManyPrograms = 32;
 constexpr std::uint64_t kBudgetUnit = 1024;
 
-std::uint32_t reg(CoreRegister which) { return static_cast<std::uint32_t>(which); }
-
 // Whether the device's buffer has the frame's geometry.
 bool is_native(const exec::Frame& frame, isa::ProgType type) {
   const std::uint32_t bytes = frame.packet_end() - frame.data();
@@ -107,7 +105,7 @@ class RtlDevice final : public exec::Device {
         {CoreRegister::MapMemoryRows, &geometry_.map_rows},
     };
     for (const auto& [which, to] : fields) {
-      const auto value = board_.read(reg(which));
+      const auto value = board_.read(offset_of(which));
       if (!value) return std::unexpected(value.error());
       *to = *value;
     }
@@ -155,7 +153,7 @@ class RtlDevice final : public exec::Device {
         {CoreRegister::Control, kRun | kAll | (serial ? kSerial : 0) | std::uint64_t{threads} << 8},
     };
     for (const auto& [which, value] : values) {
-      if (auto written = board_.write(reg(which), static_cast<std::uint32_t>(value)); !written) return written;
+      if (auto written = board_.write(offset_of(which), static_cast<std::uint32_t>(value)); !written) return written;
     }
     return {};
   }
@@ -206,7 +204,7 @@ class RtlDevice final : public exec::Device {
     if (board_.unsent() != 0) return false;
     const std::uint32_t tag = kInjected | next_injected_++;
     attendant_->expect(tag, frame, false);
-    if (auto injected = board_.write(reg(CoreRegister::Inject), tag); !injected)
+    if (auto injected = board_.write(offset_of(CoreRegister::Inject), tag); !injected)
       return std::unexpected(injected.error());
     return true;
   }

@@ -6,17 +6,15 @@
 #include <string>
 
 #include "jit-backends/rtl/image.h"
-#include "program/text.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
 namespace {
 
 std::string_view name_of(CoreOp op) {
-  const unsigned of = static_cast<unsigned>(op) >> 4;
-  if (of == static_cast<unsigned>(CoreClass::Load)) return "load";
-  if (of == static_cast<unsigned>(CoreClass::Store)) return "store";
-  const bool atomic = of == static_cast<unsigned>(CoreClass::Atomic);
-  switch (atomic ? static_cast<CoreOp>(static_cast<unsigned>(op) & ~unsigned{kFetches}) : op) {
+  if (class_of(op) == CoreClass::Load) return "load";
+  if (class_of(op) == CoreClass::Store) return "store";
+  switch (class_of(op) == CoreClass::Atomic ? without_fetch(op) : op) {
 #define FORAGER_CORE_CLASS(...)
 #define FORAGER_CORE_OP(of, name, encoding) \
   case CoreOp::of##name:                    \

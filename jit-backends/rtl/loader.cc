@@ -8,6 +8,7 @@
 
 #include "interp/memory.h"
 #include "jit-backends/rtl/compile.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -27,10 +28,7 @@ std::uint64_t address_of(const Relocation& relocation, const interp::Unit& unit)
   return 0;
 }
 
-bool branches(const Slot& slot) {
-  const auto of = static_cast<CoreClass>(static_cast<unsigned>(slot.op) >> 4);
-  return of == CoreClass::Branch || slot.op == CoreOp::ControlCall;
-}
+bool branches(const Slot& slot) { return class_of(slot.op) == CoreClass::Branch || slot.op == CoreOp::ControlCall; }
 
 // As it stands in memory from bundle `first` on.
 std::vector<sim::BundleWords> words_of(const CoreProgram& code, const interp::Unit& unit, std::uint32_t first) {
@@ -60,7 +58,7 @@ Result<> Loader::load(std::shared_ptr<const RtlImage> image, const interp::Unit&
 }
 
 Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit) {
-  const auto room = board_.read(static_cast<std::uint32_t>(CoreRegister::Bundles));
+  const auto room = board_.read(offset_of(CoreRegister::Bundles));
   if (!room) return std::unexpected(room.error());
   const std::size_t size = image->code().bundles.size();
   if (next_ + size > *room) {

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "interp/access.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 using interp::Use;
 
 unsigned function_of(CoreOp op) { return static_cast<unsigned>(op) & 0xf; }
-CoreClass class_of(CoreOp op) { return static_cast<CoreClass>(static_cast<unsigned>(op) >> 4); }
-CoreOp without_fetch(CoreOp op) { return static_cast<CoreOp>(static_cast<unsigned>(op) & ~unsigned{kFetches}); }
 
 std::uint64_t sign_extended(std::uint64_t value, unsigned bytes) {
   const unsigned unused = 64 - 8 * bytes;

@@ -11,6 +11,11 @@ namespace forager::jit::rtl {
 
 [[nodiscard]] constexpr CoreClass class_of(CoreOp op) { return static_cast<CoreClass>(static_cast<unsigned>(op) >> 4); }
 
+// Of an atomic: what it does, whether it fetches or not.
+[[nodiscard]] constexpr CoreOp without_fetch(CoreOp op) {
+  return static_cast<CoreOp>(static_cast<unsigned>(op) & ~unsigned{kFetches});
+}
+
 // It decides where the thread goes on.
 [[nodiscard]] constexpr bool leaves(const Slot& slot) {
   return class_of(slot.op) == CoreClass::Branch || class_of(slot.op) == CoreClass::Control;

@@ -10,6 +10,7 @@
 
 #include "isa/semantics.h"
 #include "jit-backends/rtl/isa/core_isa.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::rtl {
 
@@ -68,8 +69,6 @@ inline constexpr JumpRow kJumpRows[] = {
 
 // What the function fields of an operation are in a slot.
 constexpr unsigned function_of(CoreOp op) { return static_cast<unsigned>(op) & 15; }
-constexpr jit::rtl::CoreClass class_of(CoreOp op) {
-  return jit::rtl::CoreClass{static_cast<std::uint8_t>(static_cast<unsigned>(op) >> 4)};
-}
+using jit::rtl::class_of;
 
 }  // namespace forager::rtl

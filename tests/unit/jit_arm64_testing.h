@@ -43,9 +43,7 @@ inline std::shared_ptr<const JitImage> image_of(const std::shared_ptr<const veri
                                                 const Settings& settings = {}) {
   if (program == nullptr) return nullptr;
   // These tests are about rules: what is stored and loaded again stays so.
-  std::uint32_t forward = 0;
-  for (std::size_t i = 0; i < passes().size(); ++i) forward |= passes()[i].name == "forward" ? 1U << i : 0;
-  const auto code = optimised(*program, {.passes_off = forward});
+  const auto code = optimised(*program, {.passes_off = pass_bit("forward")});
   EXPECT_TRUE(code) << program::testing::verdict(code);
   if (!code) return nullptr;
   auto made = arm64::generate(*code, settings);

@@ -17,6 +17,13 @@ constexpr Pass kPasses[] = {
 
 std::span<const Pass> passes() { return kPasses; }
 
+std::uint32_t pass_bit(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kPasses); ++i) {
+    if (kPasses[i].name == name) return 1U << i;
+  }
+  return 0;
+}
+
 Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options,
                        std::vector<bool> called_maps) {
   auto code = lower(program);

@@ -44,6 +44,8 @@ struct Pass {
 
 // The nth pass's bit in passes_off is 1 << n.
 [[nodiscard]] std::span<const Pass> passes();
+// Of a pass by name; 0 if there is none.
+[[nodiscard]] std::uint32_t pass_bit(std::string_view name);
 
 // lower() and every pass that is not left out. called_maps: as in Code.
 [[nodiscard]] Result<Code> optimised(const verifier::VerifiedProgram& program, const exec::CompileOptions& options,

@@ -55,6 +55,8 @@ enum class CoreRegister : std::uint32_t {
 #include "jit-backends/rtl/isa/registers.def"
 };
 
+[[nodiscard]] constexpr std::uint32_t offset_of(CoreRegister which) { return static_cast<std::uint32_t>(which); }
+
 // Of loads and stores, beside the size in bits 1 and 0.
 inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
 inline constexpr std::uint8_t kFetches = 8;      // of atomics
