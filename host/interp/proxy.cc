@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "exec/host_helpers.h"
+
 namespace forager::interp {
 
 void Proxy::set_program(std::shared_ptr<const verifier::VerifiedProgram> program) {
@@ -33,6 +35,12 @@ void Proxy::show_packet() {
   region.begin = frame.data_meta();
   region.end = frame.data_end();
   region.origin = frame.data();
+}
+
+void Proxy::redirect(std::uint32_t map, std::uint32_t key) {
+  constexpr auto kHelper = static_cast<std::size_t>(exec::HelperId::redirect_map);
+  const exec::HelperFn call = machine_.run_.environment->helpers[kHelper];
+  call(machine_.run_, reinterpret_cast<std::uint64_t>(units().loaded()->maps[map].get()), key, 0, 0, 0);
 }
 
 // LD_ABS leaves by the exit instruction's way: with the base at this depth, that is the end of the invocation, which

@@ -46,6 +46,9 @@ class Proxy {
   // Program that runs now: the loaded one, or the target of a tail call.
   [[nodiscard]] const Unit* unit() const { return machine_.unit_; }
 
+  // The frame goes to where an entry of a map of the loaded program leads (bpf_redirect_map).
+  void redirect(std::uint32_t map, std::uint32_t key);
+
   enum class Outcome : std::uint8_t {
     next,     // goes on with the next instruction; registers() has its results
     jumped,   // a tail call: goes on at the beginning of unit()

@@ -8,6 +8,9 @@ forager_threads.sv
 forager_access.sv
 forager_align.sv
 forager_core.sv
+forager_hash.sv
+forager_prefix.sv
+forager_maps.sv
 forager_slots.sv
 forager_ingress.sv
 forager_egress.sv

@@ -86,6 +86,18 @@ module forager_core
   input  logic [RowWidth-1:0]    map_row_i,
   input  logic [19:0]            map_bytes_i,   // 0: not on the chip
 
+  // Requests to the map engine, and its answers.
+  output logic                   map_ask_o,
+  output logic [2:0]             map_depth_o,
+  output logic [3:0]             map_fn_o,
+  output logic [7:0]             map_with_o,
+  output logic [63:0]            map_a_o,
+  input  logic                   map_answer_i,
+  output logic                   map_ready_o,
+  input  logic                   map_jump_i,
+  input  logic [ThreadWidth-1:0] map_thread_i,
+  input  logic [63:0]            map_value_i,
+
   // Counted.
   output logic                   issued_o,
   output logic                   starved_o,
@@ -264,8 +276,8 @@ module forager_core
 
   // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
 
-  logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_state, is_trap, p4_call, p4_return;
-  logic                second, remote, shared, locked_q, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_host;
+  logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_map, is_state, is_trap, p4_call, p4_return;
+  logic                second, remote, shared, locked_q, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_map, ask_host;
   logic                first_atomic, unit_ready, is_end;
   logic [RowWidth-1:0] row;
   logic [5:0]          byte_of_row;
@@ -282,7 +294,8 @@ module forager_core
   assign is_memory  = is_load || is_store || is_atomic;
   assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.imm[2:0] <= StateQueue;
   assign is_host    = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitHost;
-  assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host;
+  assign is_map     = p4_op0_q.cls == ClassUnit && p4_op0_q.fn >= UnitLookup;
+  assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host && !is_map;
   assign is_trap    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
   assign p4_call    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;
   assign p4_return  = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlRet;
@@ -302,11 +315,12 @@ module forager_core
   assign first_atomic = is_atomic && !remote && !second;
   assign ask_host     = !second && ((is_memory && remote) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
+  assign ask_map      = !second && is_map;
   assign deep         = p4_call && p4_depth_q == 3'd7;
   assign stop         = (is_memory && !second && fault) || deep || is_trap || p4_spent_q;
   assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready) ||
                                   (locked_q && shared && (is_store || is_atomic) && !second));
-  assign sleep        = !stop && !again && (ask_host || ask_unit || first_atomic);
+  assign sleep        = !stop && !again && (ask_host || ask_unit || ask_map || first_atomic);
   assign through      = p4_valid_q && !stop && !again && !sleep;
   assign is_end       = p4_return && p4_depth_q == 3'd0;
 
@@ -343,6 +357,12 @@ module forager_core
   assign request_address_o = is_host ? p4_a0_q : p4_address_q;
   assign request_data_o    = p4_b0_q;
   assign request_other_o   = p4_b1_q;
+
+  assign map_ask_o   = p4_valid_q && sleep && ask_map;
+  assign map_depth_o = p4_depth_q;
+  assign map_fn_o    = p4_op0_q.fn;
+  assign map_with_o  = p4_op0_q.offset[7:0];
+  assign map_a_o     = p4_a0_q;
 
   assign issued_o   = p4_valid_q;
   assign replayed_o = p4_valid_q && again;
@@ -435,6 +455,7 @@ module forager_core
   always_ff @(posedge clk_i) begin
     if (p6_atomic_q) unit_answers[p6_thread_q] <= p6_old_q;
     else if (unit_valid) unit_answers[unit_thread] <= unit_value;
+    else if (map_answer_i) unit_answers[map_thread_i] <= map_value_i;
   end
   always_ff @(posedge clk_i) if (p6_atomic_q) amo_values[p6_thread_q] <= changed;
   always_ff @(posedge clk_i) if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
@@ -466,6 +487,7 @@ module forager_core
   logic ends;
   assign ends           = p4_valid_q && (stop || (through && is_end));
   assign answer_ready_o = !(ends && answer_kind_i[1]);
+  assign map_ready_o    = !p6_atomic_q && !unit_valid;
 
   forager_threads #(.Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth)) u_threads (
     .clk_i, .rst_i, .run_i, .start_i, .start_thread_i, .start_pc_i, .idle_o,
@@ -475,7 +497,9 @@ module forager_core
     .next_slow_i(p3_slow), .return_pc_o(return_pc),
     .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep),
     .done_end_i(ends), .done_call_i(through && p4_call), .done_return_i(through && p4_return && !is_end),
-    .unit_i(p6_atomic_q || unit_valid), .unit_thread_i(p6_atomic_q ? p6_thread_q : unit_thread),
+    .unit_i(p6_atomic_q || unit_valid || map_answer_i),
+    .unit_thread_i(p6_atomic_q ? p6_thread_q : unit_valid ? unit_thread : map_thread_i),
+    .unit_jump_i(!p6_atomic_q && !unit_valid && map_jump_i), .unit_pc_i(PcWidth'(map_value_i)),
     .host_i(answer_i && answer_ready_o), .host_thread_i(answer_thread_i), .host_jump_i(answer_kind_i == 2'd1),
     .host_end_i(answer_kind_i[1]), .host_pc_i(answer_pc_i), .look_thread_i, .look_depth_o
   );

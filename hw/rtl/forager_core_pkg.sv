@@ -35,6 +35,12 @@ package forager_core_pkg;
   parameter logic [3:0] UnitSdiv = 4'd3;
   parameter logic [3:0] UnitSmod = 4'd4;
   parameter logic [3:0] UnitHost = 4'd8;
+  parameter logic [3:0] UnitLookup = 4'd9;
+  parameter logic [3:0] UnitUpdate = 4'd10;
+  parameter logic [3:0] UnitDelete = 4'd11;
+  parameter logic [3:0] UnitRedirectMap = 4'd12;
+  parameter logic [3:0] UnitTailCall = 4'd13;
+  parameter logic [3:0] UnitRedirect = 4'd14;
   parameter logic [3:0] AtomicAdd = 4'd0;
   parameter logic [3:0] AtomicOr = 4'd1;
   parameter logic [3:0] AtomicAnd = 4'd2;
@@ -74,6 +80,11 @@ package forager_core_pkg;
   parameter logic [3:0] CauseProgram = 4'd4;
   parameter logic [3:0] CauseHost = 4'd5;
   parameter logic [3:0] CauseBudget = 4'd6;
+  parameter logic [3:0] MapHost = 4'd0;
+  parameter logic [3:0] MapHash = 4'd1;
+  parameter logic [3:0] MapTrie = 4'd2;
+  parameter logic [3:0] MapArray = 4'd3;
+  parameter logic [3:0] MapTable = 4'd4;
 
   // One half of a bundle; slot 0 stands in the low bits.
   typedef struct packed {

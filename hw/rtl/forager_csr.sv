@@ -13,7 +13,8 @@ module forager_csr
   parameter int unsigned Bundles = 4096,
   parameter int unsigned StackRow = 1024,
   parameter int unsigned ScratchRow = 1536,
-  parameter int unsigned MapRow = 1664,
+  parameter int unsigned TableRow = 1664,
+  parameter int unsigned MapRow = 1728,
   parameter int unsigned MapRows = 2048,
   parameter int unsigned RowWidth = 12
 ) (
@@ -73,6 +74,7 @@ module forager_csr
   output logic [ThreadWidth+5:0] map_index_o,
   output logic [RowWidth-1:0]    map_row_o,
   output logic [19:0]            map_bytes_o,
+  output logic [31:0]            map_seed_o,
 
   input  logic                   issued_i, starved_i, replayed_i, packet_i, trap_i, oversize_i, malformed_i
 );
@@ -110,7 +112,7 @@ module forager_csr
   always_comb begin
     unique case (at)
       RegControl, RegEntry, RegClearRows, RegClearFrames, RegBudget, RegInject, RegSelect, RegThreadMeta,
-      RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
+      RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegMapSeed, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
         write_known = 1'b1;
       default: write_known = 1'b0;
     endcase
@@ -136,6 +138,7 @@ module forager_csr
         RegMapRegion:           map_region_o          <= wdata_i[23:0];
         RegMapIndex:            map_index_o           <= (ThreadWidth+6)'(wdata_i);
         RegMapRow:              map_row_o             <= RowWidth'(wdata_i);
+        RegMapSeed:             map_seed_o            <= wdata_i;
         default: ;
       endcase
     end else if (bready_i) begin
@@ -207,6 +210,7 @@ module forager_csr
       RegStackRow:                value = 32'(StackRow);
       RegScratchRow:              value = 32'(ScratchRow);
       RegMapMemoryRow:            value = 32'(MapRow);
+      RegMapTableRow:             value = 32'(TableRow);
       RegMapMemoryRows:           value = 32'(MapRows);
       RegControl:                 value = {16'd0, threads_o, 5'd0, all_o, serial_o, run_o};
       RegEntry:                   value = 32'(entry_o);

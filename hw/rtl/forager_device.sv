@@ -6,13 +6,14 @@ module forager_device #(
   parameter int unsigned Threads = 8,        // a power of two, 2 to 16
   parameter int unsigned Slots = 16,         // packet buffers
   parameter int unsigned Bundles = 4096,     // of instruction memory
-  parameter int unsigned MapRows = 2048,     // of 64 bytes, for maps
+  parameter int unsigned MapRows = 8192,     // of 64 bytes, for maps
   localparam int unsigned ThreadWidth = $clog2(Threads),
   localparam int unsigned SlotWidth = $clog2(Slots),
   localparam int unsigned PcWidth = $clog2(Bundles),
   localparam int unsigned StackRow = Slots * 64,
   localparam int unsigned ScratchRow = StackRow + Threads * 64,
-  localparam int unsigned MapRow = ScratchRow + Threads * 16,
+  localparam int unsigned TableRow = ScratchRow + Threads * 32,
+  localparam int unsigned MapRow = TableRow + 64,
   localparam int unsigned Rows = MapRow + MapRows,
   localparam int unsigned RowWidth = $clog2(Rows)
 ) (
@@ -92,6 +93,7 @@ module forager_device #(
     .data_o(slot_data), .end_o(slot_end), .arrived_o(slot_arrived), .port_o(slot_port), .queue_o(slot_queue),
     .look_thread_i(look_thread), .look_slot_o(look_slot), .look_tag_o(look_tag), .look_meta_o(look_meta),
     .look_data_o(look_data), .look_end_o(look_end), .look_region_o(look_region), .set_i(set), .set_value_i(set_value),
+    .redirect_i(redirect), .redirect_thread_i(redirect_thread), .redirect_to_i({redirect_value, redirect_map, redirect_kind}),
     .finish_i(ends), .finish_thread_i(end_thread), .finish_value_i(end_value), .finish_cause_i(end_cause),
     .finish_pc_i(end_pc),
     .leaving_o(leaving), .leaving_bad_o(leaving_bad), .head_o(head), .head_native_o(head_native),
@@ -99,17 +101,21 @@ module forager_device #(
     .head_user_o(head_user), .free_i(free)
   );
 
-  // ---- data memory: the port's side belongs to frames coming in, then fresh stacks, frames going out, the host ----
+  // ---- data memory: the port's side belongs to frames coming in, then fresh stacks, frames going out, maps, the host ----
 
   logic                in_write, clear_write, out_read, dma_row, dma_is_write;
   logic [RowWidth-1:0] in_row, clear_row, out_row, dma_number, port_row;
   logic [511:0]        in_data, port_data, port_q;
   logic [63:0]         dma_strobe, port_write;
-  logic                clear_grant, out_grant, dma_grant;
+  logic                clear_grant, out_grant, map_grant, dma_grant, map_row_valid;
+  logic [RowWidth-1:0] map_row_number;
+  logic [63:0]         map_row_write;
+  logic [511:0]        map_row_data;
 
   assign clear_grant = clear_write && !in_write;
   assign out_grant   = out_read && !in_write && !clear_write;
-  assign dma_grant   = dma_row && !in_write && !clear_write && !out_read;
+  assign map_grant   = map_row_valid && !in_write && !clear_write && !out_read;
+  assign dma_grant   = dma_row && !in_write && !clear_write && !out_read && !map_row_valid;
 
   always_comb begin
     port_row   = dma_number;
@@ -126,6 +132,10 @@ module forager_device #(
     end else if (out_read) begin
       port_row   = out_row;
       port_write = '0;
+    end else if (map_row_valid) begin
+      port_row   = map_row_number;
+      port_write = map_row_write;
+      port_data  = map_row_data;
     end
   end
 
@@ -178,6 +188,7 @@ module forager_device #(
   logic [ThreadWidth+5:0] map_index;
   logic [RowWidth-1:0]    map_row;
   logic [19:0]            map_bytes;
+  logic [31:0]            map_seed;
 
   forager_imem #(.Bundles(Bundles), .PcWidth(PcWidth)) u_imem (
     .clk_i, .write_i(bundle_write), .write_pc_i(bundle), .write_data_i(bundle_data), .pc_i(fetch_pc), .bundle_o(fetch)
@@ -186,7 +197,7 @@ module forager_device #(
   forager_dmem #(.Rows(Rows), .RowWidth(RowWidth)) u_dmem (
     .clk_i, .core_valid_i(data_valid), .core_row_i(data_row), .core_next_i(data_next), .core_write_i(data_write),
     .core_data_i(data_to), .core_data_o(data_from),
-    .port_valid_i(in_write || clear_write || out_read || dma_row), .port_row_i(port_row), .port_write_i(port_write),
+    .port_valid_i(in_write || clear_write || out_read || map_row_valid || dma_row), .port_row_i(port_row), .port_write_i(port_write),
     .port_data_i(port_data), .port_data_o(port_q)
   );
 
@@ -208,18 +219,52 @@ module forager_device #(
     .answer_i(answer), .answer_ready_o(answer_ready), .answer_kind_i(answer_kind), .answer_thread_i(look_thread),
     .answer_value_i(answer_value), .answer_pc_i(answer_pc), .look_thread_i(look_thread), .look_depth_o(look_depth),
     .map_region_i(map_region), .map_write_i(map_write), .map_index_i(map_index), .map_row_i(map_row),
-    .map_bytes_i(map_bytes), .issued_o(issued), .starved_o(starved), .replayed_o(replayed),
+    .map_bytes_i(map_bytes),
+    .map_ask_o(map_ask), .map_depth_o(map_depth), .map_fn_o(map_fn), .map_with_o(map_with), .map_a_o(map_a),
+    .map_answer_i(map_answer), .map_ready_o(map_ready), .map_jump_i(map_jump), .map_thread_i(map_thread),
+    .map_value_i(map_value), .issued_o(issued), .starved_o(starved), .replayed_o(replayed),
     .trace_valid_o, .trace_thread_o(trace_thread), .trace_pc_o(trace_pc), .trace_write_o, .trace_register_o,
     .trace_value_o
   );
   assign trace_thread_o = 8'(trace_thread);
   assign trace_pc_o     = 16'(trace_pc);
 
+  // ---- the map engine ----
+
+  logic                   map_ask, map_answer, map_ready, map_jump, redirect, map_asks_host;
+  logic [2:0]             map_depth;
+  logic [3:0]             map_fn;
+  logic [7:0]             map_with;
+  logic [63:0]            map_a, map_value, map_host_a, map_host_b, map_host_other;
+  logic [ThreadWidth-1:0] map_thread, redirect_thread, map_host_thread;
+  logic [PcWidth-1:0]     map_host_pc;
+  logic [1:0]             redirect_kind;
+  logic [5:0]             redirect_map;
+  logic [28:0]            redirect_value;
+
+  forager_maps #(
+    .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),
+    .TableRow(TableRow)
+  ) u_maps (
+    .clk_i, .rst_i, .region_i(map_region), .seed_i(map_seed), .begin_i(start ? Threads'(1) << start_thread : '0),
+    .ask_i(map_ask), .ask_thread_i(request_thread), .ask_pc_i(request_pc), .ask_depth_i(map_depth), .ask_fn_i(map_fn),
+    .ask_with_i(map_with), .ask_a_i(map_a), .ask_b_i(request_data), .ask_other_i(request_other),
+    .answer_o(map_answer), .answer_ready_i(map_ready), .answer_jump_o(map_jump), .answer_thread_o(map_thread),
+    .answer_value_o(map_value),
+    .host_o(map_asks_host), .host_ready_i(!request), .host_thread_o(map_host_thread), .host_pc_o(map_host_pc),
+    .host_a_o(map_host_a), .host_b_o(map_host_b), .host_other_o(map_host_other),
+    .host_done_i(answer && answer_ready), .host_done_thread_i(look_thread),
+    .redirect_o(redirect), .redirect_thread_o(redirect_thread), .redirect_kind_o(redirect_kind),
+    .redirect_map_o(redirect_map), .redirect_value_o(redirect_value),
+    .row_o(map_row_valid), .row_grant_i(map_grant), .row_number_o(map_row_number), .row_write_o(map_row_write),
+    .row_data_o(map_row_data), .row_data_i(port_q)
+  );
+
   // ---- the host ----
 
   forager_csr #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .Slots(Slots), .SlotWidth(SlotWidth), .PcWidth(PcWidth),
-    .Bundles(Bundles), .StackRow(StackRow), .ScratchRow(ScratchRow), .MapRow(MapRow), .MapRows(MapRows), .RowWidth(RowWidth)
+    .Bundles(Bundles), .StackRow(StackRow), .ScratchRow(ScratchRow), .TableRow(TableRow), .MapRow(MapRow), .MapRows(MapRows), .RowWidth(RowWidth)
   ) u_csr (
     .clk_i, .rst_i, .awvalid_i(s_axil_awvalid), .awready_o(s_axil_awready), .awaddr_i(s_axil_awaddr),
     .wvalid_i(s_axil_wvalid), .wready_o(s_axil_wready), .wdata_i(s_axil_wdata), .bvalid_o(s_axil_bvalid),
@@ -229,15 +274,16 @@ module forager_device #(
     .run_o(run), .serial_o(serial), .all_o(all), .threads_o(threads), .entry_o(entry), .clear_rows_o(clear_rows),
     .clear_frames_o(clear_frames), .budget_o(budget), .cycle_o(cycle),
     .inject_o(inject), .inject_tag_o(inject_tag), .inject_ready_i(inject_ready),
-    .request_i(request), .request_thread_i(request_thread), .request_pc_i(request_pc),
-    .request_address_i(request_address), .request_data_i(request_data), .request_other_i(request_other),
+    .request_i(request || map_asks_host), .request_thread_i(request ? request_thread : map_host_thread),
+    .request_pc_i(request ? request_pc : map_host_pc), .request_address_i(request ? request_address : map_host_a),
+    .request_data_i(request ? request_data : map_host_b), .request_other_i(request ? request_other : map_host_other),
     .answer_o(answer), .answer_ready_i(answer_ready), .answer_kind_o(answer_kind), .answer_value_o(answer_value),
     .answer_pc_o(answer_pc),
     .select_o(look_thread), .look_slot_i(look_slot), .look_depth_i(look_depth), .look_tag_i(look_tag),
     .look_meta_i(look_meta), .look_data_i(look_data), .look_end_i(look_end), .look_region_i(look_region), .set_o(set),
     .set_value_o(set_value),
     .map_region_o(map_region), .map_write_o(map_write), .map_index_o(map_index), .map_row_o(map_row),
-    .map_bytes_o(map_bytes), .issued_i(issued), .starved_i(starved), .replayed_i(replayed), .packet_i(packet), .trap_i(trap),
+    .map_bytes_o(map_bytes), .map_seed_o(map_seed), .issued_i(issued), .starved_i(starved), .replayed_i(replayed), .packet_i(packet), .trap_i(trap),
     .oversize_i(oversize), .malformed_i(malformed)
   );
 

@@ -5,7 +5,8 @@
 // come out too, metadata in front; a packet that the host keeps itself is one empty beat.
 //
 // tuser, valid with every beat: [31:0] tag, [95:32] result, [99:96] cause, [115:100] bundle, [128:116] metadata's offset
-// in the buffer, [141:129] data's, [154:142] the end's, [186:155] cycle in which it came, [218:187] in which it ended.
+// in the buffer, [141:129] data's, [154:142] the end's, [186:155] cycle in which it came, [218:187] in which it ended,
+// [220:219] kind of redirect, [226:221] its map, [255:227] its port or entry (forager_maps).
 module forager_egress #(
   parameter int unsigned SlotWidth = 4,
   parameter int unsigned RowWidth = 11

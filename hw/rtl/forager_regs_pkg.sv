@@ -10,7 +10,7 @@ package forager_regs_pkg;
   parameter logic [11:0] RegSlots = 12'h008;  // ro: packet buffers of 4096 bytes
   parameter logic [11:0] RegBundles = 12'h00c;  // ro: bundles of instruction memory
   parameter logic [11:0] RegStackRow = 12'h010;  // ro: row of thread 0's stack in data memory; 64 rows a thread
-  parameter logic [11:0] RegScratchRow = 12'h014;  // ro: row of thread 0's scratch; 16 rows a thread
+  parameter logic [11:0] RegScratchRow = 12'h014;  // ro: row of thread 0's scratch; 32 rows a thread
   parameter logic [11:0] RegMapMemoryRow = 12'h018;  // ro: first row of data memory for the values of maps
   parameter logic [11:0] RegMapMemoryRows = 12'h01c;  // ro: how many there are
   parameter logic [11:0] RegControl = 12'h020;  // rw: bit 0: run; bit 1: one packet at a time; bit 2: the port gets dropped packets too; bits 15..8: threads in use
@@ -39,6 +39,8 @@ package forager_regs_pkg;
   parameter logic [11:0] RegMapIndex = 12'h094;  // wo: entry of the map table that is written next: thread * 64 + map
   parameter logic [11:0] RegMapRow = 12'h098;  // wo: ... row where the map's values begin for this thread
   parameter logic [11:0] RegMapBytes = 12'h09c;  // wo: ... how many bytes they have, 0 if they are the host's; writes the entry
+  parameter logic [11:0] RegMapSeed = 12'h0a0;  // rw: of the map engine's hash function
+  parameter logic [11:0] RegMapTableRow = 12'h0a4;  // ro: row of map 0's descriptor in data memory, a row each
   parameter logic [11:0] RegCycles = 12'h100;  // ro: clock cycles while running; high half at +4
   parameter logic [11:0] RegIssued = 12'h108;  // ro: bundles issued; high half at +4
   parameter logic [11:0] RegWaiting = 12'h110;  // ro: cycles in which threads had work and none could issue; high half at +4

@@ -55,6 +55,11 @@ module forager_slots
   input  logic [3:0]             set_i,  // meta, data, end, region
   input  logic [23:0]            set_value_i,
 
+  // Where a thread's packet is to go, as the map engine says.
+  input  logic                   redirect_i,
+  input  logic [ThreadWidth-1:0] redirect_thread_i,
+  input  logic [36:0]            redirect_to_i,
+
   // A thread is done.
   input  logic                   finish_i,
   input  logic [ThreadWidth-1:0] finish_thread_i,
@@ -93,6 +98,8 @@ module forager_slots
   logic [63:0]          value_q [Slots];
   logic [3:0]           cause_q [Slots];
   logic [15:0]          pc_q [Slots];
+  logic [36:0]          redirect_q [Slots];
+  logic [Slots-1:0]     redirected_q;
   logic [SlotWidth-1:0] slot_q [Threads];
 
   assign room_o         = used_q != (SlotWidth+1)'(Slots);
@@ -127,7 +134,7 @@ module forager_slots
   assign head_end_o    = end_q[head_q];
   assign head_value_o  = value_q[head_q];
   assign head_cause_o  = cause_q[head_q];
-  assign head_user_o   = {37'd0, ended_q[head_q], came_q[head_q], end_q[head_q], data_q[head_q], meta_q[head_q],
+  assign head_user_o   = {redirected_q[head_q] ? redirect_q[head_q] : 37'd0, ended_q[head_q], came_q[head_q], end_q[head_q], data_q[head_q], meta_q[head_q],
                           pc_q[head_q], cause_q[head_q], value_q[head_q], tag_q[head_q]};
 
   function automatic logic [SlotWidth-1:0] after(input logic [SlotWidth-1:0] slot);
@@ -156,6 +163,11 @@ module forager_slots
       queue_q[tail_q]    <= take_queue_i;
       tag_q[tail_q]      <= take_tag_i;
       came_q[tail_q]     <= cycle_i;
+    end
+    if (take_i) redirected_q[tail_q] <= 1'b0;
+    if (redirect_i) begin
+      redirect_q[slot_q[redirect_thread_i]]   <= redirect_to_i;
+      redirected_q[slot_q[redirect_thread_i]] <= 1'b1;
     end
     if (grow_i) arrived_q[open_q] <= grow_to_i;
     if (close_i) begin

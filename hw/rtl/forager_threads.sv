@@ -52,6 +52,8 @@ module forager_threads #(
   // Answers.
   input  logic                   unit_i,
   input  logic [ThreadWidth-1:0] unit_thread_i,
+  input  logic                   unit_jump_i,  // to unit_pc_i
+  input  logic [PcWidth-1:0]     unit_pc_i,
   input  logic                   host_i,
   input  logic [ThreadWidth-1:0] host_thread_i,
   input  logic                   host_jump_i,  // to host_pc_i
@@ -113,7 +115,8 @@ module forager_threads #(
     end
     if (unit_i) begin
       ready_q[unit_thread_i] <= 1'b1;
-      phase_q[unit_thread_i] <= 2'd1;
+      phase_q[unit_thread_i] <= unit_jump_i ? 2'd0 : 2'd1;
+      if (unit_jump_i) pc_q[unit_thread_i] <= unit_pc_i;
     end
     if (host_i) begin
       ready_q[host_thread_i] <= !host_end_i;

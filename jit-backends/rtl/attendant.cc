@@ -12,6 +12,7 @@
 #include "exec/host_helpers.h"
 #include "jit-backends/rtl/remote_access.h"
 #include "jit-backends/rtl/scratch.h"
+#include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 using interp::Proxy;
 using sim::kRowBytes;
 
-constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = 16, kRowsOfPacket = 64;
-constexpr std::uint32_t kRowsOfDepth = 2;
+constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = 32, kRowsOfPacket = 64;
+constexpr std::uint32_t kRowsOfDepth = kScratchBytes / kRowBytes;
 
 // The rows of a buffer that hold the packet and its metadata.
 struct PacketRows {
@@ -48,8 +49,9 @@ constexpr CauseRow kCauses[] = {
 
 }  // namespace
 
-Attendant::Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options)
-    : board_(board), loader_(loader), geometry_(geometry), options_(options) {}
+Attendant::Attendant(sim::Board& board, Loader& loader, ChipMemory& chip, const Geometry& geometry,
+                     const exec::DeviceOptions& options)
+    : board_(board), loader_(loader), chip_(chip), geometry_(geometry), options_(options) {}
 
 void Attendant::set_program(const std::shared_ptr<const verifier::VerifiedProgram>& program) {
   while (proxies_.size() < geometry_.slots) {
@@ -97,6 +99,7 @@ Result<> Attendant::serve() {
   if (!request) return std::unexpected(request.error());
   const Slot& slot = request->resident->bundle(request->pc).slots[0];
   if (slot.op == CoreOp::UnitHost) return execute(*request);
+  if (is_of_engine(slot)) return map_operation(*request, slot);
   if (slot.op == CoreOp::LocalState) return show_state(*request);
   return access(*request);
 }
@@ -192,6 +195,32 @@ Result<> Attendant::access(const Request& request) {
   return answer(Answer::result, perform(wanted, span.host, request.data, request.other));
 }
 
+// What the map engine could not do: the map is brought up to date here, changed, and given back. Nothing changes the
+// device's tables meanwhile.
+Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
+  ++delegated_.instructions;
+  if (slot.op == CoreOp::UnitRedirect) {
+    request.job->frame->redirect = {.ifindex = static_cast<std::uint32_t>(request.address)};
+    return answer(Answer::result, XDP_REDIRECT);
+  }
+  const std::uint32_t index = slot.offset & (kMapsInTable - 1);
+  const ChipMap* map = request.resident->image->code().chip.find(index);
+  if (map == nullptr || slot.op != CoreOp::UnitUpdate)
+    return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
+  std::array<std::byte, kScratchBytes> entry{};
+  if (auto read = board_.read_rows(scratch_row(request), entry); !read) return read;
+  if (auto taken = chip_.download(); !taken) return taken;
+  const auto* const key = entry.data() + kEntryScratch;
+  const int result = request.resident->unit->maps[index]->update(key, key + map->value_offset, request.other,
+                                                                 options_.cpu + request.thread);
+  if (auto given = chip_.upload(); !given) return given;
+  return answer(Answer::result, static_cast<std::uint64_t>(std::int64_t{result}));
+}
+
+std::uint32_t Attendant::scratch_row(const Request& request) const {
+  return geometry_.scratch_row + request.thread * kRowsOfScratch + request.depth * kRowsOfDepth;
+}
+
 // ---- instructions ----
 
 Result<> Attendant::execute(const Request& request) {
@@ -270,10 +299,8 @@ Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std
 }
 
 Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
-  const std::uint32_t scratch = geometry_.scratch_row + request.thread * kRowsOfScratch + request.depth * kRowsOfDepth +
-                                kArgumentScratch / kRowBytes;
   std::array<std::byte, kRowBytes> arguments{};
-  if (auto read = board_.read_rows(scratch, arguments); !read) return read;
+  if (auto read = board_.read_rows(scratch_row(request) + kArgumentScratch / kRowBytes, arguments); !read) return read;
   for (unsigned i = 0; i < 5; ++i) std::memcpy(&proxy.registers()[i + 1], arguments.data() + 8UL * i, 8);
   stack_.resize((request.depth + 1) * kRowsOfFrame * kRowBytes);
   if (auto read = board_.read_rows(geometry_.stack_row + request.thread * kRowsOfStack, stack_); !read) return read;
@@ -329,6 +356,11 @@ Result<> Attendant::finish(const sim::Departure& departure) {
   if (job.native) {
     const std::size_t bytes = std::min<std::size_t>(departure.bytes.size(), frame.data_end() - frame.data_meta());
     std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
+  }
+  if (departure.redirect.kind == sim::Redirection::entry) {
+    proxy.redirect(departure.redirect.map, departure.redirect.value);
+  } else if (departure.redirect.kind == sim::Redirection::port) {
+    frame.redirect = {.ifindex = departure.redirect.value};
   }
   const auto* row = std::ranges::find(kCauses, static_cast<CoreCause>(departure.cause), &CauseRow::cause);
   const Resident* resident = loader_.at(departure.pc);

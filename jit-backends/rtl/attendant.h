@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "interp/proxy.h"
+#include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/loader.h"
 
 namespace forager::jit::rtl {
@@ -31,7 +32,8 @@ struct Delegated {
 
 class Attendant {
  public:
-  Attendant(sim::Board& board, Loader& loader, const Geometry& geometry, const exec::DeviceOptions& options);
+  Attendant(sim::Board& board, Loader& loader, ChipMemory& chip, const Geometry& geometry,
+            const exec::DeviceOptions& options);
 
   // One machine for each packet that may be under way.
   void set_program(const std::shared_ptr<const verifier::VerifiedProgram>& program);
@@ -70,6 +72,8 @@ class Attendant {
 
   [[nodiscard]] Result<> show_state(const Request& request);
   [[nodiscard]] Result<> access(const Request& request);
+  [[nodiscard]] std::uint32_t scratch_row(const Request& request) const;
+  [[nodiscard]] Result<> map_operation(const Request& request, const Slot& slot);
   [[nodiscard]] Result<> execute(const Request& request);
   [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
   [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction);
@@ -80,6 +84,7 @@ class Attendant {
 
   sim::Board& board_;
   Loader& loader_;
+  ChipMemory& chip_;
   Geometry geometry_;
   exec::DeviceOptions options_;
   std::vector<std::unique_ptr<interp::Proxy>> proxies_;

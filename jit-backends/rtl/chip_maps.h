@@ -1,29 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which maps of a program have their values in the device's memory while it runs. An array can, if the program does
-// nothing with it but look up and reach its values; then a lookup is arithmetic. Everything else is the host's.
+// Which maps of a program stand in the device's memory while it runs, and where (hw/doc/maps.md has the tables). A map can
+// whose type the map engine knows, if nothing reaches it but what the device does itself: lookups, updates and
+// deletions of constant sizes, and its values by pointer. Everything else is the host's.
 //
 // Tested by: tests/unit/rtl_compile_test.cc, rtl_device_test.cc.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "jit-backends/rtl/isa/core_isa.h"
 #include "verifier/verify.h"
 
 namespace forager::jit::rtl {
 
 // What a plan may take: rows of 64 bytes, and threads, each of which is a CPU of per-CPU maps.
-inline constexpr std::uint32_t kChipRows = 2048, kChipThreads = 8;
+inline constexpr std::uint32_t kChipRows = 8192, kChipThreads = 8;
 
+// Bytes, rounded up to words, as engine and scratch have them.
+[[nodiscard]] constexpr std::uint32_t in_words(std::uint32_t bytes) { return (bytes + 7U) & ~7U; }
+
+// A map's tables. Rows count from the first row for maps.
 struct ChipMap {
-  std::uint32_t index = 0;   // of the program's maps
-  bool per_cpu = false;      // a copy for each thread
-  std::uint32_t stride = 0;  // bytes from a value to the next
-  std::uint32_t row = 0;     // of the first copy, from the first row for maps
-  std::uint32_t rows = 0;    // of a copy
+  std::uint32_t index = 0;  // of the program's maps
+  CoreMap kind = CoreMap::Array;
+  bool per_cpu = false;          // values for each thread
+  bool marked = false;           // entries that were used are (LRU)
+  bool redirects = false;        // it says where packets may go, and has no values here
+  std::uint32_t stride = 0;      // arrays: bytes from a value to the next
+  std::uint32_t nodes = 0;       // entries from 1, one more than the map holds; 0 is none
+  std::uint32_t mask = 0;        // of a hash for its bucket
+  std::uint32_t bucket_row = 0, link_row = 0, entry_row = 0;
+  std::uint32_t value_row = 0;   // where values begin that pointers reach: thread 0's
+  std::uint32_t value_rows = 0;  // of a thread, or of all
+  std::uint32_t shift = 0, value_shift = 0;  // log2 of an entry's rows, and of those of a thread's value
+  std::uint32_t value_offset = 0;            // in the entry
+  std::uint32_t image_rows = 0;              // of key and value, as an update brings them
+  std::uint32_t end_row = 0;                 // behind all of it
+
+  // Of a value in what pointers reach, for node n.
+  [[nodiscard]] std::uint32_t value_at(std::uint32_t node) const {
+    constexpr std::uint32_t kRow = 64;
+    return per_cpu ? (node << value_shift) * kRow : (node << shift) * kRow + value_offset;
+  }
 };
 
-[[nodiscard]] std::vector<ChipMap> plan_chip_maps(const verifier::VerifiedProgram& program);
+struct ChipPlan {
+  std::vector<ChipMap> maps;
+  bool redirects = false;  // all of the program's redirects are the engine's: of two, the later one holds
+
+  [[nodiscard]] const ChipMap* find(std::uint32_t map) const;
+};
+
+[[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program);
+
+// What the engine does for a call of a helper, if its map, should it have one, is on the chip.
+[[nodiscard]] std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program, std::uint32_t call);
 
 }  // namespace forager::jit::rtl

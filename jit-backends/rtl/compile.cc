@@ -33,15 +33,15 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;
   mine.passes_off |= pass_bit(kPassLeftOut);
-  std::vector<ChipMap> chip_maps;
-  if (maps == Maps::on_chip) chip_maps = plan_chip_maps(*program);
+  ChipPlan chip;
+  if (maps == Maps::on_chip) chip = plan_chip(*program);
   std::vector<bool> called(program->program().maps().size(), true);
-  for (const ChipMap& map : chip_maps) called[map.index] = false;
+  for (const ChipMap& map : chip.maps) called[map.index] = false;
   auto code = optimised(*program, mine, std::move(called));
   if (!code) return std::unexpected(std::move(code.error()));
-  auto made = place(*code, select(*code));
+  auto made = place(*code, select(*code, chip));
   if (!made) return std::unexpected(std::move(made.error()));
-  made->chip_maps = std::move(chip_maps);
+  made->chip = std::move(chip);
   return std::make_shared<const RtlImage>(std::move(program), std::move(*made));
 }
 

@@ -55,6 +55,11 @@ class RtlDevice final : public exec::Device {
     auto mine = std::dynamic_pointer_cast<const RtlImage>(image);
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
     if (auto known = look(); !known) return known;
+    if (!fits(mine->code().chip)) {
+      auto without = compile(mine->shared_program(), {}, Maps::on_host);
+      if (!without) return std::unexpected(std::move(without.error()));
+      mine = std::move(*without);
+    }
     attendant_->set_program(mine->shared_program());
     maps_.assign(mine->program().program().maps().size(), nullptr);
     image_ = std::move(mine);
@@ -91,6 +96,13 @@ class RtlDevice final : public exec::Device {
   }
 
  private:
+  // Whether the device has room for a plan, and as many threads.
+  bool fits(const ChipPlan& plan) const {
+    return std::ranges::all_of(plan.maps, [&](const ChipMap& map) {
+      return map.end_row <= geometry_.map_rows && (!map.per_cpu || geometry_.threads == kChipThreads);
+    });
+  }
+
   // What the device is, once.
   Result<> look() {
     if (attendant_ != nullptr) return {};
@@ -114,7 +126,7 @@ class RtlDevice final : public exec::Device {
     if (!options_.simulation.wave.empty()) {
       if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
     }
-    attendant_ = std::make_unique<Attendant>(board_, loader_, geometry_, options_);
+    attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
     return {};
   }
 
@@ -138,9 +150,11 @@ class RtlDevice final : public exec::Device {
     const bool serial = options_.ordered && needs_order(image_->program());
     const unsigned threads = threads_in_use(serial);
     meter_.set_threads(threads);
-    if (auto placed = chip_.load(image_->code().chip_maps, maps_, attendant_->unit().first_region, geometry_.map_row,
-                                 geometry_.map_rows, options_.cpu, threads);
-        !placed) {
+    const ChipPlace place = {.row = geometry_.map_row,
+                             .cpu = options_.cpu,
+                             .threads = threads,
+                             .seed = static_cast<std::uint32_t>(options_.seed)};
+    if (auto placed = chip_.load(image_->code().chip.maps, maps_, attendant_->unit().first_region, place); !placed) {
       return placed;
     }
     const std::uint64_t budget = (options_.instruction_budget + kBudgetUnit - 1) / kBudgetUnit;
@@ -161,7 +175,7 @@ class RtlDevice final : public exec::Device {
   // Each is a CPU of per-CPU maps, of which there may be fewer.
   unsigned threads_in_use(bool serial) const {
     if (serial) return 1;
-    const auto& chip_maps = image_->code().chip_maps;
+    const auto& chip_maps = image_->code().chip.maps;
     const bool per_cpu = std::ranges::any_of(chip_maps, &ChipMap::per_cpu);
     const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
     return per_cpu ? std::min({geometry_.threads, kChipThreads, cpus - options_.cpu}) : geometry_.threads;

@@ -31,7 +31,7 @@ struct CoreProgram {
   std::vector<Bundle> bundles;              // packets begin at the first
   std::vector<std::uint32_t> instructions;  // of each bundle: the BPF instruction that it is for, by its first slot
   std::vector<Relocation> relocations;
-  std::vector<ChipMap> chip_maps;
+  ChipPlan chip;
   std::uint32_t leave = 0;         // bundle that returns 0 from a function, for LD_ABS
   std::uint32_t cleared_rows = 0;  // of a stack frame, from its top, in 64 bytes, that begin as zeros
   std::uint32_t frames = 1;        // of which they are cleared

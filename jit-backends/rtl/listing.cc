@@ -21,6 +21,7 @@ std::string_view name_of(CoreOp op) {
     return #of "." #name;
 #define FORAGER_CORE_STATE(...)
 #define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(...)
 #include "jit-backends/rtl/isa/ops.def"
     default:
       return "?";

@@ -38,7 +38,7 @@ struct OperationBlock {
   std::vector<Operation> operations;
 };
 
-[[nodiscard]] std::vector<OperationBlock> select(const Code& code);
+[[nodiscard]] std::vector<OperationBlock> select(const Code& code, const ChipPlan& plan);
 
 // Errors: limit, if the program has more bundles than a branch can name.
 [[nodiscard]] Result<CoreProgram> place(const Code& code, const std::vector<OperationBlock>& blocks);

@@ -48,13 +48,21 @@ bool touches_memory(const Operation& operation) {
   }
 }
 
-// The host may change memory, the packet's edges and what was kept for it.
+bool finds(const Slot& slot) { return slot.op == CoreOp::UnitLookup; }
+
+// The host may change memory, the packet's edges and what was kept for it; the engine entries of maps.
 Distance by_memory(const Operation& a, const Operation& b) {
-  const bool a_host = a.slot.op == CoreOp::UnitHost, b_host = b.slot.op == CoreOp::UnitHost;
+  const auto changes = [](const Slot& slot) {
+    return slot.op == CoreOp::UnitHost || (is_of_engine(slot) && !finds(slot));
+  };
+  const bool a_host = changes(a.slot), b_host = changes(b.slot);
   const auto of_host = [](const Operation& one) {
-    return touches_memory(one) || class_of(one.slot.op) == CoreClass::Local || one.slot.op == CoreOp::UnitHost;
+    return touches_memory(one) || class_of(one.slot.op) == CoreClass::Local || one.slot.op == CoreOp::UnitHost ||
+           is_of_engine(one.slot);
   };
   if ((a_host && of_host(b)) || (b_host && of_host(a))) return Distance::next;
+  const auto keeps = [](const Slot& slot) { return class_of(slot.op) == CoreClass::Local && slot.op != CoreOp::LocalState; };
+  if ((finds(a.slot) && keeps(b.slot)) || (keeps(a.slot) && finds(b.slot))) return Distance::next;
   if (class_of(a.slot.op) == CoreClass::Local && class_of(b.slot.op) == CoreClass::Local) {
     return a.slot.op == CoreOp::LocalState || b.slot.op == CoreOp::LocalState ? Distance::none : Distance::next;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What compiler and host agree on when a helper is called: where things stand in the scratch of a call depth (128
+// What compiler and host agree on when a helper is called: where things stand in the scratch of a call depth (256
 // bytes), and what does not stand there because the verifier knows it.
 #pragma once
 
@@ -8,8 +8,9 @@
 
 namespace forager::jit::rtl {
 
+inline constexpr unsigned kEntryScratch = 0;     // what the map engine reads: key and value
 inline constexpr unsigned kArgumentScratch = 0;  // r1 to r5 of a helper
-inline constexpr unsigned kSavedScratch = 64;    // r6 to r9 while a function runs
+inline constexpr unsigned kSavedScratch = 192;   // r6 to r9 while a function runs
 
 // The context, a map that is always the same, a constant.
 [[nodiscard]] inline bool argument_is_known(const verifier::VerifiedProgram& program, std::uint32_t call, isa::Arg kind,

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <ranges>
+#include <tuple>
 
 #include "exec/host_helpers.h"
 #include "interp/memory.h"
@@ -15,6 +16,7 @@
 #include "jit-backends/common/passes/liveness.h"
 #include "jit-backends/rtl/lower.h"
 #include "jit-backends/rtl/scratch.h"
+#include "jit-backends/rtl/select_maps.h"
 #include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
@@ -79,7 +81,8 @@ CoreOp with(CoreOp op, unsigned function) { return static_cast<CoreOp>(static_ca
 
 class Selector {
  public:
-  explicit Selector(const Code& code) : code_(code), program_(code.program->program()), liveness_(code) {}
+  Selector(const Code& code, const ChipPlan& plan)
+      : code_(code), program_(code.program->program()), plan_(plan), liveness_(code) {}
 
   std::vector<OperationBlock> run() {
     enter();
@@ -162,6 +165,7 @@ class Selector {
   }
 
   void call_helper(const Step& step) {
+    if (by_engine()) return;
     const isa::HelperRow* helper = isa::find_helper(static_cast<std::uint32_t>(step.imm));
     const auto arguments = isa::helper_args(*helper, program_.type());
     // What bpf_trace_printk prints stands in registers that its row does not name.
@@ -251,9 +255,9 @@ class Selector {
     put({.op = CoreOp::AluMov, .d = 0, .b = kTemporary2});
   }
 
-  // Lookups in these maps stay calls for this backend (Code::called_maps).
-  void look_up(const Step&) { __builtin_unreachable(); }
-  void look_up_key(const Step&) { __builtin_unreachable(); }
+  // Lookups in maps that are not on the chip stay calls (Code::called_maps).
+  void look_up(const Step&) { std::ignore = by_engine(); }
+  void look_up_key(const Step&) { std::ignore = by_engine(); }
 
  private:
   // What a program finds in its registers: r1 is its context, or the memory it works on (0 where there is none) and r2
@@ -301,6 +305,10 @@ class Selector {
     if (!code_.facts(of.end).reachable) return;
     at_ = of.end - 1;
     put_branch({.op = CoreOp::BranchAlways}, of.end);
+  }
+
+  [[nodiscard]] bool by_engine() {
+    return select_map_call(code_, at_, plan_, [this](const Operation& operation) { put(operation); });
   }
 
   void put(Operation operation) {
@@ -413,6 +421,7 @@ class Selector {
 
   const Code& code_;
   const program::Program& program_;
+  const ChipPlan& plan_;
   const Liveness liveness_;
   std::vector<OperationBlock> blocks_;
   std::uint32_t at_ = 0;
@@ -421,6 +430,8 @@ class Selector {
 
 }  // namespace
 
-std::vector<OperationBlock> select(const Code& code) { return Selector(code).run(); }
+std::vector<OperationBlock> select(const Code& code, const ChipPlan& plan) {
+  return Selector(code, plan).run();
+}
 
 }  // namespace forager::jit::rtl

@@ -16,6 +16,11 @@ namespace forager::jit::rtl {
   return static_cast<CoreOp>(static_cast<unsigned>(op) & ~unsigned{kFetches});
 }
 
+// What the map engine does; it reads what was kept for it.
+[[nodiscard]] constexpr bool is_of_engine(const Slot& slot) {
+  return class_of(slot.op) == CoreClass::Unit && slot.op > CoreOp::UnitHost;
+}
+
 // It decides where the thread goes on.
 [[nodiscard]] constexpr bool leaves(const Slot& slot) {
   return class_of(slot.op) == CoreClass::Branch || class_of(slot.op) == CoreClass::Control;

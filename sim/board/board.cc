@@ -135,6 +135,9 @@ struct Board::Parts {
     departing.end = static_cast<std::uint16_t>(bits(user, 142, 13));
     departing.came = static_cast<std::uint32_t>(bits(user, 155, 32));
     departing.ended = static_cast<std::uint32_t>(bits(user, 187, 32));
+    departing.redirect = {.kind = static_cast<Redirection::Kind>(bits(user, 219, 2)),
+                          .map = static_cast<std::uint8_t>(bits(user, 221, 6)),
+                          .value = static_cast<std::uint32_t>(bits(user, 227, 29))};
     departures.push_back(std::move(departing));
     departing = {};
   }

@@ -31,6 +31,14 @@ struct Arrival {
   bool announced = true;  // its length goes ahead of it
 };
 
+// Where a packet is redirected to, as the device knows it.
+struct Redirection {
+  enum Kind : std::uint8_t { none, port, entry };  // to port `value`; to where entry `value` of map `map` leads
+  Kind kind = none;
+  std::uint8_t map = 0;
+  std::uint32_t value = 0;
+};
+
 // What came out, in order. Offsets are in the packet's buffer, cycles since reset.
 struct Departure {
   std::uint32_t tag = 0;
@@ -39,6 +47,7 @@ struct Departure {
   std::uint16_t pc = 0;     // the bundle, if it was stopped
   std::uint16_t meta = 0, data = 0, end = 0;
   std::uint32_t came = 0, ended = 0;
+  Redirection redirect;
   std::vector<std::byte> bytes;
 };
 

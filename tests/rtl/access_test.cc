@@ -15,7 +15,7 @@ namespace {
 
 // The parameters that the model has: the module's own defaults.
 constexpr unsigned kStackRow = 1024, kScratchRow = 1536;
-constexpr unsigned kFrameBytes = 512, kBufferBytes = 4096, kScratchBytes = 128, kRowBytes = 64;
+constexpr unsigned kFrameBytes = 512, kBufferBytes = 4096, kScratchBytes = 256, kRowBytes = 64;
 constexpr std::uint64_t kZero = std::uint64_t{1} << 39;  // where a region's offset 0 stands
 constexpr unsigned kFirstStack = 2, kPacketRegion = 0x400000, kMapRegion = 0x1235;
 

@@ -114,7 +114,7 @@ MapRef make_map(MapType type, std::uint32_t entries, const char* name = "values"
   return maps::create({.type = type, .key_size = 4, .value_size = 8, .max_entries = entries, .name = name}, 2).value();
 }
 std::size_t on_chip(const std::string& text, std::vector<MapRef> maps) {
-  return plan_chip_maps(*verified(Rig{.maps = std::move(maps)}, text)).size();
+  return plan_chip(*verified(Rig{.maps = std::move(maps)}, text)).maps.size();
 }
 
 constexpr const char* kLookUp =
@@ -122,10 +122,11 @@ constexpr const char* kLookUp =
     "+0)\n"
     "none: r0 = 2\nexit";
 
-TEST(RtlChipMaps, ArraysThatAreOnlyLookedUp) {
+TEST(RtlChipMaps, KindsThatTheEngineKnows) {
   EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::array, 10)}), 1U);
   EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::percpu_array, 10)}), 1U);
-  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::hash, 10)}), 0U);
+  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::hash, 10)}), 1U);
+  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::lru_percpu_hash, 10)}), 1U);
 }
 
 TEST(RtlChipMaps, WhatDoesNotFitStaysWithTheHost) {

@@ -19,6 +19,7 @@ enum class CoreClass : std::uint8_t {
 #define FORAGER_CORE_OP(...)
 #define FORAGER_CORE_STATE(...)
 #define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(...)
 #include "jit-backends/rtl/isa/ops.def"
 };
 
@@ -28,6 +29,7 @@ enum class CoreOp : std::uint8_t {
 #define FORAGER_CORE_OP(of, name, encoding) of##name = static_cast<std::uint8_t>(CoreClass::of) << 4 | (encoding),
 #define FORAGER_CORE_STATE(...)
 #define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(...)
 #include "jit-backends/rtl/isa/ops.def"
   Load = static_cast<std::uint8_t>(CoreClass::Load) << 4,
   Store = static_cast<std::uint8_t>(CoreClass::Store) << 4,
@@ -38,6 +40,7 @@ enum class CoreState : std::uint8_t {
 #define FORAGER_CORE_OP(...)
 #define FORAGER_CORE_STATE(name, encoding) name = encoding,
 #define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(...)
 #include "jit-backends/rtl/isa/ops.def"
 };
 
@@ -46,6 +49,16 @@ enum class CoreCause : std::uint8_t {
 #define FORAGER_CORE_OP(...)
 #define FORAGER_CORE_STATE(...)
 #define FORAGER_CORE_CAUSE(name, encoding) name = encoding,
+#define FORAGER_CORE_MAP(...)
+#include "jit-backends/rtl/isa/ops.def"
+};
+
+enum class CoreMap : std::uint8_t {
+#define FORAGER_CORE_CLASS(...)
+#define FORAGER_CORE_OP(...)
+#define FORAGER_CORE_STATE(...)
+#define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(name, encoding) name = encoding,
 #include "jit-backends/rtl/isa/ops.def"
 };
 
@@ -60,7 +73,9 @@ enum class CoreRegister : std::uint32_t {
 // Of loads and stores, beside the size in bits 1 and 0.
 inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
 inline constexpr std::uint8_t kFetches = 8;      // of atomics
-inline constexpr unsigned kScratchBytes = 128;   // of a call depth
+inline constexpr unsigned kScratchBytes = 256;   // of a call depth
+inline constexpr unsigned kMapsInTable = 64;     // that the engine and the core know
+inline constexpr unsigned kMapInScratch = 1U << 6, kMapByPointer = 1U << 7;  // of a map operation's offset
 inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
 
 struct Slot {

@@ -27,6 +27,7 @@ std::string core() {
 #define FORAGER_CORE_OP(of, name, encoding) line(#of, std::string_view(#name), 4, encoding);
 #define FORAGER_CORE_STATE(name, encoding) line("State", #name, 3, encoding);
 #define FORAGER_CORE_CAUSE(name, encoding) line("Cause", #name, 4, encoding);
+#define FORAGER_CORE_MAP(name, encoding) line("Map", #name, 4, encoding);
 #include "jit-backends/rtl/isa/ops.def"
   out += R"(
   // One half of a bundle; slot 0 stands in the low bits.

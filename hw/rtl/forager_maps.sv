@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The map engine: lookups, updates and deletions in maps whose tables stand in data memory, redirects and tail calls.
+// ../doc/maps.md has the tables' layout. One operation at a time; each thread has a place where its request waits.
+//
+// A key of up to 16 bytes comes with the request; a longer one, and what an update writes, stands in the scratch of the
+// thread's call depth as the bytes of an entry: key, then value. So the engine copies whole rows and reaches no memory
+// of the program's. What it cannot do it gives to the host, and waits: the tables do not change until the answer is there.
+module forager_maps
+  import forager_core_pkg::*;
+#(
+  parameter int unsigned Threads = 8,
+  parameter int unsigned ThreadWidth = 3,
+  parameter int unsigned PcWidth = 16,
+  parameter int unsigned RowWidth = 11,
+  parameter int unsigned ScratchRow = 1536,
+  parameter int unsigned TableRow = 1664  // of the descriptors
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_i,
+  input  logic [23:0]            region_i,   // of map 0, as MapRegion
+  input  logic [31:0]            seed_i,
+  input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
+
+  // A request. `with_i` is the operation's offset: the map's number in the low 6 bits.
+  input  logic                   ask_i,
+  input  logic [ThreadWidth-1:0] ask_thread_i,
+  input  logic [PcWidth-1:0]     ask_pc_i,
+  input  logic [2:0]             ask_depth_i,
+  input  logic [3:0]             ask_fn_i,
+  input  logic [7:0]             ask_with_i,
+  input  logic [63:0]            ask_a_i,
+  input  logic [63:0]            ask_b_i,
+  input  logic [63:0]            ask_other_i,
+
+  // The answer; a tail call goes on at the bundle instead.
+  output logic                   answer_o,
+  input  logic                   answer_ready_i,
+  output logic                   answer_jump_o,
+  output logic [ThreadWidth-1:0] answer_thread_o,
+  output logic [63:0]            answer_value_o,
+
+  // Given to the host, which answers the thread.
+  output logic                   host_o,
+  input  logic                   host_ready_i,
+  output logic [ThreadWidth-1:0] host_thread_o,
+  output logic [PcWidth-1:0]     host_pc_o,
+  output logic [63:0]            host_a_o,
+  output logic [63:0]            host_b_o,
+  output logic [63:0]            host_other_o,
+  input  logic                   host_done_i,
+  input  logic [ThreadWidth-1:0] host_done_thread_i,
+
+  // Where the thread's packet goes.
+  output logic                   redirect_o,
+  output logic [ThreadWidth-1:0] redirect_thread_o,
+  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map
+  output logic [5:0]             redirect_map_o,
+  output logic [28:0]            redirect_value_o,
+
+  // Rows of data memory.
+  output logic                   row_o,
+  input  logic                   row_grant_i,
+  output logic [RowWidth-1:0]    row_number_o,
+  output logic [63:0]            row_write_o,
+  output logic [511:0]           row_data_o,
+  input  logic [511:0]           row_data_i
+);
+
+  typedef enum logic [4:0] {
+    Idle, Describe, Key, KeyHere, Kind, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
+    ElementHere, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
+  } state_e;
+
+  // ---- requests that wait ----
+
+  logic [Threads-1:0]     waiting_q;
+  logic [PcWidth+14:0]    asked_how [Threads];  // pc, depth, offset, function
+  logic [63:0]            asked_a [Threads];
+  logic [63:0]            asked_b [Threads];
+  logic [63:0]            asked_other [Threads];
+
+  state_e                 state_q;
+  logic [ThreadWidth-1:0] thread_q, next_thread;
+  logic [PcWidth-1:0]     pc_q;
+  logic [2:0]             depth_q;
+  logic [7:0]             with_q;
+  logic [3:0]             fn_q;
+  logic [63:0]            other_q, a_q, b_q;
+
+  always_comb begin
+    next_thread = thread_q;
+    for (int i = Threads; i > 0; i--) begin
+      if (waiting_q[thread_q+ThreadWidth'(i)]) next_thread = thread_q + ThreadWidth'(i);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (ask_i) begin
+      asked_how[ask_thread_i]   <= {ask_pc_i, ask_depth_i, ask_with_i, ask_fn_i};
+      asked_a[ask_thread_i]     <= ask_a_i;
+      asked_b[ask_thread_i]     <= ask_b_i;
+      asked_other[ask_thread_i] <= ask_other_i;
+    end
+  end
+
+  // ---- the map's descriptor, one row of sixteen words ----
+
+  /* verilator lint_off UNUSEDSIGNAL */  // words have room
+  logic [31:0] kind_q, entries_q, mask_q, sizes_q;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [RowWidth-1:0] bucket_row_q, link_row_q, entry_row_q, value_row_q, cpu_rows_q;
+  logic [23:0]         free_q, spare_q, root_q;
+  logic [3:0]          kind;
+  logic [6:0]          key_bytes;
+  logic                marked, per_cpu, nested;
+  logic [2:0]          shift, value_shift;   // log2 of the rows of an entry; of a thread's value
+  logic [7:0]          value_offset;         // in the entry
+  logic [2:0]          image_rows;           // of the scratch that an update copies
+  logic [15:0]         stride;               // bytes of an array's value
+
+  assign kind         = kind_q[3:0];
+  assign key_bytes    = kind_q[14:8];
+  assign marked       = kind_q[16];
+  assign per_cpu      = kind_q[17];
+  assign nested       = kind_q[18];
+  assign shift        = kind_q[22:20];
+  assign value_shift  = kind_q[26:24];
+  assign value_offset = sizes_q[7:0];
+  assign image_rows   = sizes_q[10:8];
+  assign stride       = sizes_q[31:16];
+
+  // ---- registers of the operation ----
+
+  logic [511:0]          key_q;
+  logic [511:0]          key_mask;
+  logic [127:0]          hash_q, hash_next;
+  logic [31:0]           hash, hash_word;
+  logic [4:0]            round_q;
+  logic [23:0]           node_q, next_q, fresh_q, found_q;
+  logic                  hit_q, zeros_q, writing_q;
+  logic [2:0]            image_q;
+  logic [ThreadWidth-1:0] lane_q;
+  logic [RowWidth-1:0]   slot_row_q;   // where the number that led to node_q stands
+  logic [3:0]            slot_word_q;
+  logic [31:0]           product_q;
+  logic [63:0]           value_q;
+  logic                  jump_q;
+  logic [5:0]            tails_q [Threads];
+  logic [5:0]            map;
+  logic                  is_update, is_delete, is_lookup, is_redirect_map, is_tail_call;
+  logic                  in_scratch;
+
+  assign map             = with_q[5:0];
+  assign in_scratch      = with_q[6];
+  assign is_lookup       = fn_q == UnitLookup;
+  assign is_update       = fn_q == UnitUpdate;
+  assign is_delete       = fn_q == UnitDelete;
+  assign is_redirect_map = fn_q == UnitRedirectMap;
+  assign is_tail_call    = fn_q == UnitTailCall;
+
+  forager_hash u_hash (.state_i(hash_q), .word_i(hash_word), .state_o(hash_next), .hash_o(hash));
+
+  logic [4:0] key_words;
+  assign key_words = 5'((key_bytes + 7'd3) >> 2);
+  assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
+
+  for (genvar i = 0; i < 64; i++) begin : gen_mask
+    assign key_mask[i*8+:8] = {8{7'(i) < key_bytes}};
+  end
+
+  // ---- what a row says ----
+
+  function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
+    number_in = row[{word, 5'd0} +: 24];
+  endfunction
+
+  logic        same_key, covers, side;
+  logic [63:0] element;
+  assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
+  assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
+
+  // A key that says to be longer than it is finds nothing.
+  logic too_long;
+  assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
+
+  forager_prefix u_prefix (
+    .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
+  );
+
+  function automatic logic [63:0] pointer(input logic [23:0] first, input logic [5:0] number, input logic [31:0] offset);
+    pointer = {first + {17'd0, number, 1'b1}, 1'b1, 7'd0, offset};
+  endfunction
+
+  // A value's place in the map's memory.
+  logic [31:0] value_at;
+  assign value_at = per_cpu ? (32'(found_q) << value_shift) << 6 : ((32'(found_q) << shift) << 6) + 32'(value_offset);
+
+  // ---- rows ----
+
+  logic [RowWidth-1:0] entry_at, image_to;
+  logic [31:0]         bucket;
+  assign bucket   = hash & mask_q;
+  assign entry_at = entry_row_q + RowWidth'(node_q << shift);
+
+  logic [2:0] value_row_of_image;
+  assign value_row_of_image = image_q - 3'd1;
+
+  // Where a row of the image goes: an entry's rows, or of per-CPU maps its key, and a lane's value.
+  always_comb begin
+    if (!per_cpu || image_q == 3'd0) image_to = entry_row_q + RowWidth'(fresh_q << shift) + RowWidth'(image_q);
+    else image_to = value_row_q + RowWidth'(lane_q * cpu_rows_q) + RowWidth'(fresh_q << value_shift) + RowWidth'(value_row_of_image);
+  end
+
+  logic [3:0]  write_word;
+  logic [31:0] write_value;
+  logic [3:0]  write_bytes;
+
+  always_comb begin
+    row_o        = 1'b1;
+    row_number_o = RowWidth'(TableRow) + RowWidth'(map);
+    row_write_o  = '0;
+    write_word   = node_q[3:0];
+    write_value  = '0;
+    write_bytes  = '0;
+    unique case (state_q)
+      Describe: ;
+      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_q, depth_q, image_q[1:0]});
+      Head:       row_number_o = bucket_row_q + RowWidth'(bucket[31:4]);
+      Entry:      row_number_o = entry_at;
+      Link:       row_number_o = link_row_q + RowWidth'(node_q[23:4]);
+      Fresh:      row_number_o = link_row_q + RowWidth'(fresh_q[23:4]);
+      Element:    row_number_o = entry_row_q + RowWidth'(a_q[31:3]);
+      // The last byte of a link says that the entry was used.
+      Mark: begin
+        row_number_o = link_row_q + RowWidth'(node_q[23:4]);
+        write_value  = 32'h0100_0000;
+        write_bytes  = 4'b1000;
+      end
+      ImageHere: begin
+        row_number_o = image_to;
+        row_write_o  = '1;
+      end
+      SetLink: begin
+        row_number_o = link_row_q + RowWidth'(is_delete ? node_q[23:4] : fresh_q[23:4]);
+        write_word   = is_delete ? node_q[3:0] : fresh_q[3:0];
+        write_value  = {7'd0, hit_q && !is_delete, is_delete ? free_q : hit_q ? next_q : 24'd0};
+        write_bytes  = 4'b1111;
+      end
+      SetSlot: begin
+        row_number_o = slot_row_q;
+        write_word   = slot_word_q;
+        write_value  = {8'd0, is_delete ? next_q : fresh_q};
+        write_bytes  = 4'b0111;
+      end
+      // The list of free entries, or the spare one.
+      SetHead: begin
+        write_word  = hit_q && is_update ? 4'd10 : 4'd9;
+        write_value = {8'd0, hit_q ? node_q : next_q};
+        write_bytes = 4'b1111;
+      end
+      default: row_o = 1'b0;
+    endcase
+    if (write_bytes != '0) row_write_o = 64'(write_bytes) << {write_word, 2'd0};
+  end
+
+  assign row_data_o = state_q != ImageHere ? {16{write_value}} : zeros_q ? '0 : writing_q ? key_q : row_data_i;
+
+  // ---- the operation, step by step ----
+
+  localparam logic [63:0] Exists = -64'sd17, Missing = -64'sd2, Full = -64'sd7;
+
+  always_ff @(posedge clk_i) begin
+    for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
+    product_q <= 32'(a_q[31:0] * 32'(stride));
+    unique case (state_q)
+      Idle: if (waiting_q != '0) begin
+        thread_q                  <= next_thread;
+        waiting_q[next_thread]    <= 1'b0;
+        {pc_q, depth_q, with_q, fn_q} <= asked_how[next_thread];
+        a_q                       <= asked_a[next_thread];
+        b_q                       <= asked_b[next_thread];
+        other_q                   <= asked_other[next_thread];
+        state_q                   <= Describe;
+      end
+      Describe: begin
+        // A map that the program has from another map comes as a pointer.
+        if (with_q[7]) with_q <= {2'b00 | {1'b0, in_scratch}, 6'((other_q[63:40] - region_i) >> 1)};
+        else if (row_grant_i) state_q <= KeyHere;
+        key_q   <= {384'd0, b_q, a_q};
+        image_q <= '0;
+      end
+      KeyHere: begin
+        kind_q       <= row_data_i[31:0];
+        entries_q    <= row_data_i[63:32];
+        mask_q       <= row_data_i[95:64];
+        bucket_row_q <= RowWidth'(row_data_i[127:96]);
+        link_row_q   <= RowWidth'(row_data_i[159:128]);
+        entry_row_q  <= RowWidth'(row_data_i[191:160]);
+        value_row_q  <= RowWidth'(row_data_i[223:192]);
+        sizes_q      <= row_data_i[255:224];
+        cpu_rows_q   <= RowWidth'(row_data_i[287:256]);
+        free_q       <= row_data_i[311:288];
+        spare_q      <= row_data_i[343:320];
+        root_q       <= row_data_i[375:352];
+        state_q      <= in_scratch ? Key : Kind;
+      end
+      Key: if (row_grant_i) state_q <= Kind;
+      Kind: begin
+        if (in_scratch) key_q <= row_data_i;
+        hash_q      <= {32'h736f6d65 ^ seed_i, 32'h646f7261, 32'h6c796765 ^ seed_i, 32'h74656462};
+        round_q     <= '0;
+        found_q     <= '0;
+        hit_q       <= 1'b0;
+        node_q      <= root_q;
+        redirect_kind_o <= 2'd0;
+        unique case (kind)
+          MapHash:  state_q <= Hash;
+          MapTrie:  state_q <= is_lookup ? (root_q == '0 ? Answer : Entry) : Ask;
+          MapArray: state_q <= is_lookup ? Scale : Ask;
+          MapTable: state_q <= Scale;
+          default:  state_q <= Ask;
+        endcase
+        if (fn_q == UnitRedirect && a_q[31:29] != 3'd0) state_q <= Ask;
+        else if (fn_q == UnitRedirect) begin
+          redirect_kind_o  <= 2'd1;
+          redirect_value_o <= a_q[28:0];
+          value_q          <= 64'd4;
+          state_q          <= Answer;
+        end else begin
+          value_q <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+        end
+      end
+
+      // Hash tables: a bucket's chain of nodes.
+      Hash: begin
+        hash_q  <= hash_next;
+        round_q <= round_q + 5'd1;
+        if (round_q == key_words + 5'd1) state_q <= Head;
+      end
+      Head: begin
+        slot_row_q  <= bucket_row_q + RowWidth'(bucket[31:4]);
+        slot_word_q <= bucket[3:0];
+        if (row_grant_i) state_q <= HeadHere;
+      end
+      HeadHere: begin
+        node_q  <= number_in(row_data_i, slot_word_q);
+        state_q <= Entry;
+      end
+      Entry: if (kind == MapHash && node_q == '0) begin
+        // Nothing there.
+        fresh_q <= free_q;
+        unique case (fn_q)
+          UnitDelete: begin
+            value_q <= Missing;
+            state_q <= Answer;
+          end
+          UnitUpdate: begin
+            if (other_q == 64'd2) begin
+              value_q <= Missing;
+              state_q <= Answer;
+            end else if (other_q > 64'd2) state_q <= Ask;
+            else if (free_q != '0) state_q <= Fresh;
+            else if (marked) state_q <= Ask;
+            else begin
+              value_q <= Full;
+              state_q <= Answer;
+            end
+          end
+          default: state_q <= Answer;
+        endcase
+      end else if (row_grant_i) state_q <= EntryHere;
+      EntryHere: if (kind == MapTrie) begin
+        // Nodes that cover the key follow each other; the last that has a value is it.
+        if (covers && !too_long && !row_data_i[56]) found_q <= node_q;
+        node_q <= side ? row_data_i[47:24] : row_data_i[23:0];
+        if (too_long || !covers || (side ? row_data_i[47:24] : row_data_i[23:0]) == '0) state_q <= Scale;
+        else state_q <= Entry;
+      end else begin
+        hit_q   <= same_key;
+        found_q <= node_q;
+        if (nested) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        if (!same_key) state_q <= Link;
+        else if (is_redirect_map) begin
+          redirect_kind_o  <= 2'd2;
+          redirect_value_o <= a_q[28:0];
+          value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
+          state_q          <= a_q[31:29] == '0 ? Answer : Ask;
+        end else if (is_lookup) state_q <= nested ? Answer : marked ? Mark : Scale;
+        else if (is_update && other_q == 64'd1) begin
+          value_q <= Exists;
+          state_q <= Answer;
+        end else if (is_update && other_q > 64'd2) state_q <= Ask;
+        else if (is_update && per_cpu) begin
+          fresh_q <= node_q;
+          image_q <= 3'd1;
+          lane_q  <= thread_q;
+          zeros_q <= 1'b0;
+          state_q <= Image;
+        end else state_q <= Link;
+      end
+      Link: if (row_grant_i) state_q <= LinkHere;
+      LinkHere: begin
+        next_q <= number_in(row_data_i, node_q[3:0]);
+        if (!hit_q) begin
+          slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
+          slot_word_q <= node_q[3:0];
+          node_q      <= number_in(row_data_i, node_q[3:0]);
+          state_q     <= Entry;
+        end else if (is_delete) begin
+          state_q <= SetSlot;
+        end else begin
+          fresh_q <= spare_q;
+          image_q <= '0;
+          zeros_q <= 1'b0;
+          state_q <= Image;
+        end
+      end
+      Mark: if (row_grant_i) state_q <= Scale;
+
+      // A new entry: the free list goes on behind it.
+      Fresh: if (row_grant_i) state_q <= FreshHere;
+      FreshHere: begin
+        next_q  <= number_in(row_data_i, fresh_q[3:0]);
+        image_q <= '0;
+        lane_q  <= '0;
+        zeros_q <= 1'b0;
+        state_q <= Image;
+      end
+      Image: begin
+        zeros_q   <= per_cpu && image_q != '0 && lane_q != thread_q;
+        writing_q <= 1'b0;
+        if (row_grant_i) state_q <= ImageHere;
+      end
+      ImageHere: begin
+        // What was read is gone should the port be somebody else's.
+        if (!writing_q) key_q <= row_data_i;
+        writing_q <= 1'b1;
+        if (row_grant_i) begin
+          image_q <= image_q + 3'd1;
+          state_q <= Image;
+          if (image_q + 3'd1 == image_rows) begin
+            if (per_cpu && !hit_q && lane_q != ThreadWidth'(Threads - 1)) begin
+              lane_q  <= lane_q + ThreadWidth'(1);
+              image_q <= 3'd1;
+            end else begin
+              state_q <= !per_cpu || !hit_q ? SetLink : marked ? Mark : Answer;
+            end
+          end
+        end
+      end
+      SetLink: if (row_grant_i) state_q <= is_delete ? SetHead : SetSlot;
+      SetSlot: if (row_grant_i) state_q <= is_delete ? SetLink : SetHead;
+      SetHead: if (row_grant_i) state_q <= Answer;
+
+      // Arrays and tables: by index; and what was found becomes a pointer.
+      Scale: begin
+        state_q <= Answer;
+        if (kind == MapArray) begin
+          if (a_q[31:0] < entries_q) value_q <= pointer(region_i, map, product_q);
+        end else if (kind == MapTable) begin
+          if (a_q[31:0] < entries_q) state_q <= Element;
+        end else if (found_q != '0 && is_lookup) begin
+          value_q <= pointer(region_i, map, value_at);
+        end
+      end
+      Element: if (row_grant_i) state_q <= ElementHere;
+      ElementHere: begin
+        state_q <= Answer;
+        jump_q  <= is_tail_call && element != '0 && tails_q[thread_q] != 6'd33;
+        if (is_tail_call) begin
+          value_q <= {32'd0, element[31:0] - 32'd1};
+          if (element != '0 && tails_q[thread_q] != 6'd33) tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+        end else if (is_redirect_map && element != '0) begin
+          redirect_kind_o  <= 2'd2;
+          redirect_value_o <= a_q[28:0];
+          value_q          <= 64'd4;
+        end else if (is_lookup) begin
+          value_q <= element;
+        end
+      end
+
+      Ask:    if (host_ready_i) state_q <= Asleep;
+      Asleep: if (host_done_i && host_done_thread_i == thread_q) state_q <= Idle;
+      default: if (answer_ready_i) begin
+        jump_q  <= 1'b0;
+        state_q <= Idle;
+      end
+    endcase
+    if (ask_i) waiting_q[ask_thread_i] <= 1'b1;
+    if (rst_i) begin
+      state_q   <= Idle;
+      waiting_q <= '0;
+      thread_q  <= '0;
+      jump_q    <= 1'b0;
+    end
+  end
+
+  assign answer_o        = state_q == Answer;
+  assign answer_jump_o   = jump_q;
+  assign answer_thread_o = thread_q;
+  assign answer_value_o  = value_q;
+
+  assign host_o        = state_q == Ask;
+  assign host_thread_o = thread_q;
+  assign host_pc_o     = pc_q;
+  assign host_a_o      = a_q;
+  assign host_b_o      = b_q;
+  assign host_other_o  = other_q;
+
+  assign redirect_o        = answer_o && answer_ready_i && (is_redirect_map || fn_q == UnitRedirect);
+  assign redirect_thread_o = thread_q;
+  assign redirect_map_o    = map;
+
+endmodule

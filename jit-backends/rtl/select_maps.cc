@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/select_maps.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "jit-backends/rtl/scratch.h"
+#include "jit-backends/rtl/slots.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+constexpr std::uint8_t kWord = 11, kSecondWord = 12, kPart = 13;  // the compiler's own registers
+constexpr std::uint8_t kKey = 2, kValue = 3, kFlags = 4;
+constexpr std::uint32_t kInRegisters = 16;  // bytes of a key
+
+class MapCall {
+ public:
+  MapCall(const Code& code, std::uint32_t call, const ChipMap& map, CoreOp op, const Put& put)
+      : code_(code), call_(call), map_(map), op_(op), put_(put), spec_(code.program->program().maps()[map.index]) {}
+
+  void run() {
+    switch (op_) {
+      case CoreOp::UnitRedirectMap:
+        return redirect();
+      case CoreOp::UnitUpdate:
+        return update();
+      default:
+        return find();
+    }
+  }
+
+ private:
+  // A lookup or a deletion.
+  void find() {
+    Slot slot = operation();
+    if (spec_.key_size <= kInRegisters) {
+      load_word(kKey, spec_.key_size, 0, kWord);
+      slot.a = kWord;
+      slot.use_imm = true;
+      if (spec_.key_size > 8) {
+        load_word(kKey, spec_.key_size, 8, kSecondWord);
+        slot.use_imm = false;
+        slot.b = kSecondWord;
+      }
+    } else {
+      keep(kKey, spec_.key_size, 0);
+      slot = in_scratch(slot);
+    }
+    put({.slot = slot});
+  }
+
+  // The entry to be stands in the scratch.
+  void update() {
+    keep(kKey, spec_.key_size, 0);
+    keep(kValue, spec_.value_size, map_.value_offset);
+    Operation made{.slot = in_scratch(operation())};
+    made.beside = Slot{.b = kFlags};
+    if (const auto flags = constant(kFlags)) made.beside = Slot{.use_imm = true, .imm = *flags};
+    put(made);
+  }
+
+  // The key is an index, by value.
+  void redirect() {
+    put({.slot = {.op = CoreOp::AluMov, .wide = false, .d = kWord, .b = kKey}});
+    Slot slot = operation();
+    slot.a = kWord;
+    slot.b = kValue;
+    if (const auto flags = constant(kValue)) {
+      slot.use_imm = true;
+      slot.imm = *flags;
+    }
+    put({.slot = slot});
+  }
+
+  [[nodiscard]] Slot operation() const {
+    return {.op = op_, .d = 0, .offset = static_cast<std::uint16_t>(map_.index)};
+  }
+  static Slot in_scratch(Slot slot) {
+    slot.use_imm = true;
+    slot.offset |= kMapInScratch;
+    return slot;
+  }
+
+  // Memory goes to the scratch in whole words.
+  void keep(std::uint8_t from, std::uint32_t bytes, std::uint32_t to) {
+    for (std::uint32_t at = 0; at < bytes; at += 8) {
+      load_word(from, bytes, at, kWord);
+      put({.slot = {.op = CoreOp::LocalKeep, .b = kWord, .offset = static_cast<std::uint16_t>(kEntryScratch + to + at)}});
+    }
+  }
+
+  // Up to 8 bytes from `at` on, zeros above: in parts of powers of two, where there are fewer.
+  void load_word(std::uint8_t base, std::uint32_t bytes, std::uint32_t at, std::uint8_t to) {
+    const std::uint32_t end = std::min(bytes, at + 8);
+    load(base, at, std::bit_floor(end - at), to);
+    for (std::uint32_t from = at + std::bit_floor(end - at); from < end;) {
+      const std::uint32_t part = std::bit_floor(end - from);
+      load(base, from, part, kPart);
+      put({.slot = {.op = CoreOp::AluLsh, .d = kPart, .a = kPart, .use_imm = true, .imm = (from - at) * 8}});
+      put({.slot = {.op = CoreOp::AluOr, .d = to, .a = to, .b = kPart}});
+      from += part;
+    }
+  }
+
+  void load(std::uint8_t base, std::uint32_t at, std::uint32_t bytes, std::uint8_t to) {
+    const auto size = static_cast<unsigned>(std::countr_zero(bytes));
+    put({.slot = {.op = static_cast<CoreOp>(static_cast<unsigned>(CoreOp::Load) | size),
+                  .d = to,
+                  .a = base,
+                  .offset = static_cast<std::uint16_t>(at)},
+         .reach = reach(base, at, bytes)});
+  }
+
+  // Whose frame memory on the stack is in is known in the main function only: it has no caller.
+  [[nodiscard]] Reach reach(std::uint8_t argument, std::uint32_t at, std::uint32_t bytes) const {
+    const verifier::ArgumentFacts* facts = arguments();
+    if (facts == nullptr || code_.program->program().subprogram_of(call_) != 0) return {};
+    const verifier::ArgumentFact& fact = (*facts)[argument - 1U];
+    if (fact.offset_min > fact.offset_max || fact.offset_min < -kFar || fact.offset_max > kFar) return {};
+    return {.region = fact.region,
+            .map = fact.map,
+            .frame = 0,
+            .first = fact.offset_min + at,
+            .last = fact.offset_max + at + bytes - 1};
+  }
+
+  [[nodiscard]] std::optional<std::uint32_t> constant(std::uint8_t argument) const {
+    const verifier::ArgumentFacts* facts = arguments();
+    if (facts == nullptr) return std::nullopt;
+    const verifier::ValueFact& value = (*facts)[argument - 1U].value;
+    if (!value.is_constant() || value.min > INT32_MAX) return std::nullopt;
+    return static_cast<std::uint32_t>(value.min);
+  }
+  [[nodiscard]] const verifier::ArgumentFacts* arguments() const {
+    const std::uint32_t index = code_.facts(call_).call.arguments;
+    return index == program::kNone ? nullptr : &code_.program->call_arguments()[index];
+  }
+  void put(Operation operation) const { put_(operation); }
+
+  static constexpr std::int64_t kFar = 1 << 20;
+  const Code& code_;
+  std::uint32_t call_;
+  const ChipMap& map_;
+  CoreOp op_;
+  const Put& put_;
+  const program::MapSpec& spec_;
+};
+
+}  // namespace
+
+bool select_map_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
+  const auto op = engine_operation(*code.program, call);
+  if (op == CoreOp::UnitRedirect) {
+    if (plan.redirects) put({.slot = {.op = *op, .wide = false, .d = 0, .a = 1, .use_imm = true}});
+    return plan.redirects;
+  }
+  const ChipMap* map = op ? plan.find(code.facts(call).call.map) : nullptr;
+  if (map == nullptr) return false;
+  MapCall(code, call, *map, *op, put).run();
+  return true;
+}
+
+}  // namespace forager::jit::rtl
