@@ -35,6 +35,11 @@ constexpr const char* kProgram =
     "if r0 == 0 goto none\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nnone: r0 = 77\nexit\n"
     "out: r0 = 1\nexit";
 
+constexpr const char* kFinder =
+    "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 300\nif r0 > r7 goto out\nr2 = r6\nr2 += 16\n"
+    "r1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto none\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n"
+    "*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nnone: r0 = 77\nexit\nout: r0 = 1\nexit";
+
 struct Shape {
   MapType type;
   std::uint32_t key_size, value_size, max_entries;
@@ -68,14 +73,17 @@ std::map<Bytes, Bytes> entries_of(const MapRef& map) {
   return all;
 }
 
+// A trie's programs only look up.
+const char* program_for(const Shape& shape) { return shape.type == MapType::lpm_trie ? kFinder : kProgram; }
+
 class Pair {
  public:
   explicit Pair(const Shape& shape)
       : shape_(shape),
         chip_(make_map(shape)),
         host_(make_map(shape)),
-        device_(open_device({.maps = {chip_}, .engine = &backend()}, kProgram)),
-        model_(open_device({.maps = {host_}}, kProgram)) {}
+        device_(open_device({.maps = {chip_}, .engine = &backend()}, program_for(shape))),
+        model_(open_device({.maps = {host_}}, program_for(shape))) {}
 
   void batch(std::size_t packets, unsigned operations) {
     std::vector<Frame> mine, its;
@@ -132,13 +140,37 @@ class RtlMaps : public ::testing::TestWithParam<Shape> {};
 
 TEST_P(RtlMaps, TheHostsAndTheChipsAreTheSame) {
   const Shape shape = GetParam();
-  const bool trie = shape.type == MapType::lpm_trie;
-  EXPECT_EQ(plan_chip(*verified(Rig{.maps = {make_map(shape)}}, trie ? "r0 = 0\nexit" : kProgram)).maps.size(), 1U);
+  EXPECT_EQ(plan_chip(*verified(Rig{.maps = {make_map(shape)}}, program_for(shape))).maps.size(), 1U);
   Pair pair(shape);
   for (unsigned round = 0; round < 8 && !HasFatalFailure(); ++round) {
     for (unsigned i = 0; i < shape.keys / 4; ++i) pair.change_by_host();
     pair.batch(40, kOperations);
   }
+}
+
+// Which entry goes depends on the map's own hash function; but the most recent stay, and what is found is what was
+// written.
+TEST(RtlLruMap, DropsOldEntriesWhenFull) {
+  const Shape shape = {MapType::lru_hash, 4, 8, 16, 64};
+  const MapRef map = make_map(shape);
+  const auto device = open_device({.maps = {map}, .engine = &backend()}, kProgram);
+  ASSERT_NE(device, nullptr);
+  const auto run = [&](std::uint8_t operation, std::uint32_t key, std::uint64_t value) {
+    Bytes packet(kPacketBytes);
+    packet[0] = operation;
+    std::memcpy(packet.data() + kKeyAt, &key, sizeof key);
+    std::memcpy(packet.data() + kValueAt, &value, sizeof value);
+    Frame frame = *Frame::make(exec::testing::as_bytes(packet));
+    EXPECT_TRUE(device->run({&frame, 1}));
+    return frame.return_value;
+  };
+  for (std::uint32_t key = 0; key < 100; ++key) {
+    EXPECT_EQ(run(1, key, 1000 + key), 0U);
+    EXPECT_EQ(run(kFind, key, 0), 1001U + key);
+    if (key > 0) EXPECT_EQ(run(kFind, key - 1, 0), 1002U + key - 1) << "the one before is still there";
+    EXPECT_LE(entries_of(map).size(), shape.max_entries);
+  }
+  EXPECT_EQ(entries_of(map).size(), shape.max_entries);
 }
 
 constexpr Shape kShapes[] = {
@@ -148,6 +180,8 @@ constexpr Shape kShapes[] = {
     {MapType::hash, 40, 64, 32, 40},        {MapType::hash, 64, 128, 16, 16},        {MapType::hash, 4, 8, 1, 3},
     {MapType::lru_hash, 4, 8, 64, 32},      {MapType::lru_hash, 20, 32, 64, 32},     {MapType::percpu_hash, 4, 8, 16, 32},
     {MapType::percpu_hash, 24, 100, 32, 32}, {MapType::lru_percpu_hash, 8, 16, 64, 32},
+    {MapType::lpm_trie, 5, 8, 64, 60},      {MapType::lpm_trie, 8, 8, 64, 60},       {MapType::lpm_trie, 8, 40, 16, 60},
+    {MapType::lpm_trie, 20, 24, 64, 60},    {MapType::lpm_trie, 11, 8, 200, 180},
 };
 INSTANTIATE_TEST_SUITE_P(Shapes, RtlMaps, ::testing::ValuesIn(kShapes));
 
