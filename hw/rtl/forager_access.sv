@@ -68,7 +68,7 @@ module forager_access
     row_o    = '0;
     byte_o   = offset[5:0];
     if (scratch_i) begin
-      row_o  = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, address_i[7:6]});
+      row_o  = RowWidth'(ScratchRow) + RowWidth'({thread_i, address_i[8] ? 3'd7 : depth_i, address_i[7:6]});
       byte_o = address_i[5:0];
     end else if (stack) begin
       row_o   = RowWidth'(StackRow) + RowWidth'({thread_i, frame, offset[8:6]});

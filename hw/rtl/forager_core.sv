@@ -27,6 +27,8 @@ module forager_core
   input  logic                   run_i,
   input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
   input  logic [31:0]            cycle_i,
+  input  logic [63:0]            time_i,
+  input  logic [7:0]             cpu_i,     // of thread 0
 
   // Threads begin and end.
   input  logic                   start_i,
@@ -214,9 +216,9 @@ module forager_core
       StateDataMeta: state = packet_pointer(p3_region_q, p3_meta_q);
       StatePort:     state = {32'd0, p3_port_q};
       StateQueue:    state = {32'd0, p3_queue_q};
-      StateThread:   state = 64'(p3_thread_q);
+      StateCpu:      state = 64'(cpu_i) + 64'(p3_thread_q);
       StateCycle:    state = {32'd0, cycle_i};
-      default:       state = 64'd0;
+      default:       state = time_i;
     endcase
   end
 
@@ -294,7 +296,7 @@ module forager_core
   assign is_memory  = is_load || is_store || is_atomic;
   assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.imm[2:0] <= StateQueue;
   assign is_host    = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitHost;
-  assign is_map     = p4_op0_q.cls == ClassUnit && p4_op0_q.fn >= UnitLookup;
+  assign is_map     = p4_op0_q.cls == ClassUnit && p4_op0_q.fn >= UnitAdjustHead && !is_host;
   assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host && !is_map;
   assign is_trap    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
   assign p4_call    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;

@@ -45,6 +45,8 @@ module forager_csr
   output logic [3:0]             clear_rows_o, clear_frames_o,
   output logic [21:0]            budget_o,
   output logic [31:0]            cycle_o,
+  output logic [63:0]            time_o,
+  output logic [7:0]             cpu_o,
 
   output logic                   inject_o,
   output logic [31:0]            inject_tag_o,
@@ -90,6 +92,8 @@ module forager_csr
   // ---- writes ----
 
   logic        write, held, write_known;
+  logic [31:0] time_high_q;
+  logic [7:0]  time_step_q;
   logic [11:0] at;
 
   assign at        = awaddr_i;
@@ -112,7 +116,7 @@ module forager_csr
   always_comb begin
     unique case (at)
       RegControl, RegEntry, RegClearRows, RegClearFrames, RegBudget, RegInject, RegSelect, RegThreadMeta,
-      RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegMapSeed, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
+      RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegMapSeed, RegCpu, RegTimeStep, RegTime, RegTime + 12'd4, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
         write_known = 1'b1;
       default: write_known = 1'b0;
     endcase
@@ -139,6 +143,9 @@ module forager_csr
         RegMapIndex:            map_index_o           <= (ThreadWidth+6)'(wdata_i);
         RegMapRow:              map_row_o             <= RowWidth'(wdata_i);
         RegMapSeed:             map_seed_o            <= wdata_i;
+        RegCpu:                 cpu_o                 <= wdata_i[7:0];
+        RegTimeStep:            time_step_q           <= wdata_i[7:0];
+        RegTime + 12'd4:        time_high_q           <= wdata_i;
         default: ;
       endcase
     end else if (bready_i) begin
@@ -154,6 +161,8 @@ module forager_csr
       clear_rows_o   <= 4'd8;
       clear_frames_o <= 4'd8;
       budget_o       <= '0;
+      cpu_o          <= '0;
+      time_step_q    <= '0;
       select_o       <= '0;
     end
   end
@@ -177,6 +186,12 @@ module forager_csr
   // ---- counters ----
 
   assign cycle_o = cycles_q[31:0];
+
+  always_ff @(posedge clk_i) begin
+    if (write && at == RegTime) time_o <= {time_high_q, wdata_i};
+    else time_o <= time_o + 64'(time_step_q);
+    if (rst_i) time_o <= '0;
+  end
 
   always_ff @(posedge clk_i) begin
     cycles_q    <= cycles_q + 64'(run_o);
@@ -211,6 +226,10 @@ module forager_csr
       RegScratchRow:              value = 32'(ScratchRow);
       RegMapMemoryRow:            value = 32'(MapRow);
       RegMapTableRow:             value = 32'(TableRow);
+      RegCpu:                     value = 32'(cpu_o);
+      RegTimeStep:                value = 32'(time_step_q);
+      RegTime:                    value = time_o[31:0];
+      RegTime + 12'd4:            value = time_o[63:32];
       RegMapMemoryRows:           value = 32'(MapRows);
       RegControl:                 value = {16'd0, threads_o, 5'd0, all_o, serial_o, run_o};
       RegEntry:                   value = 32'(entry_o);

@@ -63,6 +63,8 @@ module forager_device #(
   logic [3:0]             clear_rows, clear_frames;
   logic [21:0]            budget;
   logic [31:0]            cycle;
+  logic [63:0]            now;
+  logic [7:0]             cpu;
 
   // ---- the ring of packets ----
 
@@ -93,6 +95,8 @@ module forager_device #(
     .data_o(slot_data), .end_o(slot_end), .arrived_o(slot_arrived), .port_o(slot_port), .queue_o(slot_queue),
     .look_thread_i(look_thread), .look_slot_o(look_slot), .look_tag_o(look_tag), .look_meta_o(look_meta),
     .look_data_o(look_data), .look_end_o(look_end), .look_region_o(look_region), .set_i(set), .set_value_i(set_value),
+    .edge_thread_i(redirect_thread), .edge_native_o(edge_native), .edge_meta_o(edge_meta), .edge_data_o(edge_data),
+    .edge_end_o(edge_end), .edge_set_i(edge_set), .edge_value_i(edge_value),
     .redirect_i(redirect), .redirect_thread_i(redirect_thread), .redirect_to_i({redirect_value, redirect_map, redirect_kind}),
     .finish_i(ends), .finish_thread_i(end_thread), .finish_value_i(end_value), .finish_cause_i(end_cause),
     .finish_pc_i(end_pc),
@@ -205,7 +209,7 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .SlotWidth(SlotWidth), .PcWidth(PcWidth), .RowWidth(RowWidth),
     .StackRow(StackRow), .ScratchRow(ScratchRow)
   ) u_core (
-    .clk_i, .rst_i, .run_i(run), .budget_i(budget), .cycle_i(cycle),
+    .clk_i, .rst_i, .run_i(run), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
     .start_i(start), .start_thread_i(start_thread), .start_pc_i(entry), .idle_o(idle),
     .end_o(ends), .end_thread_o(end_thread), .end_value_o(end_value), .end_cause_o(end_cause), .end_pc_o(end_pc),
     .slot_thread_o(slot_thread), .slot_i(slot), .slot_native_i(slot_native), .slot_region_i(slot_region),
@@ -241,6 +245,9 @@ module forager_device #(
   logic [1:0]             redirect_kind;
   logic [5:0]             redirect_map;
   logic [28:0]            redirect_value;
+  logic                   edge_native;
+  logic [12:0]            edge_meta, edge_data, edge_end, edge_value;
+  logic [2:0]             edge_set;
 
   forager_maps #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),
@@ -254,6 +261,8 @@ module forager_device #(
     .host_o(map_asks_host), .host_ready_i(!request), .host_thread_o(map_host_thread), .host_pc_o(map_host_pc),
     .host_a_o(map_host_a), .host_b_o(map_host_b), .host_other_o(map_host_other),
     .host_done_i(answer && answer_ready), .host_done_thread_i(look_thread),
+    .native_i(edge_native), .meta_i(edge_meta), .data_i(edge_data), .end_i(edge_end), .edge_o(edge_set),
+    .edge_value_o(edge_value),
     .redirect_o(redirect), .redirect_thread_o(redirect_thread), .redirect_kind_o(redirect_kind),
     .redirect_map_o(redirect_map), .redirect_value_o(redirect_value),
     .row_o(map_row_valid), .row_grant_i(map_grant), .row_number_o(map_row_number), .row_write_o(map_row_write),
@@ -272,7 +281,7 @@ module forager_device #(
     .araddr_i(s_axil_araddr), .rvalid_o(s_axil_rvalid), .rready_i(s_axil_rready), .rdata_o(s_axil_rdata),
     .rresp_o(s_axil_rresp), .interrupt_o,
     .run_o(run), .serial_o(serial), .all_o(all), .threads_o(threads), .entry_o(entry), .clear_rows_o(clear_rows),
-    .clear_frames_o(clear_frames), .budget_o(budget), .cycle_o(cycle),
+    .clear_frames_o(clear_frames), .budget_o(budget), .cycle_o(cycle), .time_o(now), .cpu_o(cpu),
     .inject_o(inject), .inject_tag_o(inject_tag), .inject_ready_i(inject_ready),
     .request_i(request || map_asks_host), .request_thread_i(request ? request_thread : map_host_thread),
     .request_pc_i(request ? request_pc : map_host_pc), .request_address_i(request ? request_address : map_host_a),

@@ -51,7 +51,11 @@ module forager_maps
   input  logic                   host_done_i,
   input  logic [ThreadWidth-1:0] host_done_thread_i,
 
-  // Where the thread's packet goes.
+  // The thread's packet: its edges, and where it goes.
+  input  logic                   native_i,
+  input  logic [12:0]            meta_i, data_i, end_i,
+  output logic [2:0]             edge_o,  // meta, data, end
+  output logic [12:0]            edge_value_o,
   output logic                   redirect_o,
   output logic [ThreadWidth-1:0] redirect_thread_o,
   output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map
@@ -69,7 +73,7 @@ module forager_maps
 
   typedef enum logic [4:0] {
     Idle, Describe, Key, KeyHere, Kind, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
-    ElementHere, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
+    ElementHere, Adjust, Move, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
   } state_e;
 
   // ---- requests that wait ----
@@ -270,6 +274,17 @@ module forager_maps
   // ---- the operation, step by step ----
 
   localparam logic [63:0] Exists = -64'sd17, Missing = -64'sd2, Full = -64'sd7;
+  localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
+
+  logic               is_head, is_tail;
+  logic signed [33:0] moved, bound;
+  logic [12:0]        room;
+  assign is_head = fn_q == UnitAdjustHead;
+  assign is_tail = fn_q == UnitAdjustTail;
+  assign moved   = 34'({21'd0, is_head ? data_i : is_tail ? end_i : meta_i}) + {{2{a_q[31]}}, a_q[31:0]};
+  // An Ethernet header stays; metadata ends with the packet's begin.
+  assign bound   = {21'd0, is_head ? end_i - 13'd14 : is_tail ? data_i + 13'd14 : data_i};
+  assign room    = data_i - moved[12:0];
 
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
@@ -279,6 +294,7 @@ module forager_maps
         thread_q                  <= next_thread;
         waiting_q[next_thread]    <= 1'b0;
         {pc_q, depth_q, with_q, fn_q} <= asked_how[next_thread];
+        redirect_kind_o           <= 2'd0;
         a_q                       <= asked_a[next_thread];
         b_q                       <= asked_b[next_thread];
         other_q                   <= asked_other[next_thread];
@@ -287,6 +303,7 @@ module forager_maps
       Describe: begin
         // A map that the program has from another map comes as a pointer.
         if (with_q[7]) with_q <= {2'b00 | {1'b0, in_scratch}, 6'((other_q[63:40] - region_i) >> 1)};
+        else if (fn_q <= UnitAdjustMeta) state_q <= Adjust;
         else if (row_grant_i) state_q <= KeyHere;
         key_q   <= {384'd0, b_q, a_q};
         image_q <= '0;
@@ -314,7 +331,6 @@ module forager_maps
         found_q     <= '0;
         hit_q       <= 1'b0;
         node_q      <= root_q;
-        redirect_kind_o <= 2'd0;
         unique case (kind)
           MapHash:  state_q <= Hash;
           MapTrie:  state_q <= is_lookup ? (root_q == '0 ? Answer : Entry) : Ask;
@@ -481,6 +497,18 @@ module forager_maps
         end
       end
 
+      // An edge of the packet, as Frame::adjust_* of host/exec do it. Metadata to be moved and bytes to be made zero are
+      // the host's.
+      Adjust: begin
+        value_q <= '0;
+        state_q <= !native_i || (is_head && meta_i != data_i) || (is_tail && !a_q[31]) ? Ask : Move;
+      end
+      Move: begin
+        if (moved < 34'sd40 || (is_tail ? moved < bound : moved > bound)) value_q <= Invalid;
+        else if (fn_q == UnitAdjustMeta && (room[1:0] != 2'd0 || room > 13'd255)) value_q <= Denied;
+        state_q <= Answer;
+      end
+
       Ask:    if (host_ready_i) state_q <= Asleep;
       Asleep: if (host_done_i && host_done_thread_i == thread_q) state_q <= Idle;
       default: if (answer_ready_i) begin
@@ -494,6 +522,14 @@ module forager_maps
       waiting_q <= '0;
       thread_q  <= '0;
       jump_q    <= 1'b0;
+    end
+  end
+
+  assign edge_value_o = moved[12:0];
+  always_comb begin
+    edge_o = '0;
+    if (answer_o && answer_ready_i && value_q == '0) begin
+      edge_o = is_head ? 3'b011 : is_tail ? 3'b100 : fn_q == UnitAdjustMeta ? 3'b001 : 3'b000;
     end
   end
 

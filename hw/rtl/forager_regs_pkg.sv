@@ -41,6 +41,9 @@ package forager_regs_pkg;
   parameter logic [11:0] RegMapBytes = 12'h09c;  // wo: ... how many bytes they have, 0 if they are the host's; writes the entry
   parameter logic [11:0] RegMapSeed = 12'h0a0;  // rw: of the map engine's hash function
   parameter logic [11:0] RegMapTableRow = 12'h0a4;  // ro: row of map 0's descriptor in data memory, a row each
+  parameter logic [11:0] RegCpu = 12'h0a8;  // rw: number of the CPU that thread 0 is
+  parameter logic [11:0] RegTimeStep = 12'h0ac;  // rw: nanoseconds a cycle, which Time goes on by
+  parameter logic [11:0] RegTime = 12'h0b0;  // rw: nanoseconds; high half at +4. The low half is written last, and sets both
   parameter logic [11:0] RegCycles = 12'h100;  // ro: clock cycles while running; high half at +4
   parameter logic [11:0] RegIssued = 12'h108;  // ro: bundles issued; high half at +4
   parameter logic [11:0] RegWaiting = 12'h110;  // ro: cycles in which threads had work and none could issue; high half at +4

@@ -55,7 +55,14 @@ module forager_slots
   input  logic [3:0]             set_i,  // meta, data, end, region
   input  logic [23:0]            set_value_i,
 
-  // Where a thread's packet is to go, as the map engine says.
+  // The engine looks at a thread's packet, and moves its edges.
+  input  logic [ThreadWidth-1:0] edge_thread_i,
+  output logic                   edge_native_o,
+  output logic [12:0]            edge_meta_o, edge_data_o, edge_end_o,
+  input  logic [2:0]             edge_set_i,  // meta, data, end
+  input  logic [12:0]            edge_value_i,
+
+  // Where a thread's packet is to go, as the engine says.
   input  logic                   redirect_i,
   input  logic [ThreadWidth-1:0] redirect_thread_i,
   input  logic [36:0]            redirect_to_i,
@@ -125,6 +132,13 @@ module forager_slots
   assign look_end_o    = end_q[look_slot_o];
   assign look_region_o = region_q[look_slot_o];
 
+  logic [SlotWidth-1:0] edge_slot;
+  assign edge_slot     = slot_q[edge_thread_i];
+  assign edge_native_o = native_q[edge_slot];
+  assign edge_meta_o   = meta_q[edge_slot];
+  assign edge_data_o   = data_q[edge_slot];
+  assign edge_end_o    = end_q[edge_slot];
+
   assign head_o        = head_q;
   assign leaving_o     = finished_q[head_q] && closed_q[head_q];
   assign leaving_bad_o = bad_q[head_q];
@@ -186,6 +200,9 @@ module forager_slots
       taken_q[next_q]        <= 1'b0;
       slot_q[begin_thread_i] <= next_q;
     end
+    if (edge_set_i[0]) meta_q[edge_slot] <= edge_value_i;
+    if (edge_set_i[1]) data_q[edge_slot] <= edge_value_i;
+    if (edge_set_i[2]) end_q[edge_slot] <= edge_value_i;
     if (set_i[0]) meta_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[1]) data_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[2]) end_q[look_slot_o] <= set_value_i[12:0];

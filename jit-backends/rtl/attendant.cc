@@ -34,6 +34,24 @@ PacketRows rows_of(const exec::Frame& frame) {
   return {.begin = begin, .bytes = std::size_t{end - begin} * kRowBytes};
 }
 
+// Makes a frame's edges those of the device, which moved them by the same rules. The packet is never shorter on the way
+// than it is before or after.
+Result<> set_edges(exec::Frame& frame, std::uint32_t meta, std::uint32_t data, std::uint32_t end) {
+  const auto by = [](std::uint32_t to, std::uint32_t from) {
+    return static_cast<std::int32_t>(to) - static_cast<std::int32_t>(from);
+  };
+  int error = 0;
+  const auto move_tail = [&] {
+    if (error == 0 && end != frame.data_end()) error = frame.adjust_tail(by(end, frame.data_end()));
+  };
+  if (data > frame.data()) move_tail();
+  if (data != frame.data()) error = frame.adjust_head(by(data, frame.data()));
+  move_tail();
+  if (error == 0 && meta != frame.data_meta()) error = frame.adjust_meta(by(meta, frame.data_meta()));
+  if (error == 0) return {};
+  return fail(ErrorKind::bug, EIO, fmt::format("the device moved a packet to {} to {}, metadata from {}", data, end, meta));
+}
+
 struct CauseRow {
   CoreCause cause;
   ErrorKind kind;
@@ -199,6 +217,7 @@ Result<> Attendant::access(const Request& request) {
 // device's tables meanwhile.
 Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
   ++delegated_.instructions;
+  if (moves_edge(slot.op)) return call(request, request.resident->instruction(request.pc), request.address);
   if (slot.op == CoreOp::UnitRedirect) {
     request.job->frame->redirect = {.ifindex = static_cast<std::uint32_t>(request.address)};
     return answer(Answer::result, XDP_REDIRECT);
@@ -227,7 +246,7 @@ Result<> Attendant::execute(const Request& request) {
   ++delegated_.instructions;
   const std::uint32_t instruction = request.resident->bundle(request.pc).slots[0].imm;
   const bool calls = request.resident->unit->program().instructions()[instruction].op == isa::Op::call_helper;
-  return calls ? call(request, instruction) : execute_alone(request, instruction);
+  return calls ? call(request, instruction, std::nullopt) : execute_alone(request, instruction);
 }
 
 // An access of the context, whose address no register need have any more, or of the packet by its index.
@@ -247,10 +266,11 @@ Result<> Attendant::execute_alone(const Request& request, std::uint32_t instruct
   return conclude(request, outcome, registers[loads ? insn.dst : 0]);
 }
 
-// A helper sees the stack, the packet and its arguments.
-Result<> Attendant::call(const Request& request, std::uint32_t instruction) {
+// A helper sees the stack, the packet and its arguments; the second one may come with the request.
+Result<> Attendant::call(const Request& request, std::uint32_t instruction, std::optional<std::uint64_t> second) {
   Proxy& proxy = proxy_of(*request.job, request.thread);
   if (auto fetched = fetch(request, proxy); !fetched) return fetched;
+  if (second) proxy.registers()[2] = *second;
   set_known_arguments(request, proxy, instruction);
   const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
   if (outcome != Proxy::Outcome::stopped) {
@@ -309,12 +329,23 @@ Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
   }
   if (!request.job->native) return {};
   exec::Frame& frame = *request.job->frame;
+  if (auto seen = fetch_edges(frame); !seen) return seen;
+  proxy.show_packet();
   const auto [begin, bytes] = rows_of(frame);
   packet_.resize(bytes);
   if (auto read = board_.read_rows(request.slot * kRowsOfPacket + begin, packet_); !read) return read;
   std::memcpy(frame.buffer() + frame.data_meta(), packet_.data() + frame.data_meta() - begin * kRowBytes,
               frame.data_end() - frame.data_meta());
   return {};
+}
+
+// Of the thread that was looked at last.
+Result<> Attendant::fetch_edges(exec::Frame& frame) {
+  const auto meta = board_.read(offset_of(CoreRegister::ThreadMeta));
+  const auto data = board_.read(offset_of(CoreRegister::ThreadData));
+  const auto end = board_.read(offset_of(CoreRegister::ThreadEnd));
+  if (!meta || !data || !end) return std::unexpected((!meta ? meta : !data ? data : end).error());
+  return set_edges(frame, *meta, *data, *end);
 }
 
 Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
@@ -354,6 +385,7 @@ Result<> Attendant::finish(const sim::Departure& departure) {
   Proxy& proxy = proxy_of(job, 0);
   exec::Frame& frame = *job.frame;
   if (job.native) {
+    if (auto moved = set_edges(frame, departure.meta, departure.data, departure.end); !moved) return moved;
     const std::size_t bytes = std::min<std::size_t>(departure.bytes.size(), frame.data_end() - frame.data_meta());
     std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
   }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -76,9 +77,10 @@ class Attendant {
   [[nodiscard]] Result<> map_operation(const Request& request, const Slot& slot);
   [[nodiscard]] Result<> execute(const Request& request);
   [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
-  [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction);
+  [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction, std::optional<std::uint64_t> second);
   static void set_known_arguments(const Request& request, interp::Proxy& proxy, std::uint32_t instruction);
   [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);
+  [[nodiscard]] Result<> fetch_edges(exec::Frame& frame);
   [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);
 

@@ -219,6 +219,7 @@ ChipPlan plan_chip(const verifier::VerifiedProgram& program) {
     for (const ChipMap& map : plan.maps) placed[map.index] = true;
     const HostUses uses(program, placed);
     plan.redirects = !none && !uses.redirects();
+    plan.random = !none;
     bool stands = placed == chip;
     for (std::uint32_t i = 0; i < maps.size(); ++i) {
       const bool other_redirects = placed[i] && kind_of(maps[i])->redirects && !plan.redirects;
@@ -239,10 +240,20 @@ std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program,
   const auto argument = [&](std::size_t i) -> const verifier::ValueFact& {
     return program.call_arguments()[fact.arguments][i].value;
   };
-  if (fact.helper == static_cast<std::uint32_t>(HelperId::redirect)) {
-    const bool plain = program.program().type() == isa::ProgType::xdp && fact.arguments != program::kNone &&
-                       argument(1).is_constant() && argument(1).min == 0;
-    return plain ? std::optional(CoreOp::UnitRedirect) : std::nullopt;
+  const bool xdp = program.program().type() == isa::ProgType::xdp;
+  switch (static_cast<HelperId>(fact.helper)) {
+    case HelperId::redirect: {
+      const bool plain = xdp && fact.arguments != program::kNone && argument(1).is_constant() && argument(1).min == 0;
+      return plain ? std::optional(CoreOp::UnitRedirect) : std::nullopt;
+    }
+    case HelperId::xdp_adjust_head:
+      return CoreOp::UnitAdjustHead;
+    case HelperId::xdp_adjust_tail:
+      return CoreOp::UnitAdjustTail;
+    case HelperId::xdp_adjust_meta:
+      return CoreOp::UnitAdjustMeta;
+    default:
+      break;
   }
   if (fact.map == program::kNone) return std::nullopt;
   const KindRow* kind = kind_of(program.program().maps()[fact.map]);

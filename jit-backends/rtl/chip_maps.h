@@ -50,13 +50,14 @@ struct ChipMap {
 struct ChipPlan {
   std::vector<ChipMap> maps;
   bool redirects = false;  // all of the program's redirects are the engine's: of two, the later one holds
+  bool random = false;     // all of its random numbers are made by the device, one from the other
 
   [[nodiscard]] const ChipMap* find(std::uint32_t map) const;
 };
 
 [[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program);
 
-// What the engine does for a call of a helper, if its map, should it have one, is on the chip.
+// What the engine does for a call of a helper; for one that has a map, if that is on the chip.
 [[nodiscard]] std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program, std::uint32_t call);
 
 }  // namespace forager::jit::rtl

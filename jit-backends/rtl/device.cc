@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "exec/invocation.h"
+#include "exec/random.h"
 #include "jit-backends/rtl/attendant.h"
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
@@ -25,6 +27,7 @@ constexpr std::uint32_t kRun = 1, kSerial = 2, kAll = 4;
 constexpr std::uint32_t kInjected = 0x80000000;  // of tags
 constexpr std::size_t kManyPrograms = 32;
 constexpr std::uint64_t kBudgetUnit = 1024;
+constexpr std::uint32_t kNanosecondsACycle = 4;  // 250 MHz
 
 // Whether the device's buffer has the frame's geometry.
 bool is_native(const exec::Frame& frame, isa::ProgType type) {
@@ -79,7 +82,8 @@ class RtlDevice final : public exec::Device {
     if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
-    Result<> ran = chip_.upload();
+    Result<> ran = set_time();
+    if (ran) ran = chip_.upload();
     meter_.begin(board_.cycle());
     if (ran) ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
@@ -126,8 +130,24 @@ class RtlDevice final : public exec::Device {
     if (!options_.simulation.wave.empty()) {
       if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
     }
+    if (auto seeded = seed_threads(); !seeded) return seeded;
     attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
     return {};
+  }
+
+  // The first thread's random numbers are the interpreter's.
+  Result<> seed_threads() {
+    constexpr std::uint32_t kRowsOfThread = isa::kMaxCallFrames * kScratchBytes / sim::kRowBytes;
+    std::uint64_t seed = options_.seed;
+    Result<> done;
+    for (std::uint32_t thread = 0; done && thread < geometry_.threads; ++thread) {
+      std::array<std::byte, sim::kRowBytes> row{};
+      std::memcpy(row.data(), &seed, sizeof seed);
+      done = board_.write_rows(geometry_.scratch_row + thread * kRowsOfThread + kRowsOfThread - 1, row);
+      std::ignore = exec::next_random(seed);
+      seed = ~seed;
+    }
+    return done;
   }
 
   Result<> make_ready() {
@@ -161,6 +181,7 @@ class RtlDevice final : public exec::Device {
     constexpr std::uint64_t kMostBudget = (1U << 22) - 1;
     const std::pair<CoreRegister, std::uint64_t> values[] = {
         {CoreRegister::Entry, 0},
+        {CoreRegister::Cpu, options_.cpu},
         {CoreRegister::ClearRows, image_->code().cleared_rows},
         {CoreRegister::ClearFrames, image_->code().frames},
         {CoreRegister::Budget, std::min(budget, kMostBudget)},
@@ -170,6 +191,16 @@ class RtlDevice final : public exec::Device {
       if (auto written = board_.write(offset_of(which), static_cast<std::uint32_t>(value)); !written) return written;
     }
     return {};
+  }
+
+  // The device's time goes on from the host's, by its own clock; without a clock it stands at 0.
+  Result<> set_time() {
+    const bool has_clock = options_.environment != nullptr && options_.environment->monotonic_ns;
+    const std::uint64_t now = has_clock ? options_.environment->monotonic_ns() : 0;
+    Result<> done = board_.write(offset_of(CoreRegister::TimeStep), has_clock ? kNanosecondsACycle : 0);
+    if (done) done = board_.write(offset_of(CoreRegister::Time) + 4, static_cast<std::uint32_t>(now >> 32));
+    if (done) done = board_.write(offset_of(CoreRegister::Time), static_cast<std::uint32_t>(now));
+    return done;
   }
 
   // Each is a CPU of per-CPU maps, of which there may be fewer.

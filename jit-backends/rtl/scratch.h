@@ -11,6 +11,7 @@ namespace forager::jit::rtl {
 inline constexpr unsigned kEntryScratch = 0;     // what the map engine reads: key and value
 inline constexpr unsigned kArgumentScratch = 0;  // r1 to r5 of a helper
 inline constexpr unsigned kSavedScratch = 192;   // r6 to r9 while a function runs
+inline constexpr unsigned kRandomScratch = 448;  // the thread's random state: of depth 7, which calls nobody
 
 // The context, a map that is always the same, a constant.
 [[nodiscard]] inline bool argument_is_known(const verifier::VerifiedProgram& program, std::uint32_t call, isa::Arg kind,

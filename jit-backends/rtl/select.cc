@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "exec/host_helpers.h"
+#include "exec/random.h"
 #include "interp/memory.h"
 #include "jit-backends/common/dispatch.h"
 #include "jit-backends/common/image.h"
@@ -138,8 +139,7 @@ class Selector {
     const isa::ContextField* field = isa::find_field(*program_.context(), static_cast<std::uint32_t>(step.imm));
     if (field != nullptr) {
       if (const auto state = state_of(*field, step)) {
-        return put(
-            {.op = CoreOp::LocalState, .d = step.dst, .use_imm = true, .imm = static_cast<std::uint32_t>(*state)});
+        return this->state(step.dst, *state);
       }
     }
     host(step.dst, 0);
@@ -166,6 +166,7 @@ class Selector {
 
   void call_helper(const Step& step) {
     if (by_engine()) return;
+    if (step.imm == static_cast<std::uint64_t>(exec::HelperId::ktime_get_ns)) return state(0, CoreState::Time);
     const isa::HelperRow* helper = isa::find_helper(static_cast<std::uint32_t>(step.imm));
     const auto arguments = isa::helper_args(*helper, program_.type());
     // What bpf_trace_printk prints stands in registers that its row does not name.
@@ -230,8 +231,31 @@ class Selector {
     put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});
   }
 
-  void lane(const Step&) { host(0, 0); }
-  void random(const Step&) { host(0, 0); }
+  void lane(const Step&) { state(0, CoreState::Cpu); }
+
+  // As exec::next_random. A thread has its state in the last row of its scratch, where nobody calls from.
+  void random(const Step&) {
+    if (!plan_.random) return host(0, 0);
+    using exec::SplitMix;
+    const auto xor_shifted = [&](unsigned by) {
+      put({.op = CoreOp::AluRsh, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = by});
+      put({.op = CoreOp::AluXor, .d = kTemporary, .a = kTemporary, .b = kTemporary2});
+    };
+    const auto times = [&](std::uint64_t by) {
+      load_constant(kTemporary2, by);
+      put({.op = CoreOp::UnitMul, .d = kTemporary, .a = kTemporary, .b = kTemporary2});
+    };
+    put({.op = CoreOp::LocalFetch, .d = kTemporary, .offset = kRandomScratch});
+    load_constant(kTemporary2, SplitMix::kStep);
+    put({.op = CoreOp::AluAdd, .d = kTemporary, .a = kTemporary, .b = kTemporary2});
+    keep(kTemporary, kRandomScratch);
+    xor_shifted(SplitMix::kShifts[0]);
+    times(SplitMix::kFirst);
+    xor_shifted(SplitMix::kShifts[1]);
+    times(SplitMix::kSecond);
+    xor_shifted(SplitMix::kShifts[2]);
+    put({.op = CoreOp::AluMov, .wide = false, .d = 0, .b = kTemporary});
+  }
 
   // bpf_csum_diff of known sizes, as the kernel adds up: what is taken away is summed by itself, and its complement
   // added.
@@ -268,8 +292,8 @@ class Selector {
       if ((live_at_entry() & bit(1)) != 0) load_constant(1, interp::Memory::fixed_address(kContextRegion));
       return;
     }
-    put({.op = CoreOp::LocalState, .d = 1, .use_imm = true, .imm = static_cast<std::uint32_t>(CoreState::Data)});
-    put({.op = CoreOp::LocalState, .d = 2, .use_imm = true, .imm = static_cast<std::uint32_t>(CoreState::DataEnd)});
+    state(1, CoreState::Data);
+    state(2, CoreState::DataEnd);
     put({.op = CoreOp::AluSub, .d = 2, .a = 2, .b = 1});
     put(Operation{.slot = {.op = CoreOp::BranchNe, .a = 2, .use_imm = true}, .target = 0});
     put({.op = CoreOp::AluMov, .d = 1, .use_imm = true});
@@ -308,7 +332,7 @@ class Selector {
   }
 
   [[nodiscard]] bool by_engine() {
-    return select_map_call(code_, at_, plan_, [this](const Operation& operation) { put(operation); });
+    return select_engine_call(code_, at_, plan_, [this](const Operation& operation) { put(operation); });
   }
 
   void put(Operation operation) {
@@ -399,6 +423,9 @@ class Selector {
 
   static std::uint16_t offset_of(const Step& step) { return static_cast<std::uint16_t>(step.offset); }
 
+  void state(std::uint8_t reg, CoreState which) {
+    put({.op = CoreOp::LocalState, .d = reg, .use_imm = true, .imm = static_cast<std::uint32_t>(which)});
+  }
   void keep(std::uint8_t reg, unsigned at) {
     put({.op = CoreOp::LocalKeep, .b = reg, .offset = static_cast<std::uint16_t>(at)});
   }

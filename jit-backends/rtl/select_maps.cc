@@ -150,13 +150,15 @@ class MapCall {
 
 }  // namespace
 
-bool select_map_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
+bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
   const auto op = engine_operation(*code.program, call);
-  if (op == CoreOp::UnitRedirect) {
-    if (plan.redirects) put({.slot = {.op = *op, .wide = false, .d = 0, .a = 1, .use_imm = true}});
-    return plan.redirects;
+  if (!op || (op == CoreOp::UnitRedirect && !plan.redirects)) return false;
+  if (op == CoreOp::UnitRedirect || moves_edge(*op)) {
+    const std::uint8_t argument = op == CoreOp::UnitRedirect ? 1 : 2;
+    put({.slot = {.op = *op, .wide = false, .d = 0, .a = argument, .use_imm = true}});
+    return true;
   }
-  const ChipMap* map = op ? plan.find(code.facts(call).call.map) : nullptr;
+  const ChipMap* map = plan.find(code.facts(call).call.map);
   if (map == nullptr) return false;
   MapCall(code, call, *map, *op, put).run();
   return true;

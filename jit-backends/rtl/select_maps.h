@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operations of the map engine for calls of helpers: what the engine is told, and how it comes where the engine reads it
+// Operations of the engine for calls of helpers: what the engine is told, and how it comes where the engine reads it
 // (ops.def, hw/doc/maps.md).
 //
 // Tested by: tests/unit/rtl_compile_test.cc, rtl_maps_test.cc.
@@ -15,6 +15,6 @@ namespace forager::jit::rtl {
 using Put = std::function<void(const Operation&)>;
 
 // True if the engine does the call at this instruction, whose operations `put` was given then.
-[[nodiscard]] bool select_map_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put);
+[[nodiscard]] bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put);
 
 }  // namespace forager::jit::rtl

@@ -16,9 +16,13 @@ namespace forager::jit::rtl {
   return static_cast<CoreOp>(static_cast<unsigned>(op) & ~unsigned{kFetches});
 }
 
-// What the map engine does; it reads what was kept for it.
+// What the engine of maps and helpers does; it reads what was kept for it.
 [[nodiscard]] constexpr bool is_of_engine(const Slot& slot) {
-  return class_of(slot.op) == CoreClass::Unit && slot.op > CoreOp::UnitHost;
+  return class_of(slot.op) == CoreClass::Unit && slot.op >= CoreOp::UnitAdjustHead && slot.op != CoreOp::UnitHost;
+}
+
+[[nodiscard]] constexpr bool moves_edge(CoreOp op) {
+  return op == CoreOp::UnitAdjustHead || op == CoreOp::UnitAdjustTail || op == CoreOp::UnitAdjustMeta;
 }
 
 // It decides where the thread goes on.
