@@ -43,6 +43,8 @@ class Proxy {
   [[nodiscard]] GuestAddress packet() const { return machine_.packet_; }
   // The packet's edges are the frame's: those of the device, should it have moved them.
   void show_packet();
+  // What the next random number is made from.
+  [[nodiscard]] std::uint64_t& random_state() { return machine_.run_.random_state; }
   // Program that runs now: the loaded one, or the target of a tail call.
   [[nodiscard]] const Unit* unit() const { return machine_.unit_; }
 

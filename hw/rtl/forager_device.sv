@@ -96,7 +96,7 @@ module forager_device #(
     .look_thread_i(look_thread), .look_slot_o(look_slot), .look_tag_o(look_tag), .look_meta_o(look_meta),
     .look_data_o(look_data), .look_end_o(look_end), .look_region_o(look_region), .set_i(set), .set_value_i(set_value),
     .edge_thread_i(redirect_thread), .edge_native_o(edge_native), .edge_meta_o(edge_meta), .edge_data_o(edge_data),
-    .edge_end_o(edge_end), .edge_set_i(edge_set), .edge_value_i(edge_value),
+    .edge_end_o(edge_end), .edge_lowest_o(edge_lowest), .edge_slot_o(edge_slot), .edge_set_i(edge_set), .edge_value_i(edge_value),
     .redirect_i(redirect), .redirect_thread_i(redirect_thread), .redirect_to_i({redirect_value, redirect_map, redirect_kind}),
     .finish_i(ends), .finish_thread_i(end_thread), .finish_value_i(end_value), .finish_cause_i(end_cause),
     .finish_pc_i(end_pc),
@@ -246,7 +246,8 @@ module forager_device #(
   logic [5:0]             redirect_map;
   logic [28:0]            redirect_value;
   logic                   edge_native;
-  logic [12:0]            edge_meta, edge_data, edge_end, edge_value;
+  logic [12:0]            edge_meta, edge_data, edge_end, edge_lowest, edge_value;
+  logic [SlotWidth-1:0]   edge_slot;
   logic [2:0]             edge_set;
 
   forager_maps #(
@@ -261,8 +262,8 @@ module forager_device #(
     .host_o(map_asks_host), .host_ready_i(!request), .host_thread_o(map_host_thread), .host_pc_o(map_host_pc),
     .host_a_o(map_host_a), .host_b_o(map_host_b), .host_other_o(map_host_other),
     .host_done_i(answer && answer_ready), .host_done_thread_i(look_thread),
-    .native_i(edge_native), .meta_i(edge_meta), .data_i(edge_data), .end_i(edge_end), .edge_o(edge_set),
-    .edge_value_o(edge_value),
+    .native_i(edge_native), .meta_i(edge_meta), .data_i(edge_data), .end_i(edge_end),
+    .lowest_i(edge_lowest), .buffer_i(RowWidth'({edge_slot, 6'd0})), .edge_o(edge_set), .edge_value_o(edge_value),
     .redirect_o(redirect), .redirect_thread_o(redirect_thread), .redirect_kind_o(redirect_kind),
     .redirect_map_o(redirect_map), .redirect_value_o(redirect_value),
     .row_o(map_row_valid), .row_grant_i(map_grant), .row_number_o(map_row_number), .row_write_o(map_row_write),

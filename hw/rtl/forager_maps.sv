@@ -54,6 +54,8 @@ module forager_maps
   // The thread's packet: its edges, and where it goes.
   input  logic                   native_i,
   input  logic [12:0]            meta_i, data_i, end_i,
+  input  logic [12:0]            lowest_i,  // below it no byte of the packet was seen
+  input  logic [RowWidth-1:0]    buffer_i,  // the buffer's first row
   output logic [2:0]             edge_o,  // meta, data, end
   output logic [12:0]            edge_value_o,
   output logic                   redirect_o,
@@ -73,7 +75,7 @@ module forager_maps
 
   typedef enum logic [4:0] {
     Idle, Describe, Key, KeyHere, Kind, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
-    ElementHere, Adjust, Move, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
+    ElementHere, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
   } state_e;
 
   // ---- requests that wait ----
@@ -201,6 +203,20 @@ module forager_maps
   logic [31:0] value_at;
   assign value_at = per_cpu ? (32'(found_q) << value_shift) << 6 : ((32'(found_q) << shift) << 6) + 32'(value_offset);
 
+  // ---- edges of the packet ----
+
+  logic               is_head, is_tail;
+  logic signed [33:0] moved, bound;
+  logic [12:0]        room, zero_from_q, zero_to_q;
+  logic               zeros_end;  // in this row
+  assign zeros_end = {zero_from_q[12:6], 6'd63} >= zero_to_q - 13'd1;
+  assign is_head = fn_q == UnitAdjustHead;
+  assign is_tail = fn_q == UnitAdjustTail;
+  assign moved   = 34'({21'd0, is_head ? data_i : is_tail ? end_i : meta_i}) + {{2{a_q[31]}}, a_q[31:0]};
+  // An Ethernet header stays; metadata ends with the packet's begin.
+  assign bound   = {21'd0, is_head ? end_i - 13'd14 : is_tail ? data_i + 13'd14 : data_i};
+  assign room    = data_i - moved[12:0];
+
   // ---- rows ----
 
   logic [RowWidth-1:0] entry_at, image_to;
@@ -216,6 +232,10 @@ module forager_maps
     if (!per_cpu || image_q == 3'd0) image_to = entry_row_q + RowWidth'(fresh_q << shift) + RowWidth'(image_q);
     else image_to = value_row_q + RowWidth'(lane_q * cpu_rows_q) + RowWidth'(fresh_q << value_shift) + RowWidth'(value_row_of_image);
   end
+
+  logic [63:0] zero_bytes, zero_end;
+  assign zero_end   = zero_from_q[12:6] == zero_to_q[12:6] ? ~(~64'd0 << zero_to_q[5:0]) : ~64'd0;
+  assign zero_bytes = (~64'd0 << zero_from_q[5:0]) & zero_end;
 
   logic [3:0]  write_word;
   logic [31:0] write_value;
@@ -246,6 +266,10 @@ module forager_maps
         row_number_o = image_to;
         row_write_o  = '1;
       end
+      Zero: begin
+        row_number_o = buffer_i + RowWidth'(zero_from_q[12:6]);
+        row_write_o  = zero_bytes;
+      end
       SetLink: begin
         row_number_o = link_row_q + RowWidth'(is_delete ? node_q[23:4] : fresh_q[23:4]);
         write_word   = is_delete ? node_q[3:0] : fresh_q[3:0];
@@ -275,16 +299,8 @@ module forager_maps
 
   localparam logic [63:0] Exists = -64'sd17, Missing = -64'sd2, Full = -64'sd7;
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
+  localparam logic signed [33:0] TailLimit = 34'sd3776;  // the reserve behind it is 320 bytes
 
-  logic               is_head, is_tail;
-  logic signed [33:0] moved, bound;
-  logic [12:0]        room;
-  assign is_head = fn_q == UnitAdjustHead;
-  assign is_tail = fn_q == UnitAdjustTail;
-  assign moved   = 34'({21'd0, is_head ? data_i : is_tail ? end_i : meta_i}) + {{2{a_q[31]}}, a_q[31:0]};
-  // An Ethernet header stays; metadata ends with the packet's begin.
-  assign bound   = {21'd0, is_head ? end_i - 13'd14 : is_tail ? data_i + 13'd14 : data_i};
-  assign room    = data_i - moved[12:0];
 
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
@@ -497,16 +513,23 @@ module forager_maps
         end
       end
 
-      // An edge of the packet, as Frame::adjust_* of host/exec do it. Metadata to be moved and bytes to be made zero are
-      // the host's.
+      // An edge of the packet, as Frame::adjust_* of host/exec do it; metadata to be moved is the host's. Bytes that come
+      // to the packet are zero: what stood there was another's.
       Adjust: begin
         value_q <= '0;
-        state_q <= !native_i || (is_head && meta_i != data_i) || (is_tail && !a_q[31]) ? Ask : Move;
+        state_q <= !native_i || (is_head && meta_i != data_i) ? Ask : Move;
       end
       Move: begin
-        if (moved < 34'sd40 || (is_tail ? moved < bound : moved > bound)) value_q <= Invalid;
+        zero_from_q <= is_tail ? end_i : moved[12:0];
+        zero_to_q   <= is_tail ? moved[12:0] : lowest_i;
+        state_q     <= Answer;
+        if (moved < 34'sd40 || (is_tail ? moved < bound || moved > TailLimit : moved > bound)) value_q <= Invalid;
         else if (fn_q == UnitAdjustMeta && (room[1:0] != 2'd0 || room > 13'd255)) value_q <= Denied;
-        state_q <= Answer;
+        else if (is_tail ? !a_q[31] && a_q[31:0] != 32'd0 : moved[12:0] < lowest_i) state_q <= Zero;
+      end
+      Zero: if (row_grant_i) begin
+        zero_from_q <= {zero_from_q[12:6] + 7'd1, 6'd0};
+        if (zeros_end) state_q <= Answer;
       end
 
       Ask:    if (host_ready_i) state_q <= Asleep;

@@ -59,6 +59,8 @@ module forager_slots
   input  logic [ThreadWidth-1:0] edge_thread_i,
   output logic                   edge_native_o,
   output logic [12:0]            edge_meta_o, edge_data_o, edge_end_o,
+  output logic [12:0]            edge_lowest_o,  // that metadata or packet ever began at
+  output logic [SlotWidth-1:0]   edge_slot_o,
   input  logic [2:0]             edge_set_i,  // meta, data, end
   input  logic [12:0]            edge_value_i,
 
@@ -94,6 +96,7 @@ module forager_slots
   logic [Slots-1:0]     taken_q, known_q, closed_q, bad_q, native_q, finished_q;
   logic [12:0]          meta_q [Slots];
   logic [12:0]          data_q [Slots];
+  logic [12:0]          lowest_q [Slots];
   logic [12:0]          end_q [Slots];
   logic [12:0]          arrived_q [Slots];
   logic [23:0]          region_q [Slots];
@@ -133,6 +136,8 @@ module forager_slots
   assign look_region_o = region_q[look_slot_o];
 
   logic [SlotWidth-1:0] edge_slot;
+  assign edge_slot_o   = edge_slot;
+  assign edge_lowest_o = lowest_q[edge_slot];
   assign edge_slot     = slot_q[edge_thread_i];
   assign edge_native_o = native_q[edge_slot];
   assign edge_meta_o   = meta_q[edge_slot];
@@ -170,6 +175,7 @@ module forager_slots
       finished_q[tail_q] <= 1'b0;
       meta_q[tail_q]     <= Headroom;
       data_q[tail_q]     <= Headroom;
+      lowest_q[tail_q]   <= Headroom;
       end_q[tail_q]      <= take_known_i ? take_end_i : Headroom;
       arrived_q[tail_q]  <= Headroom;
       region_q[tail_q]   <= FirstRegion;
@@ -201,6 +207,7 @@ module forager_slots
       slot_q[begin_thread_i] <= next_q;
     end
     if (edge_set_i[0]) meta_q[edge_slot] <= edge_value_i;
+    if (edge_set_i[0] && edge_value_i < lowest_q[edge_slot]) lowest_q[edge_slot] <= edge_value_i;
     if (edge_set_i[1]) data_q[edge_slot] <= edge_value_i;
     if (edge_set_i[2]) end_q[edge_slot] <= edge_value_i;
     if (set_i[0]) meta_q[look_slot_o] <= set_value_i[12:0];

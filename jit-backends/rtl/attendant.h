@@ -41,6 +41,8 @@ class Attendant {
   [[nodiscard]] Result<> bind(std::uint32_t index, const std::shared_ptr<exec::Map>& map);
   [[nodiscard]] const interp::Unit& unit();
   void forget_targets();
+  // Of the machine that packets meet which come one at a time, between batches.
+  [[nodiscard]] std::uint64_t& random_state() { return free_.back()->random_state(); }
 
   // The frame of a tag; `native`: the device has the packet.
   void expect(std::uint32_t tag, exec::Frame& frame, bool native);

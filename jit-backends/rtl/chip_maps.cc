@@ -143,7 +143,7 @@ bool wanders(const verifier::VerifiedProgram& program) {
   return std::ranges::any_of(of.maps(), holds_maps);
 }
 
-// Maps that a helper on the host is given, or memory of their values.
+// What helpers do: maps that the host is given, or memory of their values, and more.
 class HostUses {
  public:
   // `chip`: the maps that are on the chip, as far as is known.
@@ -157,11 +157,14 @@ class HostUses {
   [[nodiscard]] bool of(std::size_t map) const { return used_[map]; }
   // It also says where packets go.
   [[nodiscard]] bool redirects() const { return redirects_; }
+  // There are random numbers in the program.
+  [[nodiscard]] bool random() const { return random_; }
 
  private:
   void look_at(std::uint32_t at, const verifier::CallFact& call) {
     const bool takes_map = takes(call.helper, isa::Arg::const_map);
     const bool by_engine = engine_operation(program_, at) && (!takes_map || chip_[call.map]);
+    random_ |= is(call, HelperId::get_prandom_u32);
     redirects_ |= !by_engine && (is(call, HelperId::redirect) || is(call, HelperId::redirect_map));
     if (by_engine) return;
     if (takes_map && call.map == program::kNone) return use_all();
@@ -187,7 +190,7 @@ class HostUses {
   const verifier::VerifiedProgram& program_;
   const std::vector<bool>& chip_;
   std::vector<bool> used_;
-  bool redirects_ = false;
+  bool redirects_ = false, random_ = false;
 };
 
 // Those that are candidates, in their order, as far as they fit.
@@ -219,7 +222,7 @@ ChipPlan plan_chip(const verifier::VerifiedProgram& program) {
     for (const ChipMap& map : plan.maps) placed[map.index] = true;
     const HostUses uses(program, placed);
     plan.redirects = !none && !uses.redirects();
-    plan.random = !none;
+    plan.random = !none && uses.random();
     bool stands = placed == chip;
     for (std::uint32_t i = 0; i < maps.size(); ++i) {
       const bool other_redirects = placed[i] && kind_of(maps[i])->redirects && !plan.redirects;

@@ -50,7 +50,7 @@ struct ChipMap {
 struct ChipPlan {
   std::vector<ChipMap> maps;
   bool redirects = false;  // all of the program's redirects are the engine's: of two, the later one holds
-  bool random = false;     // all of its random numbers are made by the device, one from the other
+  bool random = false;     // it has random numbers, and all are made by the device, one from the other
 
   [[nodiscard]] const ChipMap* find(std::uint32_t map) const;
 };

@@ -18,6 +18,7 @@
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
 #include "jit-backends/rtl/meter.h"
+#include "jit-backends/rtl/scratch.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -29,12 +30,17 @@ constexpr std::size_t kManyPrograms = 32;
 constexpr std::uint64_t kBudgetUnit = 1024;
 constexpr std::uint32_t kNanosecondsACycle = 4;  // 250 MHz
 
+// What a program finds there should it move the packet's head. The device makes it zeros.
+bool has_empty_headroom(exec::Frame& frame) {
+  return std::ranges::all_of(std::span(frame.buffer(), frame.data()), [](std::byte one) { return one == std::byte{0}; });
+}
+
 // Whether the device's buffer has the frame's geometry.
-bool is_native(const exec::Frame& frame, isa::ProgType type) {
+bool is_native(exec::Frame& frame, isa::ProgType type) {
   const std::uint32_t bytes = frame.packet_end() - frame.data();
   return type == isa::ProgType::xdp && frame.capacity() == exec::kFrameBytes && frame.data() == exec::kHeadroom &&
          frame.data_meta() == frame.data() && frame.data_end() == frame.packet_end() && bytes != 0 &&
-         bytes <= exec::kMaxLinearBytes;
+         bytes <= exec::kMaxLinearBytes && has_empty_headroom(frame);
 }
 
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
@@ -83,11 +89,13 @@ class RtlDevice final : public exec::Device {
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
     Result<> ran = set_time();
+    if (ran) ran = lend_random();
     if (ran) ran = chip_.upload();
     meter_.begin(board_.cycle());
     if (ran) ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
     if (ran) ran = chip_.download();
+    if (ran) ran = take_random();
     if (!ran) return std::unexpected(std::move(ran.error()));
     return exec::RunReport{
         .packets = batch.size(), .traps = counters_.traps - traps, .busy_ns = exec::run_clock_ns() - begin};
@@ -135,19 +143,37 @@ class RtlDevice final : public exec::Device {
     return {};
   }
 
-  // The first thread's random numbers are the interpreter's.
-  Result<> seed_threads() {
+  // Where threads have their random states.
+  std::uint32_t random_row(std::uint32_t thread) const {
     constexpr std::uint32_t kRowsOfThread = isa::kMaxCallFrames * kScratchBytes / sim::kRowBytes;
-    std::uint64_t seed = options_.seed;
+    return geometry_.scratch_row + thread * kRowsOfThread + kRandomScratch / sim::kRowBytes - kScratchBytes / sim::kRowBytes +
+           kRowsOfThread - kScratchBytes / sim::kRowBytes;
+  }
+  Result<> seed(std::uint32_t thread, std::uint64_t state) {
+    std::array<std::byte, sim::kRowBytes> row{};
+    std::memcpy(row.data(), &state, sizeof state);
+    return board_.write_rows(random_row(thread), row);
+  }
+  Result<> seed_threads() {
+    std::uint64_t state = options_.seed;
     Result<> done;
     for (std::uint32_t thread = 0; done && thread < geometry_.threads; ++thread) {
-      std::array<std::byte, sim::kRowBytes> row{};
-      std::memcpy(row.data(), &seed, sizeof seed);
-      done = board_.write_rows(geometry_.scratch_row + thread * kRowsOfThread + kRowsOfThread - 1, row);
-      std::ignore = exec::next_random(seed);
-      seed = ~seed;
+      done = seed(thread, state);
+      std::ignore = exec::next_random(state);
+      state = ~state;
     }
     return done;
+  }
+  // The first thread's random numbers go on where the host's were, whatever program made those, and the other way round.
+  Result<> lend_random() {
+    return image_->code().chip.random ? seed(0, attendant_->random_state()) : Result<>{};
+  }
+  Result<> take_random() {
+    if (!image_->code().chip.random) return {};
+    std::array<std::byte, sim::kRowBytes> row{};
+    if (auto read = board_.read_rows(random_row(0), row); !read) return read;
+    std::memcpy(&attendant_->random_state(), row.data(), sizeof(std::uint64_t));
+    return {};
   }
 
   Result<> make_ready() {
@@ -193,11 +219,13 @@ class RtlDevice final : public exec::Device {
     return {};
   }
 
-  // The device's time goes on from the host's, by its own clock; without a clock it stands at 0.
+  // The device's time goes on from the host's, by its own clock; where that stands (in tests, or because there is
+  // none), it stands too.
   Result<> set_time() {
     const bool has_clock = options_.environment != nullptr && options_.environment->monotonic_ns;
     const std::uint64_t now = has_clock ? options_.environment->monotonic_ns() : 0;
-    Result<> done = board_.write(offset_of(CoreRegister::TimeStep), has_clock ? kNanosecondsACycle : 0);
+    const bool goes_on = has_clock && options_.environment->monotonic_ns() != now;
+    Result<> done = board_.write(offset_of(CoreRegister::TimeStep), goes_on ? kNanosecondsACycle : 0);
     if (done) done = board_.write(offset_of(CoreRegister::Time) + 4, static_cast<std::uint32_t>(now >> 32));
     if (done) done = board_.write(offset_of(CoreRegister::Time), static_cast<std::uint32_t>(now));
     return done;

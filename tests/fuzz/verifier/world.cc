@@ -117,8 +117,8 @@ void World::prepare(Random& random, std::span<const isa::Slot> program, exec::Fr
   std::array<std::byte, 304> packet{};
   const std::size_t length = random.coin() ? random.pick(kLengths) : random.below(80);
   fill(random, std::span(packet).first(length));
-  std::ignore = frame.assign(std::span(packet).first(length));
-  frame.context = {};
+  // A fresh one: what an earlier program left around its packet is nobody's result.
+  frame = exec::Frame::make(std::span(packet).first(length)).value();
   fill(random, std::span(frame.context).subspan(12, 8));
 }
 
