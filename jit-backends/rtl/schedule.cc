@@ -207,7 +207,7 @@ class Renamer {
   void rename(std::size_t from, std::size_t to, std::uint8_t fresh) {
     const std::uint8_t old = operations_[from].slot.d;
     const auto read = [&](Slot& slot) {
-      if (slot.a == old) slot.a = fresh;
+      if (slot.a == old && !slot.a_state) slot.a = fresh;
       if (slot.b == old) slot.b = fresh;
     };
     operations_[from].slot.d = fresh;

@@ -138,8 +138,7 @@ class Selector {
     const isa::ContextField* field = isa::find_field(*program_.context(), static_cast<std::uint32_t>(step.imm));
     if (field != nullptr) {
       if (const auto state = state_of(*field, step)) {
-        return put(
-            {.op = CoreOp::LocalState, .d = step.dst, .use_imm = true, .imm = static_cast<std::uint32_t>(*state)});
+        return put(read_state(step.dst, *state));
       }
     }
     host(step.dst, 0);
@@ -268,8 +267,8 @@ class Selector {
       if ((live_at_entry() & bit(1)) != 0) load_constant(1, interp::Memory::fixed_address(kContextRegion));
       return;
     }
-    put({.op = CoreOp::LocalState, .d = 1, .use_imm = true, .imm = static_cast<std::uint32_t>(CoreState::Data)});
-    put({.op = CoreOp::LocalState, .d = 2, .use_imm = true, .imm = static_cast<std::uint32_t>(CoreState::DataEnd)});
+    put(read_state(1, CoreState::Data));
+    put(read_state(2, CoreState::DataEnd));
     put({.op = CoreOp::AluSub, .d = 2, .a = 2, .b = 1});
     put(Operation{.slot = {.op = CoreOp::BranchNe, .a = 2, .use_imm = true}, .target = 0});
     put({.op = CoreOp::AluMov, .d = 1, .use_imm = true});
@@ -395,6 +394,10 @@ class Selector {
       reach.last = access.offset_max + bytes - 1;
     }
     return reach;
+  }
+
+  static Slot read_state(std::uint8_t to, CoreState state) {
+    return {.op = CoreOp::LocalState, .d = to, .a = static_cast<std::uint8_t>(state), .use_imm = true, .a_state = true};
   }
 
   static std::uint16_t offset_of(const Step& step) { return static_cast<std::uint16_t>(step.offset); }
