@@ -27,14 +27,14 @@ module forager_access
 
   input  logic                   scratch_i,  // not an address, but an offset in the depth's scratch
   input  logic [23:0]            base_i,     // region of the base register
+  input  logic                   on_map_i,   // the address is an offset in the values of the map at hand; base_i is 0
   input  logic [63:0]            address_i,
-  input  logic [1:0]             size_i,     // log2 of bytes
+  input  logic [3:0]             bytes_i,
 
   input  logic                   map_i,      // the map table has the base's region
   input  logic [RowWidth-1:0]    map_row_i,
   input  logic [19:0]            map_bytes_i,
 
-  output logic                   shared_o,   // other threads reach it too
   output logic                   remote_o,   // is the host's
   output logic                   wait_o,
   output logic                   fault_o,
@@ -51,15 +51,14 @@ module forager_access
 
   assign frame  = base_i[2:0] - RegionStack[2:0];
   assign stack  = base_i >= RegionStack && base_i < RegionStack + 24'd8;
-  assign packet = native_i && base_i == region_i;
-  assign same   = address_i[63:40] == base_i;
-  assign near   = same && address_i[39] && address_i[38:13] == 26'd0;
+  assign packet = native_i && base_i == region_i && !on_map_i;
+  assign same   = address_i[63:39] == {base_i, !on_map_i};
+  assign near   = same && address_i[38:13] == 26'd0;
   assign offset = address_i[12:0];
-  assign map_near = same && address_i[39] && address_i[38:20] == 19'd0;
+  assign map_near = same && address_i[38:20] == 19'd0;
   assign map_offset = address_i[19:0];
-  assign map_last   = 21'(map_offset) + (21'd1 << size_i);
-  assign shared_o   = map_i && !scratch_i;
-  assign last   = 14'(offset) + (14'd1 << size_i);
+  assign map_last   = 21'(map_offset) + 21'(bytes_i);
+  assign last   = 14'(offset) + 14'(bytes_i);
 
   always_comb begin
     remote_o = 1'b0;

@@ -4,7 +4,7 @@
 module forager_align (
   // Towards memory (P4).
   input  logic [5:0]   store_byte_i,
-  input  logic [1:0]   store_size_i,     // log2 of bytes
+  input  logic [3:0]   store_bytes_i,    // 1, 2, 4, 6 or 8
   input  logic         store_swapped_i,  // in network order
   input  logic [63:0]  store_value_i,
   output logic [7:0]   next_o,           // banks in the row after
@@ -13,18 +13,18 @@ module forager_align (
 
   // From memory (P5).
   input  logic [5:0]   load_byte_i,
-  input  logic [1:0]   load_size_i,
+  input  logic [3:0]   load_bytes_i,
   input  logic         load_swapped_i,
   input  logic         load_signed_i,
   input  logic [511:0] load_i,
   output logic [63:0]  value_o
 );
 
-  function automatic logic [63:0] swap(input logic [63:0] value, input logic [1:0] size);
-    unique case (size)
-      2'd0: swap = value;
-      2'd1: swap = {48'd0, value[7:0], value[15:8]};
-      2'd2: swap = {32'd0, value[7:0], value[15:8], value[23:16], value[31:24]};
+  function automatic logic [63:0] swap(input logic [63:0] value, input logic [3:0] count);
+    unique case (count)
+      4'd1: swap = value;
+      4'd2: swap = {48'd0, value[7:0], value[15:8]};
+      4'd4: swap = {32'd0, value[7:0], value[15:8], value[23:16], value[31:24]};
       default: swap = {value[7:0], value[15:8], value[23:16], value[31:24], value[39:32], value[47:40], value[55:48],
                        value[63:56]};
     endcase
@@ -38,9 +38,9 @@ module forager_align (
   logic [63:0]  low, raw;
 
   assign store_bank = store_byte_i[5:3];
-  assign to_store   = store_swapped_i ? swap(store_value_i, store_size_i) : store_value_i;
+  assign to_store   = store_swapped_i ? swap(store_value_i, store_bytes_i) : store_value_i;
   assign pair       = {64'd0, to_store} << {store_byte_i[2:0], 3'd0};
-  assign bytes      = ((16'd1 << (5'd1 << store_size_i)) - 16'd1) << store_byte_i[2:0];
+  assign bytes      = ((16'd1 << store_bytes_i) - 16'd1) << store_byte_i[2:0];
 
   always_comb begin
     for (int bank = 0; bank < 8; bank++) begin
@@ -55,13 +55,14 @@ module forager_align (
   assign load_bank = load_byte_i[5:3];
   assign loaded    = {load_i[{load_bank + 3'd1, 6'd0}+:64], load_i[{load_bank, 6'd0}+:64]};
   assign low       = 64'(loaded >> {load_byte_i[2:0], 3'd0});
-  assign raw       = load_swapped_i ? swap(low, load_size_i) : low;
+  assign raw       = load_swapped_i ? swap(low, load_bytes_i) : low;
 
   always_comb begin
-    unique case (load_size_i)
-      2'd0: value_o = {{56{load_signed_i & raw[7]}}, raw[7:0]};
-      2'd1: value_o = {{48{load_signed_i & raw[15]}}, raw[15:0]};
-      2'd2: value_o = {{32{load_signed_i & raw[31]}}, raw[31:0]};
+    unique case (load_bytes_i)
+      4'd1: value_o = {{56{load_signed_i & raw[7]}}, raw[7:0]};
+      4'd2: value_o = {{48{load_signed_i & raw[15]}}, raw[15:0]};
+      4'd4: value_o = {{32{load_signed_i & raw[31]}}, raw[31:0]};
+      4'd6: value_o = {16'd0, raw[47:0]};
       default: value_o = raw;
     endcase
   end

@@ -6,7 +6,11 @@
 //   P4 addresses are checked, data memory is read or written       P5 loads are aligned, registers written
 //
 // A thread is in the pipeline once at most, so nothing is forwarded and nothing predicted: bundles of one thread are
-// four or five cycles apart, and the others fill the time. Lane 0 has memory and what takes longer, lane 1 branches.
+// four or five cycles apart, and the others fill the time. Lane 0 has memory and what takes longer, lane 1 calls and
+// returns; both compute and branch.
+//
+// An atomic goes through like a load; what it makes of the old value is written two cycles later, by the row port of data
+// memory. Whoever wants to reach the row in between tries again.
 //
 // What takes longer is done in two turns. In the first the bundle sends its request in P4 and the thread sleeps; when
 // the answer is there, the bundle is issued again, takes it as lane 0's result and goes through. The same way goes every
@@ -64,6 +68,12 @@ module forager_core
   output logic [63:0]            data_write_o,
   output logic [511:0]           data_o,
   input  logic [511:0]           data_i,
+
+  // What an atomic writes: bytes of a row, the same 8 for each bank. Always granted.
+  output logic                   update_o,
+  output logic [RowWidth-1:0]    update_row_o,
+  output logic [63:0]            update_write_o,
+  output logic [63:0]            update_data_o,
 
   // Requests to the host, and its answers. One that ends a thread waits until ready.
   output logic                   request_o,
@@ -147,20 +157,40 @@ module forager_core
   assign p2_op0        = fetch_i[71:0];
   assign p2_op1        = fetch_i[143:72];
   assign slot_thread_o = p2_thread_q;
+  // What is asked for by number instead of a register.
+  function automatic logic [63:0] packet_pointer(input logic [23:0] region, input logic [12:0] offset);
+    packet_pointer = {region, 1'b1, 26'd0, offset};
+  endfunction
+  function automatic logic [63:0] state(input logic [3:0] number);
+    unique case (number)
+      StateData:     state = packet_pointer(slot_region_i, slot_data_i);
+      StateDataEnd:  state = packet_pointer(slot_region_i, slot_end_i);
+      StateDataMeta: state = packet_pointer(slot_region_i, slot_meta_i);
+      StatePort:     state = {32'd0, slot_port_i};
+      StateQueue:    state = {32'd0, slot_queue_i};
+      StateCpu:      state = 64'(cpu_i) + 64'(p2_thread_q);
+      StateCycle:    state = {32'd0, cycle_i};
+      StateLength:   state = {51'd0, slot_end_i - slot_data_i};
+      StateTime:     state = time_i;
+      default:       state = 64'd0;
+    endcase
+  endfunction
+
+  // An access to a map's values has only a part of its immediate for an operand.
+  function automatic logic [63:0] immediate(input logic [31:0] imm, input logic on_map);
+    immediate = on_map ? {{40{imm[31]}}, imm[31:8]} : {{32{imm[31]}}, imm};
+  endfunction
+
   assign frame_top     = {RegionStack + 24'(p2_depth), 40'h8000000200};
 
   function automatic logic [63:0] operand(input logic [3:0] number, input logic [63:0] value, input logic [63:0] top);
     operand = number == 4'd10 ? top : value;
   endfunction
-  function automatic logic [63:0] sign_extended(input logic [31:0] imm);
-    sign_extended = {{32{imm[31]}}, imm};
-  endfunction
 
   logic [SlotWidth-1:0] p3_slot_q, p4_slot_q;
   logic                 p3_native_q, p4_native_q;
   logic [23:0]          p3_region_q, p4_region_q;
-  logic [12:0]          p3_meta_q, p3_data_q, p3_end_q, p3_arrived_q, p4_meta_q, p4_end_q, p4_arrived_q;
-  logic [31:0]          p3_port_q, p3_queue_q;
+  logic [12:0]          p3_meta_q, p3_end_q, p3_arrived_q, p4_meta_q, p4_end_q, p4_arrived_q;
 
   always_ff @(posedge clk_i) begin
     p3_valid_q   <= p2_valid_q && !rst_i;
@@ -170,27 +200,26 @@ module forager_core
     p3_depth_q   <= p2_depth;
     p3_op0_q     <= p2_op0;
     p3_op1_q     <= p2_op1;
-    p3_a0_q      <= operand(p2_op0.a, a0, frame_top);
-    p3_b0_q      <= p2_op0.use_imm ? sign_extended(p2_op0.imm) : operand(p2_op0.b, b0, frame_top);
-    p3_a1_q      <= operand(p2_op1.a, a1, frame_top);
-    p3_b1_q      <= p2_op1.use_imm ? sign_extended(p2_op1.imm) : operand(p2_op1.b, b1, frame_top);
+    p3_a0_q      <= p2_op0.a_state ? state(p2_op0.a) : operand(p2_op0.a, a0, frame_top);
+    p3_b0_q      <= p2_op0.use_imm ? immediate(p2_op0.imm, p2_op0.on_map) : operand(p2_op0.b, b0, frame_top);
+    p3_a1_q      <= p2_op1.a_state ? state(p2_op1.a) : operand(p2_op1.a, a1, frame_top);
+    p3_b1_q      <= p2_op1.use_imm ? immediate(p2_op1.imm, 1'b0) : operand(p2_op1.b, b1, frame_top);
     p3_answer_q  <= p2_phase_q[1] ? host_answer : unit_answer;
     p3_slot_q    <= slot_i;
     p3_native_q  <= slot_native_i;
     p3_region_q  <= slot_region_i;
     p3_meta_q    <= slot_meta_i;
-    p3_data_q    <= slot_data_i;
     p3_end_q     <= slot_end_i;
     p3_arrived_q <= slot_arrived_i;
-    p3_port_q    <= slot_port_i;
-    p3_queue_q   <= slot_queue_i;
   end
 
   // ---- P3: compute -------------------------------------------------------------------------------------------------
 
-  logic [63:0]        alu0, alu1, state, p4_value0_q, p4_value1_q, p4_address_q, p4_b0_q, p4_a0_q, p4_b1_q, p4_answer_q;
+  logic [63:0]        alu0, alu1, p4_value0_q, p4_value1_q, p4_address_q, p4_b0_q, p4_a0_q, p4_b1_q, p4_answer_q;
   logic [23:0]        p4_base_q;
-  logic               taken, is_return, is_call, p3_slow, p3_spent, p4_spent_q;
+  logic [63:0]        p3_start;
+  logic [3:0]         p3_bytes, p4_bytes_q;
+  logic               holds0, holds1, taken0, taken1, is_return, is_call, p3_slow, p3_spent, p4_spent_q, p4_left_q;
   logic [PcWidth-1:0] return_pc, next_pc;
 
   forager_alu u_alu0 (
@@ -201,41 +230,52 @@ module forager_core
     .fn_i(p3_op1_q.fn), .wide_i(p3_op1_q.wide), .size_i(p3_op1_q.offset[1:0]), .high_i(32'd0),
     .a_i(p3_a1_q), .b_i(p3_b1_q), .result_o(alu1)
   );
-  forager_compare u_compare (
-    .fn_i(p3_op1_q.fn), .wide_i(p3_op1_q.wide), .a_i(p3_a1_q), .b_i(p3_b1_q), .taken_o(taken)
+  forager_compare u_compare0 (
+    .fn_i(p3_op0_q.fn), .wide_i(p3_op0_q.wide), .a_i(p3_a0_q), .b_i(p3_b0_q), .taken_o(holds0)
   );
+  forager_compare u_compare1 (
+    .fn_i(p3_op1_q.fn), .wide_i(p3_op1_q.wide), .a_i(p3_a1_q), .b_i(p3_b1_q), .taken_o(holds1)
+  );
+  assign taken0 = p3_op0_q.cls == ClassBranch && holds0;
+  assign taken1 = p3_op1_q.cls == ClassBranch && holds1;
 
-  function automatic logic [63:0] packet_pointer(input logic [23:0] region, input logic [12:0] offset);
-    packet_pointer = {region, 1'b1, 26'd0, offset};
-  endfunction
-
+  // What an address counts from: a register, an index into a map's values, or the scratch's beginning.
   always_comb begin
-    unique case (p3_op0_q.imm[2:0])
-      StateData:     state = packet_pointer(p3_region_q, p3_data_q);
-      StateDataEnd:  state = packet_pointer(p3_region_q, p3_end_q);
-      StateDataMeta: state = packet_pointer(p3_region_q, p3_meta_q);
-      StatePort:     state = {32'd0, p3_port_q};
-      StateQueue:    state = {32'd0, p3_queue_q};
-      StateCpu:      state = 64'(cpu_i) + 64'(p3_thread_q);
-      StateCycle:    state = {32'd0, cycle_i};
-      default:       state = time_i;
-    endcase
+    p3_start = p3_a0_q;
+    if (p3_op0_q.cls == ClassLocal) p3_start = 64'd0;
+    else if (p3_op0_q.on_map) begin
+      unique case (p3_op0_q.imm[7:6])
+        2'd1: p3_start = {29'd0, p3_a0_q[31:0], 3'd0};
+        2'd2: p3_start = {28'd0, p3_a0_q[31:0], 4'd0};
+        2'd3: p3_start = {27'd0, p3_a0_q[31:0], 5'd0};
+        default: p3_start = {32'd0, p3_a0_q[31:0]};
+      endcase
+    end
   end
 
-  // ---- the map table, looked up by the base register ----
+  always_comb begin
+    p3_bytes = 4'd1 << p3_op0_q.fn[1:0];
+    if (p3_op0_q.cls == ClassLocal) p3_bytes = 4'd8;
+    else if (p3_op0_q.cls == ClassAtomic) p3_bytes = p3_op0_q.wide ? 4'd8 : 4'd4;
+    else if (p3_op0_q.fn[2:0] == AccessSix) p3_bytes = 4'd6;
+  end
+
+  // ---- the map table, looked up by the base register or the number of the map ----
 
   logic [RowWidth+19:0] map_table [Threads*64];
   logic [RowWidth+19:0] map_entry;
-  logic [23:0]          map_number;
+  logic [23:0]          map_distance;
+  logic [5:0]           map_number;
   logic                 p4_map_q;
   logic [RowWidth-1:0]  p4_map_row_q;
   logic [19:0]          p4_map_bytes_q;
 
-  assign map_number = p3_a0_q[63:40] - map_region_i;
-  assign map_entry  = map_table[{p3_thread_q, map_number[6:1]}];
+  assign map_distance = p3_a0_q[63:40] - map_region_i;
+  assign map_number   = p3_op0_q.on_map ? p3_op0_q.imm[5:0] : map_distance[6:1];
+  assign map_entry    = map_table[{p3_thread_q, map_number}];
   always_ff @(posedge clk_i) begin
     if (map_write_i) map_table[map_index_i] <= {map_row_i, map_bytes_i};
-    p4_map_q       <= map_number[0] && map_number[23:7] == '0 && map_entry[19:0] != 20'd0;
+    p4_map_q       <= (p3_op0_q.on_map || (map_distance[0] && map_distance[23:7] == '0)) && map_entry[19:0] != 20'd0;
     p4_map_row_q   <= map_entry[RowWidth+19:20];
     p4_map_bytes_q <= map_entry[19:0];
   end
@@ -243,11 +283,12 @@ module forager_core
   assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;
   assign is_return = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlRet;
   // What P4 may still hold up.
-  assign p3_slow   = p3_op0_q.cls != ClassAlu || p3_op1_q.cls == ClassControl || p3_spent;
+  assign p3_slow   = (p3_op0_q.cls != ClassAlu && p3_op0_q.cls != ClassBranch) || p3_op1_q.cls == ClassControl || p3_spent;
 
   always_comb begin
-    if (is_return) next_pc = return_pc;
-    else if (is_call || (p3_op1_q.cls == ClassBranch && taken)) next_pc = PcWidth'(p3_op1_q.offset);
+    if (taken0) next_pc = PcWidth'(p3_op0_q.offset);
+    else if (is_return) next_pc = return_pc;
+    else if (is_call || taken1) next_pc = PcWidth'(p3_op1_q.offset);
     else next_pc = p3_pc_q + PcWidth'(1);
   end
 
@@ -259,10 +300,12 @@ module forager_core
     p4_depth_q   <= p3_depth_q;
     p4_op0_q     <= p3_op0_q;
     p4_op1_q     <= p3_op1_q;
-    p4_value0_q  <= p3_op0_q.cls == ClassLocal ? state : alu0;
+    p4_value0_q  <= p3_op0_q.cls == ClassLocal ? p3_a0_q : alu0;
     p4_value1_q  <= alu1;
-    p4_address_q <= (p3_op0_q.cls == ClassLocal ? 64'd0 : p3_a0_q) + {{48{p3_op0_q.offset[15]}}, p3_op0_q.offset};
-    p4_base_q    <= p3_a0_q[63:40];
+    p4_address_q <= p3_start + {{48{p3_op0_q.offset[15]}}, p3_op0_q.offset};
+    p4_base_q    <= p3_op0_q.on_map ? 24'd0 : p3_a0_q[63:40];
+    p4_bytes_q   <= p3_bytes;
+    p4_left_q    <= taken0;
     p4_a0_q      <= p3_a0_q;
     p4_b0_q      <= p3_b0_q;
     p4_b1_q      <= p3_b1_q;
@@ -279,13 +322,12 @@ module forager_core
   // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
 
   logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_map, is_state, is_trap, p4_call, p4_return;
-  logic                second, remote, shared, locked_q, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_map, ask_host;
-  logic                first_atomic, unit_ready, is_end;
+  logic                second, remote, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_map, ask_host;
+  logic                unit_ready, is_end, unaligned, far, busy;
   logic [RowWidth-1:0] row;
   logic [5:0]          byte_of_row;
   logic [7:0]          next_banks;
   logic [63:0]         enable, to_store, changed;
-  logic [1:0]          size;
   logic [3:0]          cause;
 
   assign second     = p4_phase_q != 2'd0;
@@ -294,35 +336,41 @@ module forager_core
   assign is_atomic  = p4_op0_q.cls == ClassAtomic;
   assign is_scratch = p4_op0_q.cls == ClassLocal && p4_op0_q.fn != LocalState;
   assign is_memory  = is_load || is_store || is_atomic;
-  assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.imm[2:0] <= StateQueue;
+  assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.a <= StateQueue;
   assign is_host    = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitHost;
   assign is_map     = p4_op0_q.cls == ClassUnit && p4_op0_q.fn >= UnitAdjustHead && !is_host;
   assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host && !is_map;
-  assign is_trap    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
-  assign p4_call    = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;
-  assign p4_return  = p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlRet;
-  assign size       = is_atomic ? {1'b1, p4_op0_q.wide} : is_scratch ? 2'd3 : p4_op0_q.fn[1:0];
+  assign is_trap    = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
+  assign p4_call    = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;
+  assign p4_return  = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlRet;
+  // An atomic stays in one bank. One that does not is the host's, who says what is wrong with it.
+  assign unaligned  = is_atomic && (p4_address_q[1:0] != 2'd0 || (p4_op0_q.wide && p4_address_q[2]));
+  assign far        = remote || unaligned;
 
   forager_access #(
     .RowWidth(RowWidth), .ThreadWidth(ThreadWidth), .SlotWidth(SlotWidth), .StackRow(StackRow), .ScratchRow(ScratchRow)
   ) u_access (
     .thread_i(p4_thread_q), .depth_i(p4_depth_q), .slot_i(p4_slot_q), .native_i(p4_native_q), .region_i(p4_region_q),
     .meta_i(p4_meta_q), .end_i(p4_end_q), .arrived_i(p4_arrived_q), .scratch_i(is_scratch), .base_i(p4_base_q),
-    .address_i(p4_address_q), .size_i(size), .map_i(p4_map_q), .map_row_i(p4_map_row_q), .map_bytes_i(p4_map_bytes_q),
-    .shared_o(shared), .remote_o(remote), .wait_o(waits), .fault_o(fault), .row_o(row),
+    .on_map_i(p4_op0_q.on_map), .address_i(p4_address_q), .bytes_i(p4_bytes_q), .map_i(p4_map_q), .map_row_i(p4_map_row_q), .map_bytes_i(p4_map_bytes_q),
+    .remote_o(remote), .wait_o(waits), .fault_o(fault), .row_o(row),
     .byte_o(byte_of_row)
   );
 
-  // Of the first turn. An atomic reads in the first and writes in the second; what it writes waits with the answer.
-  assign first_atomic = is_atomic && !remote && !second;
-  assign ask_host     = !second && ((is_memory && remote) || is_host || is_state);
+  // A row that an atomic is about to write. What may reach into the next row waits for any.
+  logic                p5_atomic_q, p6_atomic_q;
+  logic [RowWidth-1:0] p5_row_q, p6_row_q;
+  logic                crosses;
+  assign crosses = byte_of_row[5:3] == 3'd7;
+  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (p6_atomic_q && (crosses || p6_row_q == row));
+
+  assign ask_host     = !second && ((is_memory && far) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
   assign ask_map      = !second && is_map;
   assign deep         = p4_call && p4_depth_q == 3'd7;
   assign stop         = (is_memory && !second && fault) || deep || is_trap || p4_spent_q;
-  assign again        = !stop && ((is_memory && !second && waits) || (ask_unit && !unit_ready) ||
-                                  (locked_q && shared && (is_store || is_atomic) && !second));
-  assign sleep        = !stop && !again && (ask_host || ask_unit || ask_map || first_atomic);
+  assign again        = !stop && ((is_memory && !second && (waits || (busy && !far))) || (ask_unit && !unit_ready));
+  assign sleep        = !stop && !again && (ask_host || ask_unit || ask_map);
   assign through      = p4_valid_q && !stop && !again && !sleep;
   assign is_end       = p4_return && p4_depth_q == 3'd0;
 
@@ -334,19 +382,10 @@ module forager_core
     else cause = CauseNone;
   end
 
-  // Between the turns of an atomic on a map nobody else writes to one.
-  always_ff @(posedge clk_i) begin
-    if (p4_valid_q && sleep && first_atomic && shared) locked_q <= 1'b1;
-    if (p4_valid_q && is_atomic && shared && p4_phase_q == 2'd1) locked_q <= 1'b0;
-    if (rst_i) locked_q <= 1'b0;
-  end
-
-  logic [63:0] amo_value;
   logic        writes_memory, reads_memory;
-  assign writes_memory = (is_store && through && !second) || (is_scratch && p4_op0_q.fn == LocalKeep && through) ||
-                         (is_atomic && through && p4_phase_q == 2'd1);
+  assign writes_memory = (is_store && through && !second) || (is_scratch && p4_op0_q.fn == LocalKeep && through);
   assign reads_memory  = p4_valid_q && !second && (is_load || is_atomic || is_scratch);
-  assign to_store      = is_atomic ? amo_value : p4_b0_q;
+  assign to_store      = p4_b0_q;
 
   assign data_valid_o = writes_memory || reads_memory;
   assign data_row_o   = row;
@@ -372,14 +411,14 @@ module forager_core
   // ---- P5: results -------------------------------------------------------------------------------------------------
 
   logic [63:0] p5_value0_q, p5_value1_q, p5_b0_q, p5_b1_q, aligned;
-  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_atomic_q, p5_swapped_q, p5_signed_q, p5_wide_q;
+  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_swapped_q, p5_signed_q, p5_wide_q;
   logic [3:0]  p5_d0_q, p5_d1_q;
   logic [5:0]  p5_byte_q;
-  logic [1:0]  p5_size_q;
+  logic [3:0]  p5_bytes_q;
   logic        result0, result1, from_memory;
   logic [63:0] wb_value0;
 
-  assign from_memory = (is_load && !second) || (is_scratch && p4_op0_q.fn == LocalFetch);
+  assign from_memory = ((is_load || is_atomic) && !second) || (is_scratch && p4_op0_q.fn == LocalFetch);
   assign result0 = (p4_op0_q.cls == ClassAlu && p4_op0_q.fn != AluNop) || is_load || p4_op0_q.cls == ClassUnit ||
                    (is_atomic && p4_op0_q.fn[3]) || (p4_op0_q.cls == ClassLocal && p4_op0_q.fn != LocalKeep);
   assign result1 = p4_op1_q.cls == ClassAlu && p4_op1_q.fn != AluNop;
@@ -395,21 +434,22 @@ module forager_core
     p5_value0_q  <= second ? p4_answer_q : p4_value0_q;
     p5_value1_q  <= p4_value1_q;
     p5_load_q    <= from_memory;
-    p5_atomic_q  <= p4_valid_q && first_atomic && sleep;
+    p5_atomic_q  <= through && is_atomic && !second && !rst_i;
+    p5_row_q     <= row;
     p5_fn_q      <= p4_op0_q.fn;
     p5_wide_q    <= p4_op0_q.wide;
     p5_b0_q      <= p4_b0_q;
     p5_b1_q      <= p4_b1_q;
     p5_byte_q    <= byte_of_row;
-    p5_size_q    <= size;
+    p5_bytes_q   <= p4_bytes_q;
     p5_swapped_q <= is_load && p4_op0_q.fn[3];
     p5_signed_q  <= is_load && p4_op0_q.fn[2];
   end
 
   forager_align u_align (
-    .store_byte_i(byte_of_row), .store_size_i(size), .store_swapped_i(is_store && p4_op0_q.fn[3]),
+    .store_byte_i(byte_of_row), .store_bytes_i(p4_bytes_q), .store_swapped_i(is_store && p4_op0_q.fn[3]),
     .store_value_i(to_store), .next_o(next_banks), .enable_o(enable), .store_o(data_o),
-    .load_byte_i(p5_byte_q), .load_size_i(p5_size_q), .load_swapped_i(p5_swapped_q), .load_signed_i(p5_signed_q),
+    .load_byte_i(p5_byte_q), .load_bytes_i(p5_bytes_q), .load_swapped_i(p5_swapped_q), .load_signed_i(p5_signed_q),
     .load_i(data_i), .value_o(aligned)
   );
 
@@ -417,18 +457,29 @@ module forager_core
 
   // ---- P6: an atomic's new value, a cycle after the old one is there ----------------------------------------------
 
-  logic                   p6_atomic_q, p6_wide_q;
-  logic [ThreadWidth-1:0] p6_thread_q;
-  logic [63:0]            p6_old_q, p6_b0_q, p6_b1_q;
+  logic        p6_wide_q;
+  logic [5:2]  p6_byte_q;
+  logic [63:0] p6_old_q, p6_b0_q, p6_b1_q;
+  logic [7:0]  p6_enable;
 
   always_ff @(posedge clk_i) begin
     p6_atomic_q <= p5_atomic_q && !rst_i;
-    p6_thread_q <= p5_thread_q;
+    p6_row_q    <= p5_row_q;
+    p6_byte_q   <= p5_byte_q[5:2];
     p6_fn_q     <= p5_fn_q;
     p6_wide_q   <= p5_wide_q;
     p6_old_q    <= aligned;
     p6_b0_q     <= p5_b0_q;
     p6_b1_q     <= p5_b1_q;
+  end
+
+  assign p6_enable      = p6_wide_q ? 8'hff : p6_byte_q[2] ? 8'hf0 : 8'h0f;
+  assign update_o       = p6_atomic_q;
+  assign update_row_o   = p6_row_q;
+  assign update_data_o  = p6_wide_q ? changed : {changed[31:0], changed[31:0]};
+  always_comb begin
+    update_write_o = 64'd0;
+    update_write_o[{p6_byte_q[5:3], 3'd0}+:8] = p6_enable;
   end
 
   always_comb begin
@@ -443,29 +494,25 @@ module forager_core
     endcase
   end
 
-  // Answers by thread. A unit's waits where an atomic of this core has the port.
+  // Answers by thread.
   logic [63:0]            unit_answers [Threads];
-  logic [63:0]            amo_values [Threads];
   logic [63:0]            host_answers [Threads];
   logic                   unit_valid;
   logic [ThreadWidth-1:0] unit_thread;
   logic [63:0]            unit_value;
   assign unit_answer = unit_answers[p2_thread_q];
   assign host_answer = host_answers[p2_thread_q];
-  assign amo_value   = amo_values[p4_thread_q];
 
   always_ff @(posedge clk_i) begin
-    if (p6_atomic_q) unit_answers[p6_thread_q] <= p6_old_q;
-    else if (unit_valid) unit_answers[unit_thread] <= unit_value;
+    if (unit_valid) unit_answers[unit_thread] <= unit_value;
     else if (map_answer_i) unit_answers[map_thread_i] <= map_value_i;
   end
-  always_ff @(posedge clk_i) if (p6_atomic_q) amo_values[p6_thread_q] <= changed;
   always_ff @(posedge clk_i) if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
 
   forager_muldiv #(.ThreadWidth(ThreadWidth)) u_muldiv (
     .clk_i, .rst_i, .valid_i(p4_valid_q && ask_unit && !stop), .ready_o(unit_ready), .thread_i(p4_thread_q),
     .fn_i(p4_op0_q.fn), .wide_i(p4_op0_q.wide), .a_i(p4_a0_q), .b_i(p4_b0_q),
-    .valid_o(unit_valid), .ready_i(!p6_atomic_q), .thread_o(unit_thread), .result_o(unit_value)
+    .valid_o(unit_valid), .ready_i(1'b1), .thread_o(unit_thread), .result_o(unit_value)
   );
 
   forager_regfile #(.Threads(Threads), .ThreadWidth(ThreadWidth)) u_regfile (
@@ -489,7 +536,7 @@ module forager_core
   logic ends;
   assign ends           = p4_valid_q && (stop || (through && is_end));
   assign answer_ready_o = !(ends && answer_kind_i[1]);
-  assign map_ready_o    = !p6_atomic_q && !unit_valid;
+  assign map_ready_o    = !unit_valid;
 
   forager_threads #(.Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth)) u_threads (
     .clk_i, .rst_i, .run_i, .start_i, .start_thread_i, .start_pc_i, .idle_o,
@@ -499,9 +546,8 @@ module forager_core
     .next_slow_i(p3_slow), .return_pc_o(return_pc),
     .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep),
     .done_end_i(ends), .done_call_i(through && p4_call), .done_return_i(through && p4_return && !is_end),
-    .unit_i(p6_atomic_q || unit_valid || map_answer_i),
-    .unit_thread_i(p6_atomic_q ? p6_thread_q : unit_valid ? unit_thread : map_thread_i),
-    .unit_jump_i(!p6_atomic_q && !unit_valid && map_jump_i), .unit_pc_i(PcWidth'(map_value_i)),
+    .unit_i(unit_valid || map_answer_i), .unit_thread_i(unit_valid ? unit_thread : map_thread_i),
+    .unit_jump_i(!unit_valid && map_jump_i), .unit_pc_i(PcWidth'(map_value_i)),
     .host_i(answer_i && answer_ready_o), .host_thread_i(answer_thread_i), .host_jump_i(answer_kind_i == 2'd1),
     .host_end_i(answer_kind_i[1]), .host_pc_i(answer_pc_i), .look_thread_i, .look_depth_o
   );

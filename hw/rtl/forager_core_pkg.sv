@@ -70,14 +70,16 @@ package forager_core_pkg;
   parameter logic [3:0] LocalState = 4'd0;
   parameter logic [3:0] LocalFetch = 4'd1;
   parameter logic [3:0] LocalKeep = 4'd2;
-  parameter logic [2:0] StateData = 3'd0;
-  parameter logic [2:0] StateDataEnd = 3'd1;
-  parameter logic [2:0] StateDataMeta = 3'd2;
-  parameter logic [2:0] StatePort = 3'd3;
-  parameter logic [2:0] StateQueue = 3'd4;
-  parameter logic [2:0] StateCpu = 3'd5;
-  parameter logic [2:0] StateCycle = 3'd6;
-  parameter logic [2:0] StateTime = 3'd7;
+  parameter logic [3:0] StateData = 4'd0;
+  parameter logic [3:0] StateDataEnd = 4'd1;
+  parameter logic [3:0] StateDataMeta = 4'd2;
+  parameter logic [3:0] StatePort = 4'd3;
+  parameter logic [3:0] StateQueue = 4'd4;
+  parameter logic [3:0] StateCpu = 4'd5;
+  parameter logic [3:0] StateCycle = 4'd6;
+  parameter logic [3:0] StateLength = 4'd7;
+  parameter logic [3:0] StateTime = 4'd8;
+  parameter logic [3:0] StateZero = 4'd15;
   parameter logic [3:0] CauseNone = 4'd0;
   parameter logic [3:0] CauseBounds = 4'd1;
   parameter logic [3:0] CauseDepth = 4'd2;
@@ -92,7 +94,9 @@ package forager_core_pkg;
 
   // One half of a bundle; slot 0 stands in the low bits.
   typedef struct packed {
-    logic [2:0]  zero;
+    logic        zero;
+    logic        on_map;   // the address is in a map's values; what imm says then: ops.def
+    logic        a_state;  // a is a number of state instead of a register
     logic [15:0] offset;
     logic [31:0] imm;
     logic        use_imm;
@@ -103,6 +107,8 @@ package forager_core_pkg;
     logic [3:0]  fn;
     logic        wide;
   } op_t;
+
+  parameter logic [2:0] AccessSix = 3'd7;  // function of loads and stores, less network order: six bytes
 
   // Pointers: a region's number above an offset of 40 bits, whose zero stands in the middle.
   parameter logic [23:0] RegionContext = 24'd1;

@@ -41,7 +41,8 @@ module forager_csr
 
   output logic                   run_o, serial_o, all_o,
   output logic [7:0]             threads_o,
-  output logic [PcWidth-1:0]     entry_o,
+  output logic [PcWidth-1:0]     entry_o, long_entry_o,
+  output logic [12:0]            long_bytes_o,
   output logic [3:0]             clear_rows_o, clear_frames_o,
   output logic [21:0]            budget_o,
   output logic [31:0]            cycle_o,
@@ -115,7 +116,7 @@ module forager_csr
 
   always_comb begin
     unique case (at)
-      RegControl, RegEntry, RegClearRows, RegClearFrames, RegBudget, RegInject, RegSelect, RegThreadMeta,
+      RegControl, RegEntry, RegLongEntry, RegLongBytes, RegClearRows, RegClearFrames, RegBudget, RegInject, RegSelect, RegThreadMeta,
       RegThreadData, RegThreadEnd, RegThreadRegion, RegMapRegion, RegMapIndex, RegMapRow, RegMapBytes, RegMapSeed, RegCpu, RegTimeStep, RegTime, RegTime + 12'd4, RegAnswerValue, RegAnswerValue + 12'd4, RegAnswerPc, RegAnswer:
         write_known = 1'b1;
       default: write_known = 1'b0;
@@ -132,6 +133,8 @@ module forager_csr
           threads_o                <= wdata_i[15:8];
         end
         RegEntry:               entry_o               <= PcWidth'(wdata_i);
+        RegLongEntry:           long_entry_o          <= PcWidth'(wdata_i);
+        RegLongBytes:           long_bytes_o          <= wdata_i[12:0];
         RegClearRows:           clear_rows_o          <= wdata_i[3:0];
         RegClearFrames:         clear_frames_o        <= wdata_i[3:0];
         RegBudget:              budget_o              <= wdata_i[21:0];
@@ -158,6 +161,8 @@ module forager_csr
       all_o          <= 1'b0;
       threads_o      <= 8'(Threads);
       entry_o        <= '0;
+      long_entry_o   <= '0;
+      long_bytes_o   <= '1;
       clear_rows_o   <= 4'd8;
       clear_frames_o <= 4'd8;
       budget_o       <= '0;
@@ -233,6 +238,8 @@ module forager_csr
       RegMapMemoryRows:           value = 32'(MapRows);
       RegControl:                 value = {16'd0, threads_o, 5'd0, all_o, serial_o, run_o};
       RegEntry:                   value = 32'(entry_o);
+      RegLongEntry:               value = 32'(long_entry_o);
+      RegLongBytes:               value = 32'(long_bytes_o);
       RegClearRows:               value = 32'(clear_rows_o);
       RegClearFrames:             value = 32'(clear_frames_o);
       RegBudget:                  value = 32'(budget_o);

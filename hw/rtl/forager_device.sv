@@ -59,7 +59,9 @@ module forager_device #(
 
   logic                   run, serial, all;
   logic [7:0]             threads;
-  logic [PcWidth-1:0]     entry;
+  logic [PcWidth-1:0]     entry, long_entry;
+  logic [12:0]            long_bytes, waiting_end;
+  logic                   waiting_native, long;
   logic [3:0]             clear_rows, clear_frames;
   logic [21:0]            budget;
   logic [31:0]            cycle;
@@ -89,7 +91,8 @@ module forager_device #(
     .room_o(room), .tail_o(tail), .take_i(take), .take_native_i(take_native), .take_known_i(take_known),
     .take_end_i(take_end), .take_port_i(take_port), .take_queue_i(take_queue), .take_tag_i(take_tag), .grow_i(grow),
     .grow_to_i(grow_to), .close_i(close), .close_bad_i(close_bad),
-    .waiting_o(waiting), .waiting_bad_o(waiting_bad), .alone_o(alone), .skip_i(skip), .begin_i(start),
+    .waiting_o(waiting), .waiting_bad_o(waiting_bad), .waiting_native_o(waiting_native), .waiting_end_o(waiting_end),
+    .alone_o(alone), .skip_i(skip), .begin_i(start),
     .begin_thread_i(start_thread),
     .thread_i(slot_thread), .slot_o(slot), .native_o(slot_native), .region_o(slot_region), .meta_o(slot_meta),
     .data_o(slot_data), .end_o(slot_end), .arrived_o(slot_arrived), .port_o(slot_port), .queue_o(slot_queue),
@@ -105,7 +108,11 @@ module forager_device #(
     .head_user_o(head_user), .free_i(free)
   );
 
-  // ---- data memory: the port's side belongs to frames coming in, then fresh stacks, frames going out, maps, the host ----
+  // ---- data memory: the port's side belongs to atomics, then frames coming in, fresh stacks, frames going out, maps, the host ----
+
+  logic                update;
+  logic [RowWidth-1:0] update_row;
+  logic [63:0]         update_write, update_data;
 
   logic                in_write, clear_write, out_read, dma_row, dma_is_write;
   logic [RowWidth-1:0] in_row, clear_row, out_row, dma_number, port_row;
@@ -116,16 +123,20 @@ module forager_device #(
   logic [63:0]         map_row_write;
   logic [511:0]        map_row_data;
 
-  assign clear_grant = clear_write && !in_write;
-  assign out_grant   = out_read && !in_write && !clear_write;
-  assign map_grant   = map_row_valid && !in_write && !clear_write && !out_read;
-  assign dma_grant   = dma_row && !in_write && !clear_write && !out_read && !map_row_valid;
+  assign clear_grant = clear_write && !in_write && !update;
+  assign out_grant   = out_read && !in_write && !update && !clear_write;
+  assign map_grant   = map_row_valid && !in_write && !update && !clear_write && !out_read;
+  assign dma_grant   = dma_row && !in_write && !update && !clear_write && !out_read && !map_row_valid;
 
   always_comb begin
     port_row   = dma_number;
     port_write = dma_grant && dma_is_write ? dma_strobe : 64'd0;
     port_data  = s_axi_wdata;
-    if (in_write) begin
+    if (update) begin
+      port_row   = update_row;
+      port_write = update_write;
+      port_data  = {8{update_data}};
+    end else if (in_write) begin
       port_row   = in_row;
       port_write = '1;
       port_data  = in_data;
@@ -152,7 +163,7 @@ module forager_device #(
     .room_i(room), .tail_i(tail), .take_o(take), .take_native_o(take_native), .take_known_o(take_known),
     .take_end_o(take_end), .take_port_o(take_port), .take_queue_o(take_queue), .take_tag_o(take_tag), .grow_o(grow),
     .grow_to_o(grow_to), .close_o(close), .close_bad_o(close_bad),
-    .write_o(in_write), .write_row_o(in_row), .write_data_o(in_data), .oversize_o(oversize), .malformed_o(malformed)
+    .taken_i(update), .write_o(in_write), .write_row_o(in_row), .write_data_o(in_data), .oversize_o(oversize), .malformed_o(malformed)
   );
 
   logic [Threads-1:0]     idle;
@@ -163,8 +174,9 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .RowWidth(RowWidth), .StackRow(StackRow)
   ) u_dispatch (
     .clk_i, .rst_i, .run_i(run), .serial_i(serial), .threads_i(threads), .clear_rows_i(clear_rows),
-    .clear_frames_i(clear_frames), .waiting_i(waiting), .waiting_bad_i(waiting_bad), .alone_i(alone), .skip_o(skip), .begin_o(start),
-    .idle_i(idle), .thread_o(begin_thread), .write_o(clear_write), .grant_i(clear_grant), .write_row_o(clear_row)
+    .clear_frames_i(clear_frames), .long_bytes_i(long_bytes), .waiting_i(waiting), .waiting_bad_i(waiting_bad),
+    .alone_i(alone), .native_i(waiting_native), .end_i(waiting_end), .skip_o(skip), .begin_o(start), .idle_i(idle),
+    .thread_o(begin_thread), .long_o(long), .write_o(clear_write), .grant_i(clear_grant), .write_row_o(clear_row)
   );
 
   forager_egress #(.SlotWidth(SlotWidth), .RowWidth(RowWidth)) u_egress (
@@ -201,7 +213,7 @@ module forager_device #(
   forager_dmem #(.Rows(Rows), .RowWidth(RowWidth)) u_dmem (
     .clk_i, .core_valid_i(data_valid), .core_row_i(data_row), .core_next_i(data_next), .core_write_i(data_write),
     .core_data_i(data_to), .core_data_o(data_from),
-    .port_valid_i(in_write || clear_write || out_read || map_row_valid || dma_row), .port_row_i(port_row), .port_write_i(port_write),
+    .port_valid_i(update || in_write || clear_write || out_read || map_row_valid || dma_row), .port_row_i(port_row), .port_write_i(port_write),
     .port_data_i(port_data), .port_data_o(port_q)
   );
 
@@ -210,14 +222,15 @@ module forager_device #(
     .StackRow(StackRow), .ScratchRow(ScratchRow)
   ) u_core (
     .clk_i, .rst_i, .run_i(run), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
-    .start_i(start), .start_thread_i(start_thread), .start_pc_i(entry), .idle_o(idle),
+    .start_i(start), .start_thread_i(start_thread), .start_pc_i(long ? long_entry : entry), .idle_o(idle),
     .end_o(ends), .end_thread_o(end_thread), .end_value_o(end_value), .end_cause_o(end_cause), .end_pc_o(end_pc),
     .slot_thread_o(slot_thread), .slot_i(slot), .slot_native_i(slot_native), .slot_region_i(slot_region),
     .slot_meta_i(slot_meta), .slot_data_i(slot_data), .slot_end_i(slot_end), .slot_arrived_i(slot_arrived),
     .slot_port_i(slot_port), .slot_queue_i(slot_queue),
     .fetch_pc_o(fetch_pc), .fetch_i(fetch),
     .data_valid_o(data_valid), .data_row_o(data_row), .data_next_o(data_next), .data_write_o(data_write),
-    .data_o(data_to), .data_i(data_from),
+    .data_o(data_to), .data_i(data_from), .update_o(update), .update_row_o(update_row), .update_write_o(update_write),
+    .update_data_o(update_data),
     .request_o(request), .request_thread_o(request_thread), .request_pc_o(request_pc),
     .request_address_o(request_address), .request_data_o(request_data), .request_other_o(request_other),
     .answer_i(answer), .answer_ready_o(answer_ready), .answer_kind_i(answer_kind), .answer_thread_i(look_thread),
@@ -281,7 +294,8 @@ module forager_device #(
     .bready_i(s_axil_bready), .bresp_o(s_axil_bresp), .arvalid_i(s_axil_arvalid), .arready_o(s_axil_arready),
     .araddr_i(s_axil_araddr), .rvalid_o(s_axil_rvalid), .rready_i(s_axil_rready), .rdata_o(s_axil_rdata),
     .rresp_o(s_axil_rresp), .interrupt_o,
-    .run_o(run), .serial_o(serial), .all_o(all), .threads_o(threads), .entry_o(entry), .clear_rows_o(clear_rows),
+    .run_o(run), .serial_o(serial), .all_o(all), .threads_o(threads), .entry_o(entry), .long_entry_o(long_entry),
+    .long_bytes_o(long_bytes), .clear_rows_o(clear_rows),
     .clear_frames_o(clear_frames), .budget_o(budget), .cycle_o(cycle), .time_o(now), .cpu_o(cpu),
     .inject_o(inject), .inject_tag_o(inject_tag), .inject_ready_i(inject_ready),
     .request_i(request || map_asks_host), .request_thread_i(request ? request_thread : map_host_thread),

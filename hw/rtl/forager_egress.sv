@@ -2,7 +2,11 @@
 //
 // Packets on their way out, in the order in which they came: the bytes from data to end, moved so that the first is byte
 // 0 of the first beat. Verdicts other than XDP_PASS, XDP_TX and XDP_REDIRECT end here. Where the host wants all, they
-// come out too, metadata in front; a packet that the host keeps itself is one empty beat.
+// come out too, metadata in front; a packet that the host keeps is one empty beat.
+//
+// A row of memory is read in a cycle, and its beat goes out two cycles later. A packet that does not begin a row needs the
+// row after for each beat; its last beat is made of the row at hand if nothing is left in a next one (`Rest`). What was
+// read must find room, so there are two beats of it; the packet's buffer is free as soon as its last row was asked for.
 //
 // tuser, valid with every beat: [31:0] tag, [95:32] result, [99:96] cause, [115:100] bundle, [128:116] metadata's offset
 // in the buffer, [141:129] data's, [154:142] the end's, [186:155] cycle in which it came, [218:187] in which it ended,
@@ -43,77 +47,112 @@ module forager_egress #(
   output logic                 trap_o
 );
 
-  typedef enum logic [2:0] {Wait, First, Hold, Second, Out} state_e;
+  // ---- rows are asked for ------------------------------------------------------------------------------------------
 
-  state_e        state_q;
-  logic [5:0]    row_q;   // the next to be read
-  logic [12:0]   left_q;  // bytes to be sent
-  logic [511:0]  hold_q, data_q;
-  logic          arrived_q;  // the row that was asked for in the cycle before
-  logic          forward, empty, aligned;
-  logic [12:0]   from;
-  logic [511:0]  low, straddled;
+  typedef enum logic [1:0] {First, Next, Rest} state_e;
 
-  assign forward = cause_i == 4'd0 && (value_i == 64'd2 || value_i == 64'd3 || value_i == 64'd4);
-  assign from    = all_i ? meta_i : data_i;
-  assign empty   = !native_i || !(forward || all_i) || end_i == from;
-  assign aligned = from[5:0] == 6'd0;
+  state_e      state_q;
+  logic [5:0]  row_q, row;
+  logic [12:0] left_q, left, from;  // bytes that no beat has yet
+  logic        forward, empty, silent, aligned, last_row, rests, room, step, asked;
 
-  assign read_o     = state_q == First || (state_q == Second && !arrived_q);
-  assign read_row_o = RowWidth'({slot_i, row_q});
-  // A beat is bytes of the row held and the one after, or of one row alone: what is beyond that is not kept.
-  assign low        = state_q == Hold ? read_data_i : hold_q;
-  assign straddled  = 512'({read_data_i, low} >> {from[5:0], 3'd0});
+  assign forward  = cause_i == 4'd0 && (value_i == 64'd2 || value_i == 64'd3 || value_i == 64'd4);
+  assign from     = all_i ? meta_i : data_i;
+  assign empty    = !native_i || !(forward || all_i) || end_i == from;
+  assign silent   = bad_i || (empty && !all_i);
+  assign aligned  = from[5:0] == 6'd0;
+  assign row      = state_q == First ? from[11:6] : row_q;
+  assign left     = state_q == First ? end_i - from : left_q;
+  // The row holds the packet's last byte: of a beat that begins in it, or in the one before.
+  assign last_row = state_q == First || aligned ? 13'(from[5:0]) + left <= 13'd64
+                                                : 13'(from[5:0]) + left <= 13'd128;
+  // There is more in it than goes out with its arrival.
+  assign rests    = !aligned && (state_q == First || left > 13'd64);
 
-  assign tvalid_o = state_q == Out;
-  assign tdata_o  = data_q;
-  assign tkeep_o  = left_q >= 13'd64 ? '1 : (64'd1 << left_q[5:0]) - 64'd1;
-  assign tlast_o  = left_q <= 13'd64;
-  assign tuser_o  = user_i;
+  assign read_o     = leaving_i && !silent && !empty && state_q != Rest && room;
+  assign read_row_o = RowWidth'({slot_i, row});
+  assign asked      = read_o && grant_i;
+  // A step of a packet: a row, its rest, or all of one that has no bytes.
+  assign step       = asked || (leaving_i && !silent && room && (empty || state_q == Rest));
 
-  logic sent;
-  assign sent     = tvalid_o && tready_i && tlast_o;
-  assign free_o   = sent || (state_q == Wait && leaving_i && (bad_i || (empty && !all_i)));
-  assign packet_o = free_o && !bad_i;
-  assign trap_o   = free_o && !bad_i && cause_i != 4'd0;
+  logic done;
+  assign done   = step && (empty || state_q == Rest || (last_row && !rests));
+  assign free_o = done || (state_q == First && leaving_i && silent);
 
   always_ff @(posedge clk_i) begin
-    arrived_q <= read_o && grant_i;
-    unique case (state_q)
-      Wait: if (leaving_i && !free_o) begin
-        row_q  <= from[11:6];
-        left_q <= empty ? 13'd0 : end_i - from;
-        data_q <= '0;
-        state_q <= empty ? Out : First;
-      end
-      First: if (grant_i) begin
-        row_q   <= row_q + 6'd1;
-        state_q <= Hold;
-      end
-      Hold: begin
-        hold_q  <= read_data_i;
-        data_q  <= straddled;
-        state_q <= aligned || 13'(from[5:0]) + left_q <= 13'd64 ? Out : Second;
-      end
-      Second: begin
-        if (grant_i) row_q <= row_q + 6'd1;
-        if (arrived_q) begin
-          data_q  <= straddled;
-          hold_q  <= read_data_i;
-          state_q <= Out;
-        end
-      end
-      default: if (tready_i) begin
-        left_q  <= left_q - 13'd64;
-        state_q <= tlast_o ? Wait : aligned ? First : Second;
-        if (!tlast_o && !aligned && 13'(from[5:0]) + left_q <= 13'd128) begin
-          // The rest is in the row at hand.
-          data_q  <= straddled;
-          state_q <= Out;
-        end
-      end
-    endcase
-    if (rst_i) state_q <= Wait;
+    if (step) begin
+      row_q  <= row + 6'd1;
+      left_q <= aligned || state_q != First ? left - 13'd64 : left;
+      state_q <= done ? First : last_row ? Rest : Next;
+    end
+    packet_o <= free_o && !bad_i && !rst_i;
+    trap_o   <= free_o && !bad_i && cause_i != 4'd0 && !rst_i;
+    if (rst_i) state_q <= First;
   end
+
+  // ---- and arrive --------------------------------------------------------------------------------------------------
+
+  logic         came_q, emits_q, empty_q, last_q;
+  logic [5:0]   shift_q;
+  logic [12:0]  left_bytes_q;
+  logic [255:0] user_q;
+  logic [511:0] hold_q, straddled;
+
+  always_ff @(posedge clk_i) begin
+    came_q       <= asked && !rst_i;
+    emits_q      <= step && !rst_i && (aligned || empty || state_q != First);
+    empty_q      <= empty;
+    last_q       <= done;
+    shift_q      <= from[5:0];
+    left_bytes_q <= empty ? 13'd0 : left;
+    user_q       <= user_i;
+    if (came_q) hold_q <= read_data_i;
+  end
+
+  // An aligned row is its beat; otherwise the row before is in front.
+  logic [511:0] low;
+  assign low       = shift_q == 6'd0 ? read_data_i : hold_q;
+  assign straddled = 512'({read_data_i, low} >> {shift_q, 3'd0});
+
+  // ---- and leave: two beats of room --------------------------------------------------------------------------------
+
+  typedef struct packed {
+    logic [255:0] user;
+    logic         last;
+    logic [63:0]  keep;
+    logic [511:0] data;
+  } beat_t;
+
+  beat_t made, out_q, spare_q;
+  logic  out_valid_q, spare_valid_q, taken;
+
+  assign made.user = user_q;
+  assign made.last = last_q;
+  assign made.keep = left_bytes_q >= 13'd64 ? '1 : (64'd1 << left_bytes_q[5:0]) - 64'd1;
+  assign made.data = empty_q ? '0 : straddled;
+
+  assign taken = !out_valid_q || tready_i;
+  assign room  = !spare_valid_q && (!emits_q || taken);
+
+  always_ff @(posedge clk_i) begin
+    if (taken) begin
+      out_q         <= spare_valid_q ? spare_q : made;
+      out_valid_q   <= spare_valid_q || emits_q;
+      spare_valid_q <= spare_valid_q && emits_q;
+    end else begin
+      spare_valid_q <= spare_valid_q || emits_q;
+    end
+    if (emits_q) spare_q <= made;
+    if (rst_i) begin
+      out_valid_q   <= 1'b0;
+      spare_valid_q <= 1'b0;
+    end
+  end
+
+  assign tvalid_o = out_valid_q;
+  assign tdata_o  = out_q.data;
+  assign tkeep_o  = out_q.keep;
+  assign tlast_o  = out_q.last;
+  assign tuser_o  = out_q.user;
 
 endmodule

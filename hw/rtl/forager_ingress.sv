@@ -41,7 +41,8 @@ module forager_ingress #(
   output logic                 close_o,
   output logic                 close_bad_o,
 
-  // Data memory; always granted.
+  // Data memory; granted while it is not taken.
+  input  logic                 taken_i,
   output logic                 write_o,
   output logic [RowWidth-1:0]  write_row_o,
   output logic [511:0]         write_data_o,
@@ -60,7 +61,7 @@ module forager_ingress #(
   logic [6:0]           bytes;
   logic [12:0]          after;
 
-  assign tready_o = inside_q || room_i;
+  assign tready_o = (inside_q || room_i) && !taken_i;
   assign beat     = tvalid_i && tready_o;
   assign first    = beat && !inside_q;
   assign slot     = inside_q ? slot_q : tail_i;

@@ -15,6 +15,8 @@ package forager_regs_pkg;
   parameter logic [11:0] RegMapMemoryRows = 12'h01c;  // ro: how many there are
   parameter logic [11:0] RegControl = 12'h020;  // rw: bit 0: run; bit 1: one packet at a time; bit 2: the port gets dropped packets too; bits 15..8: threads in use
   parameter logic [11:0] RegEntry = 12'h024;  // rw: bundle where packets begin
+  parameter logic [11:0] RegLongEntry = 12'h038;  // rw: ... where those begin that came by the port and have LongBytes at least
+  parameter logic [11:0] RegLongBytes = 12'h03c;  // rw: ... their length; begins beyond any
   parameter logic [11:0] RegClearRows = 12'h028;  // rw: rows from the top of each stack frame that begin as zeros
   parameter logic [11:0] RegClearFrames = 12'h02c;  // rw: frames of which they are cleared
   parameter logic [11:0] RegBudget = 12'h030;  // rw: bundles a packet may take, in units of 1024; 0: any number

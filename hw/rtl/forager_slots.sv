@@ -34,6 +34,8 @@ module forager_slots
   output logic                   waiting_o,
   output logic                   waiting_bad_o,  // it is of no use
   output logic                   alone_o,        // all that came before it are gone
+  output logic                   waiting_native_o,
+  output logic [12:0]            waiting_end_o,
   input  logic                   skip_i,
   input  logic                   begin_i,
   input  logic [ThreadWidth-1:0] begin_thread_i,
@@ -117,6 +119,8 @@ module forager_slots
   assign waiting_o      = taken_q[next_q] && (closed_q[next_q] || known_q[next_q]);
   assign alone_o        = next_q == head_q;
   assign waiting_bad_o  = bad_q[next_q];
+  assign waiting_native_o = native_q[next_q];
+  assign waiting_end_o    = end_q[next_q];
 
   assign slot_o    = slot_q[thread_i];
   assign native_o  = native_q[slot_o];

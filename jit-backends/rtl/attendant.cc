@@ -185,7 +185,7 @@ Result<> Attendant::show_state(const Request& request) {
     std::memcpy(&value, frame.context.data() + offset, sizeof value);
     return value;
   };
-  switch (static_cast<CoreState>(request.resident->bundle(request.pc).slots[0].imm)) {
+  switch (static_cast<CoreState>(request.resident->bundle(request.pc).slots[0].a)) {
     case CoreState::Data:
       return answer(Answer::result, packet + frame.data());
     case CoreState::DataEnd:

@@ -32,6 +32,12 @@ struct Operation {
   std::optional<Relocation> relocation;   // bundle is filled in when it is placed
 };
 
+// What stands beside an operation is its other operand, or the upper half of a constant.
+[[nodiscard]] constexpr bool reads_beside(const Operation& operation, std::uint8_t reg) {
+  const auto& beside = operation.beside;
+  return beside && operation.slot.op != CoreOp::AluWide && !beside->use_imm && beside->b == reg;
+}
+
 // The operations of a block, in order.
 struct OperationBlock {
   std::uint32_t begin = 0;  // the block's first instruction

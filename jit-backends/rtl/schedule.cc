@@ -22,8 +22,8 @@ Distance by_registers(const Slot& a, const Slot& b) {
 // What cmpxchg compares with stands beside it.
 Distance by_registers(const Operation& a, const Operation& b) {
   Distance most = by_registers(a.slot, b.slot);
-  if (b.beside && writes_result(a.slot) && reads(*b.beside, a.slot.d)) most = Distance::next;
-  if (a.beside && writes_result(b.slot) && reads(*a.beside, b.slot.d)) most = std::max(most, Distance::same);
+  if (writes_result(a.slot) && reads_beside(b, a.slot.d)) most = Distance::next;
+  if (writes_result(b.slot) && reads_beside(a, b.slot.d)) most = std::max(most, Distance::same);
   return most;
 }
 
@@ -207,7 +207,7 @@ class Renamer {
   void rename(std::size_t from, std::size_t to, std::uint8_t fresh) {
     const std::uint8_t old = operations_[from].slot.d;
     const auto read = [&](Slot& slot) {
-      if (slot.a == old) slot.a = fresh;
+      if (slot.a == old && !slot.a_state) slot.a = fresh;
       if (slot.b == old) slot.b = fresh;
     };
     operations_[from].slot.d = fresh;

@@ -139,7 +139,7 @@ class Selector {
     const isa::ContextField* field = isa::find_field(*program_.context(), static_cast<std::uint32_t>(step.imm));
     if (field != nullptr) {
       if (const auto state = state_of(*field, step)) {
-        return this->state(step.dst, *state);
+        return put(read_state(step.dst, *state));
       }
     }
     host(step.dst, 0);
@@ -166,7 +166,7 @@ class Selector {
 
   void call_helper(const Step& step) {
     if (by_engine()) return;
-    if (step.imm == static_cast<std::uint64_t>(exec::HelperId::ktime_get_ns)) return state(0, CoreState::Time);
+    if (step.imm == static_cast<std::uint64_t>(exec::HelperId::ktime_get_ns)) return put(read_state(0, CoreState::Time));
     const isa::HelperRow* helper = isa::find_helper(static_cast<std::uint32_t>(step.imm));
     const auto arguments = isa::helper_args(*helper, program_.type());
     // What bpf_trace_printk prints stands in registers that its row does not name.
@@ -231,7 +231,7 @@ class Selector {
     put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});
   }
 
-  void lane(const Step&) { state(0, CoreState::Cpu); }
+  void lane(const Step&) { put(read_state(0, CoreState::Cpu)); }
 
   // As exec::next_random. A thread has its state in the last row of its scratch, where nobody calls from.
   void random(const Step&) {
@@ -292,8 +292,8 @@ class Selector {
       if ((live_at_entry() & bit(1)) != 0) load_constant(1, interp::Memory::fixed_address(kContextRegion));
       return;
     }
-    state(1, CoreState::Data);
-    state(2, CoreState::DataEnd);
+    put(read_state(1, CoreState::Data));
+    put(read_state(2, CoreState::DataEnd));
     put({.op = CoreOp::AluSub, .d = 2, .a = 2, .b = 1});
     put(Operation{.slot = {.op = CoreOp::BranchNe, .a = 2, .use_imm = true}, .target = 0});
     put({.op = CoreOp::AluMov, .d = 1, .use_imm = true});
@@ -421,11 +421,12 @@ class Selector {
     return reach;
   }
 
+  static Slot read_state(std::uint8_t to, CoreState state) {
+    return {.op = CoreOp::LocalState, .d = to, .a = static_cast<std::uint8_t>(state), .use_imm = true, .a_state = true};
+  }
+
   static std::uint16_t offset_of(const Step& step) { return static_cast<std::uint16_t>(step.offset); }
 
-  void state(std::uint8_t reg, CoreState which) {
-    put({.op = CoreOp::LocalState, .d = reg, .use_imm = true, .imm = static_cast<std::uint32_t>(which)});
-  }
   void keep(std::uint8_t reg, unsigned at) {
     put({.op = CoreOp::LocalKeep, .b = reg, .offset = static_cast<std::uint16_t>(at)});
   }

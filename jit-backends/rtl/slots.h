@@ -29,6 +29,7 @@ namespace forager::jit::rtl {
 [[nodiscard]] constexpr bool leaves(const Slot& slot) {
   return class_of(slot.op) == CoreClass::Branch || class_of(slot.op) == CoreClass::Control;
 }
+[[nodiscard]] constexpr bool fits_lane0(const Slot& slot) { return class_of(slot.op) != CoreClass::Control; }
 [[nodiscard]] constexpr bool fits_lane1(const Slot& slot) {
   return leaves(slot) || class_of(slot.op) == CoreClass::Alu;
 }
@@ -65,8 +66,26 @@ namespace forager::jit::rtl {
   }
 }
 
+[[nodiscard]] constexpr bool reads_b(CoreOp op) {
+  switch (class_of(op)) {
+    case CoreClass::Alu:
+      return op != CoreOp::AluNop && op != CoreOp::AluSext && op != CoreOp::AluZext && op != CoreOp::AluSwap &&
+             op != CoreOp::AluNeg && op != CoreOp::AluWide;
+    case CoreClass::Load:
+      return false;
+    case CoreClass::Branch:
+      return op != CoreOp::BranchAlways;
+    case CoreClass::Control:
+      return op == CoreOp::ControlRet;
+    case CoreClass::Local:
+      return op == CoreOp::LocalKeep;
+    default:
+      return true;
+  }
+}
+
 [[nodiscard]] constexpr bool reads(const Slot& slot, std::uint8_t reg) {
-  return (reads_a(slot.op) && slot.a == reg) || (!slot.use_imm && slot.b == reg);
+  return (reads_a(slot.op) && !slot.a_state && slot.a == reg) || (reads_b(slot.op) && !slot.use_imm && slot.b == reg);
 }
 
 }  // namespace forager::jit::rtl

@@ -86,19 +86,19 @@ class RtlAccess : public ::testing::Test {
     if (!out.remote && !out.waits && !out.fault) out.byte = access_.row_o * kRowBytes + access_.byte_o;
     return out;
   }
-  Answer run(const Ask& ask, Where where, unsigned size) {
+  Answer run(const Ask& ask, Where where, unsigned bytes) {
     put(ask);
     access_.scratch_i = 0;
+    access_.on_map_i = 0;
     access_.base_i = where.region;
     access_.address_i = (std::uint64_t{where.region} << 40) + kZero + static_cast<std::uint64_t>(where.offset);
-    access_.size_i = size;
+    access_.bytes_i = bytes;
     return answer();
   }
   void expect(const Ask& ask, Where where) {
-    for (unsigned size = 0; size < 4; ++size) {
-      EXPECT_EQ(run(ask, where, size), expected(ask, where, 1U << size))
-          << "region " << where.region << ", offset " << where.offset << ", " << (1U << size) << " bytes, depth "
-          << ask.depth;
+    for (const unsigned bytes : {1U, 2U, 4U, 6U, 8U}) {
+      EXPECT_EQ(run(ask, where, bytes), expected(ask, where, bytes))
+          << "region " << where.region << ", offset " << where.offset << ", " << bytes << " bytes, depth " << ask.depth;
     }
   }
   // On both sides of an edge, and where an address of fewer bits than it has would come round to it.
@@ -169,7 +169,7 @@ TEST_F(RtlAccess, AnAddressThatLeftItsRegionFaults) {
       access_.scratch_i = 0;
       access_.base_i = region;
       access_.address_i = ((std::uint64_t{region} << 40) + kZero + 300) ^ std::uint64_t{1} << bit;
-      access_.size_i = 0;
+      access_.bytes_i = 1;
       EXPECT_EQ(answer(), kFault) << "region " << region << ", bit " << bit;
     }
   }
@@ -182,21 +182,31 @@ TEST_F(RtlAccess, ScratchOfEachCallDepth) {
         put({.thread = thread, .depth = depth});
         access_.scratch_i = 1;
         access_.address_i = offset;
-        access_.size_i = 3;
+        access_.bytes_i = 8;
         EXPECT_EQ(answer(), at(kScratchRow * kRowBytes + (thread * 8 + depth) * kScratchBytes + offset));
-        EXPECT_EQ(access_.shared_o, 0);
       }
     }
   }
 }
 
-TEST_F(RtlAccess, OnlyMapsAreShared) {
-  run({}, {kFirstStack, 0}, 0);
-  EXPECT_EQ(access_.shared_o, 0);
-  run({}, {kPacketRegion, 256}, 0);
-  EXPECT_EQ(access_.shared_o, 0);
-  run({.map = true, .map_bytes = 8}, {kMapRegion, 0}, 3);
-  EXPECT_EQ(access_.shared_o, 1);
+// The form that names its map: the address is an offset, and nothing but the values is reached.
+TEST_F(RtlAccess, AnOffsetInTheValuesOfANamedMap) {
+  for (const unsigned bytes : {8U, 63U, 4096U, 60'000U}) {
+    put({.map = true, .map_row = 37, .map_bytes = bytes});
+    access_.scratch_i = 0;
+    access_.on_map_i = 1;
+    access_.base_i = 0;
+    access_.bytes_i = 8;
+    for (std::int64_t offset = bytes - 16; offset <= std::int64_t{bytes} + 16; ++offset) {
+      for (unsigned bit = 20; bit < 65; ++bit) {
+        const std::uint64_t stray = bit == 64 ? 0 : std::uint64_t{1} << bit;
+        access_.address_i = static_cast<std::uint64_t>(offset) ^ stray;
+        const bool inside = stray == 0 && offset >= 0 && offset + 8 <= bytes;
+        EXPECT_EQ(answer(), inside ? at(37 * kRowBytes + static_cast<std::uint64_t>(offset)) : kFault)
+            << offset << ", bit " << bit;
+      }
+    }
+  }
 }
 
 TEST_F(RtlAccess, RandomAddresses) {

@@ -72,7 +72,7 @@ Slot sized(CoreOp op, unsigned log2, std::uint8_t d, std::uint8_t a, std::uint8_
 std::vector<Bundle> program() {
   std::vector<Bundle> out;
   const auto put = [&](Slot slot0, Slot slot1 = {}) { out.push_back({.slots = {slot0, slot1}}); };
-  put({.op = CoreOp::LocalState, .d = 2, .use_imm = true, .imm = static_cast<std::uint32_t>(CoreState::Data)});
+  put({.op = CoreOp::LocalState, .d = 2, .a = static_cast<std::uint8_t>(CoreState::Data), .a_state = true});
   put(sized(CoreOp::Load, 0, 3, 2, 0, 0));
   const std::size_t dispatch = out.size();
   for (unsigned way = 0; way < kWays; ++way) {

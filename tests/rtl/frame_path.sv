@@ -12,7 +12,8 @@ module frame_path #(
   input  logic         clk_i,
   input  logic         rst_i,
   input  logic         all_i,
-  input  logic         busy_i,  // another has the memory's port
+  input  logic         busy_i,  // another has the memory's port, which frames coming in may take
+  input  logic         taken_i,  // ... may not take
   input  logic [31:0]  cycle_i,
 
   input  logic         s_tvalid_i, s_tlast_i,
@@ -66,7 +67,7 @@ module frame_path #(
     .room_i(room), .tail_i(tail), .take_o(take), .take_native_o(take_native), .take_known_o(take_known),
     .take_end_o(take_end), .take_port_o(take_port), .take_queue_o(take_queue), .take_tag_o(take_tag), .grow_o(grow),
     .grow_to_o(grow_to), .close_o(close), .close_bad_o(close_bad),
-    .write_o(write), .write_row_o(write_row), .write_data_o(write_data), .oversize_o, .malformed_o
+    .taken_i, .write_o(write), .write_row_o(write_row), .write_data_o(write_data), .oversize_o, .malformed_o
   );
 
   /* verilator lint_off PINCONNECTEMPTY */  // what the core alone wants to know
@@ -77,7 +78,7 @@ module frame_path #(
     .room_o(room), .tail_o(tail), .take_i(take), .take_native_i(take_native), .take_known_i(take_known),
     .take_end_i(take_end), .take_port_i(take_port), .take_queue_i(take_queue), .take_tag_i(take_tag), .grow_i(grow),
     .grow_to_i(grow_to), .close_i(close), .close_bad_i(close_bad),
-    .waiting_o, .waiting_bad_o, .alone_o, .skip_i, .begin_i, .begin_thread_i,
+    .waiting_o, .waiting_bad_o, .alone_o, .waiting_native_o(), .waiting_end_o(), .skip_i, .begin_i, .begin_thread_i,
     .thread_i, .slot_o(), .native_o, .region_o(), .meta_o, .data_o, .end_o, .arrived_o, .port_o, .queue_o,
     .look_thread_i(thread_i), .look_slot_o(), .look_tag_o(tag_o), .look_meta_o(), .look_data_o(), .look_end_o(),
     .look_region_o(), .set_i, .set_value_i,
@@ -87,11 +88,11 @@ module frame_path #(
     .head_cause_o(head_cause), .head_user_o(head_user), .free_i(free)
   );
 
-  assign grant = read && !write && !busy_i;
+  assign grant = read && !write && !busy_i && !taken_i;
 
   forager_dmem #(.Rows(Slots * 64), .RowWidth(RowWidth)) u_dmem (
     .clk_i, .core_valid_i(1'b0), .core_row_i('0), .core_next_i('0), .core_write_i('0), .core_data_i('0), .core_data_o(),
-    .port_valid_i(write || read || busy_i), .port_row_i(write ? write_row : busy_i ? '0 : read_row),
+    .port_valid_i(write || read || busy_i || taken_i), .port_row_i(write ? write_row : busy_i || taken_i ? '0 : read_row),
     .port_write_i(write ? '1 : '0), .port_data_i(write_data), .port_data_o(read_data)
   );
   /* verilator lint_on PINCONNECTEMPTY */

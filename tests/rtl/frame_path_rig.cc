@@ -94,6 +94,7 @@ bool FramePath::run() {
 void FramePath::cycle() {
   ++device_.cycle_i;
   device_.busy_i = chance(pace_.busy) ? 1 : 0;
+  device_.taken_i = chance(pace_.busy) ? 1 : 0;
   device_.m_tready_i = chance(pace_.stall) ? 0 : 1;
   drive_port();
   drive_inject();

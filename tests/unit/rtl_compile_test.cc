@@ -84,6 +84,14 @@ TEST(RtlSchedule, ARegisterThatIsUsedAgainDoesNotHoldItsNextValueUp) {
             3U);
 }
 
+TEST(RtlSchedule, WhatStandsBesideAnOperationIsReadWithIt) {
+  Operation compares = access(CoreClass::Atomic, 1, 10, kFirstWord);
+  compares.slot.op = static_cast<CoreOp>(static_cast<unsigned>(CoreOp::AtomicCmpxchg) | kFetches);
+  compares.beside = Slot{.b = 7};
+  EXPECT_EQ(bundles({add(7, 2, 3), compares}), 2U);
+  EXPECT_EQ(bundles({add(6, 2, 3), add(5, 2, 3), compares}), 2U);
+}
+
 TEST(RtlSchedule, ManyValuesAtATimeKeepTheirRegistersApart) {
   std::vector<Operation> operations;
   for (int round = 0; round < 2; ++round) {

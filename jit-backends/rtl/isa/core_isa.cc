@@ -32,7 +32,9 @@ std::array<std::uint32_t, kBundleWords> encode(const Bundle& bundle) {
     bits.put(slot.use_imm ? 1 : 0, 1);
     bits.put(slot.imm, 32);
     bits.put(slot.offset, 16);
-    bits.put(0, 3);
+    bits.put(slot.a_state ? 1 : 0, 1);
+    bits.put(slot.on_map ? 1 : 0, 1);
+    bits.put(0, 1);
   }
   return bits.words();
 }

@@ -3,7 +3,7 @@
 // The core's instruction words as the host knows them (ops.def, registers.def; ../../../hw/doc/core.md).
 //
 // A bundle is 144 bits: slot 0 below slot 1. A slot of 72 bits:
-//     op 8 | d 4 | a 4 | b 4 | use_imm 1 | imm 32 | offset 16 | zero 3        from bit 0 up
+//     op 8 | d 4 | a 4 | b 4 | use_imm 1 | imm 32 | offset 16 | a_state 1 | on_map 1 | zero 1        from bit 0 up
 // Registers 0 to 10 are BPF's; 10 reads as the top of the call depth's frame whatever is written; 11 to 15 are free.
 //
 // Tested by: tests/unit/rtl_*_test.cc.
@@ -72,6 +72,7 @@ enum class CoreRegister : std::uint32_t {
 
 // Of loads and stores, beside the size in bits 1 and 0.
 inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
+inline constexpr std::uint8_t kSixBytes = 7;     // of loads and stores: the whole function
 inline constexpr std::uint8_t kFetches = 8;      // of atomics
 inline constexpr unsigned kScratchBytes = 256;   // of a call depth
 inline constexpr unsigned kMapsInTable = 64;     // that the engine and the core know
@@ -85,6 +86,21 @@ struct Slot {
   bool use_imm = false;
   std::uint32_t imm = 0;
   std::uint16_t offset = 0;
+  bool a_state = false;  // a is a CoreState
+  bool on_map = false;   // see OnMap
+};
+
+// What the immediate of an access to a map's values says. `scale` is an index into kScales.
+struct OnMap {
+  std::uint32_t map = 0, scale = 0;
+  std::int32_t value = 0;  // b, if the slot uses its immediate
+
+  static constexpr std::array<unsigned, 4> kScales = {0, 3, 4, 5};  // bits that a is shifted by
+  static constexpr std::int32_t kLeast = -(1 << 23), kMost = (1 << 23) - 1;
+
+  [[nodiscard]] constexpr std::uint32_t encoded() const {
+    return map | scale << 6 | static_cast<std::uint32_t>(value) << 8;
+  }
 };
 
 struct Bundle {

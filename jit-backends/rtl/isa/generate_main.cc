@@ -25,14 +25,16 @@ std::string core() {
   };
 #define FORAGER_CORE_CLASS(name, encoding) line("Class", #name, 3, encoding);
 #define FORAGER_CORE_OP(of, name, encoding) line(#of, std::string_view(#name), 4, encoding);
-#define FORAGER_CORE_STATE(name, encoding) line("State", #name, 3, encoding);
+#define FORAGER_CORE_STATE(name, encoding) line("State", #name, 4, encoding);
 #define FORAGER_CORE_CAUSE(name, encoding) line("Cause", #name, 4, encoding);
 #define FORAGER_CORE_MAP(name, encoding) line("Map", #name, 4, encoding);
 #include "jit-backends/rtl/isa/ops.def"
   out += R"(
   // One half of a bundle; slot 0 stands in the low bits.
   typedef struct packed {
-    logic [2:0]  zero;
+    logic        zero;
+    logic        on_map;   // the address is in a map's values; what imm says then: ops.def
+    logic        a_state;  // a is a number of state instead of a register
     logic [15:0] offset;
     logic [31:0] imm;
     logic        use_imm;
@@ -43,6 +45,8 @@ std::string core() {
     logic [3:0]  fn;
     logic        wide;
   } op_t;
+
+  parameter logic [2:0] AccessSix = 3'd7;  // function of loads and stores, less network order: six bytes
 
   // Pointers: a region's number above an offset of 40 bits, whose zero stands in the middle.
   parameter logic [23:0] RegionContext = 24'd1;
