@@ -37,10 +37,10 @@ void Proxy::show_packet() {
   region.origin = frame.data();
 }
 
-void Proxy::redirect(std::uint32_t map, std::uint32_t key) {
+void Proxy::redirect(exec::Map& map, std::uint32_t key) {
   constexpr auto kHelper = static_cast<std::size_t>(exec::HelperId::redirect_map);
   const exec::HelperFn call = machine_.run_.environment->helpers[kHelper];
-  call(machine_.run_, reinterpret_cast<std::uint64_t>(units().loaded()->maps[map].get()), key, 0, 0, 0);
+  call(machine_.run_, reinterpret_cast<std::uint64_t>(&map), key, 0, 0, 0);
 }
 
 // LD_ABS leaves by the exit instruction's way: with the base at this depth, that is the end of the invocation, which

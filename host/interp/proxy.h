@@ -48,8 +48,8 @@ class Proxy {
   // Program that runs now: the loaded one, or the target of a tail call.
   [[nodiscard]] const Unit* unit() const { return machine_.unit_; }
 
-  // The frame goes to where an entry of a map of the loaded program leads (bpf_redirect_map).
-  void redirect(std::uint32_t map, std::uint32_t key);
+  // The frame goes to where an entry of a map leads (bpf_redirect_map).
+  void redirect(exec::Map& map, std::uint32_t key);
 
   enum class Outcome : std::uint8_t {
     next,     // goes on with the next instruction; registers() has its results

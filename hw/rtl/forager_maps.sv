@@ -500,10 +500,14 @@ module forager_maps
       Element: if (row_grant_i) state_q <= ElementHere;
       ElementHere: begin
         state_q <= Answer;
-        jump_q  <= is_tail_call && element != '0 && tails_q[thread_q] != 6'd33;
         if (is_tail_call) begin
-          value_q <= {32'd0, element[31:0] - 32'd1};
-          if (element != '0 && tails_q[thread_q] != 6'd33) tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+          if (element != '0 && tails_q[thread_q] != 6'd33) begin
+            // The uppermost bit: there is a program, which is not loaded yet.
+            tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+            jump_q            <= !element[63];
+            value_q           <= {32'd0, element[31:0] - 32'd1};
+            if (element[63]) state_q <= Ask;
+          end
         end else if (is_redirect_map && element != '0) begin
           redirect_kind_o  <= 2'd2;
           redirect_value_o <= a_q[28:0];

@@ -222,6 +222,7 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
     request.job->frame->redirect = {.ifindex = static_cast<std::uint32_t>(request.address)};
     return answer(Answer::result, XDP_REDIRECT);
   }
+  if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
   const std::uint32_t index = slot.offset & (kMapsInTable - 1);
   const ChipMap* map = request.resident->image->code().chip.find(index);
   if (map == nullptr || slot.op != CoreOp::UnitUpdate)
@@ -234,6 +235,33 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
                                                                  options_.cpu + request.thread);
   if (auto given = chip_.upload(); !given) return given;
   return answer(Answer::result, static_cast<std::uint64_t>(std::int64_t{result}));
+}
+
+// To a program that the device has not met yet.
+Result<> Attendant::jump(const Request& request, const Slot& slot) {
+  Proxy& proxy = proxy_of(*request.job, request.thread);
+  const interp::Unit& unit = *request.resident->unit;
+  auto& registers = proxy.registers();
+  registers[1] = proxy.context();
+  registers[2] = interp::Memory::fixed_address(unit.first_region + 2U * (slot.offset & (kMapsInTable - 1)));
+  registers[3] = request.address;
+  return conclude(request, proxy.execute(unit, request.resident->instruction(request.pc), request.depth), 0);
+}
+
+// Units are numbered by each machine as it meets them. They all meet one now, so that what is its address for one is
+// for all.
+Result<const Resident*> Attendant::load_everywhere(const interp::Unit& unit) {
+  const exec::ProgramSlot slot{.id = 0, .program = unit.verified, .maps = unit.source};
+  const interp::Unit* first = nullptr;
+  for (const auto& proxy : proxies_) {
+    const auto found = proxy->units().find(slot);
+    if (!found) return std::unexpected(found.error());
+    if (first == nullptr) first = *found;
+  }
+  auto resident = loader_.find(*first);
+  if (!resident) return resident;
+  if (auto shown = chip_.show_programs(); !shown) return std::unexpected(shown.error());
+  return resident;
 }
 
 std::uint32_t Attendant::scratch_row(const Request& request) const {
@@ -310,7 +338,7 @@ Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std
     case Proxy::Outcome::jumped:
       break;
   }
-  const auto target = loader_.find(*proxy_of(*request.job, request.thread).unit());
+  const auto target = load_everywhere(*proxy_of(*request.job, request.thread).unit());
   if (!target) {
     if (target.error().kind == ErrorKind::bug) return std::unexpected(target.error());
     return stop(request, target.error().message);
@@ -390,7 +418,7 @@ Result<> Attendant::finish(const sim::Departure& departure) {
     std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
   }
   if (departure.redirect.kind == sim::Redirection::entry) {
-    proxy.redirect(departure.redirect.map, departure.redirect.value);
+    proxy.redirect(*chip_.host(departure.redirect.map), departure.redirect.value);
   } else if (departure.redirect.kind == sim::Redirection::port) {
     frame.redirect = {.ifindex = departure.redirect.value};
   }

@@ -79,6 +79,8 @@ class Attendant {
   [[nodiscard]] Result<> map_operation(const Request& request, const Slot& slot);
   [[nodiscard]] Result<> execute(const Request& request);
   [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
+  [[nodiscard]] Result<> jump(const Request& request, const Slot& slot);
+  [[nodiscard]] Result<const Resident*> load_everywhere(const interp::Unit& unit);
   [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction, std::optional<std::uint64_t> second);
   static void set_known_arguments(const Request& request, interp::Proxy& proxy, std::uint32_t instruction);
   [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);

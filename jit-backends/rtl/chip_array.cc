@@ -22,7 +22,7 @@ class ChipArray final : public ChipTable {
   }
 
   Result<> upload(sim::Board& board) override {
-    Result<> done = write_descriptor(board, map_, host_.spec(), place_.row, {});
+    Result<> done = write_descriptor(board, map_, host_.spec(), place_, {});
     for (Copy& copy : copies_) {
       if (!done) return done;
       std::vector<std::byte> now(copy.rows.size());

@@ -74,7 +74,7 @@ class ChipHash final : public ChipTable {
     if (done) done = entries_.write(board, entries);
     for (std::size_t lane = 0; done && lane < values_.size(); ++lane) done = values_[lane].write(board, values[lane]);
     if (!done) return done;
-    return write_descriptor(board, map_, host_.spec(), place_.row,
+    return write_descriptor(board, map_, host_.spec(), place_,
                             {.free = free.size() > 1 ? free.front() : 0, .spare = free.back()});
   }
 

@@ -25,6 +25,7 @@ struct KindRow {
   CoreMap kind;
   bool per_cpu = false, marked = false;
   bool redirects = false;  // the program can do nothing else with it
+  bool programs = false;
 };
 constexpr KindRow kKinds[] = {
     {.type = MapType::array, .kind = CoreMap::Array},
@@ -38,6 +39,7 @@ constexpr KindRow kKinds[] = {
     {.type = MapType::devmap_hash, .kind = CoreMap::Hash, .redirects = true},
     {.type = MapType::cpumap, .kind = CoreMap::Table, .redirects = true},
     {.type = MapType::xskmap, .kind = CoreMap::Table, .redirects = true},
+    {.type = MapType::prog_array, .kind = CoreMap::Table, .programs = true},
 };
 
 const KindRow* kind_of(const program::MapSpec& map) {
@@ -130,15 +132,11 @@ class Layout {
 
 bool holds_maps(const program::MapSpec& map) { return map.inner != nullptr; }
 
-// Whether something of the program's runs on the host for longer than a helper does, or leaves it: both may reach any
-// map.
-bool wanders(const verifier::VerifiedProgram& program) {
+// Whether functions of the program run on the host, where they may reach any map.
+bool calls_back(const verifier::VerifiedProgram& program) {
   const auto& of = program.program();
   for (std::uint32_t at = 0; at < of.instructions().size(); ++at) {
-    const program::Instruction& insn = of.instructions()[at];
-    const bool tail_call =
-        insn.op == isa::Op::call_helper && insn.imm == static_cast<std::uint64_t>(HelperId::tail_call);
-    if (program.facts()[at].reachable && (insn.op == isa::Op::lddw_func || tail_call)) return true;
+    if (program.facts()[at].reachable && of.instructions()[at].op == isa::Op::lddw_func) return true;
   }
   return std::ranges::any_of(of.maps(), holds_maps);
 }
@@ -157,6 +155,8 @@ class HostUses {
   [[nodiscard]] bool of(std::size_t map) const { return used_[map]; }
   // It also says where packets go.
   [[nodiscard]] bool redirects() const { return redirects_; }
+  // It jumps to other programs, of which nothing is known.
+  [[nodiscard]] bool leaves() const { return leaves_; }
   // There are random numbers in the program.
   [[nodiscard]] bool random() const { return random_; }
 
@@ -165,6 +165,7 @@ class HostUses {
     const bool takes_map = takes(call.helper, isa::Arg::const_map);
     const bool by_engine = engine_operation(program_, at) && (!takes_map || chip_[call.map]);
     random_ |= is(call, HelperId::get_prandom_u32);
+    leaves_ |= is(call, HelperId::tail_call);
     redirects_ |= !by_engine && (is(call, HelperId::redirect) || is(call, HelperId::redirect_map));
     if (by_engine) return;
     if (takes_map && call.map == program::kNone) return use_all();
@@ -190,7 +191,7 @@ class HostUses {
   const verifier::VerifiedProgram& program_;
   const std::vector<bool>& chip_;
   std::vector<bool> used_;
-  bool redirects_ = false, random_ = false;
+  bool redirects_ = false, random_ = false, leaves_ = false;
 };
 
 // Those that are candidates, in their order, as far as they fit.
@@ -200,7 +201,7 @@ std::vector<ChipMap> lay_out(const program::Program& program, const std::vector<
   for (std::uint32_t i = 0; i < chip.size(); ++i) {
     if (!chip[i]) continue;
     const KindRow& kind = *kind_of(program.maps()[i]);
-    ChipMap map = {.index = i, .kind = kind.kind, .per_cpu = kind.per_cpu, .marked = kind.marked, .redirects = kind.redirects};
+    ChipMap map = {.index = i, .kind = kind.kind, .per_cpu = kind.per_cpu, .marked = kind.marked, .redirects = kind.redirects, .programs = kind.programs};
     if (!Layout(map, program.maps()[i], row).run()) continue;
     row = map.end_row;
     plan.push_back(map);
@@ -211,18 +212,22 @@ std::vector<ChipMap> lay_out(const program::Program& program, const std::vector<
 }  // namespace
 
 // A map that turns out to be the host's may make another one so, whose values it is given.
-ChipPlan plan_chip(const verifier::VerifiedProgram& program) {
+ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps which) {
   const auto maps = program.program().maps();
   std::vector<bool> chip(maps.size(), false);
-  const bool none = wanders(program);
-  for (std::uint32_t i = 0; i < maps.size(); ++i) chip[i] = !none && i < kMapsInTable && kind_of(maps[i]) != nullptr;
+  const bool none = which == Maps::on_host || calls_back(program);
+  for (std::uint32_t i = 0; i < maps.size() && i < kMapsInTable; ++i) {
+    const KindRow* kind = kind_of(maps[i]);
+    chip[i] = !none && kind != nullptr && (which == Maps::on_chip || kind->programs);
+  }
   while (true) {
     ChipPlan plan{.maps = lay_out(program.program(), chip)};
     std::vector<bool> placed(maps.size(), false);
     for (const ChipMap& map : plan.maps) placed[map.index] = true;
     const HostUses uses(program, placed);
-    plan.redirects = !none && !uses.redirects();
-    plan.random = !none && uses.random();
+    const bool alone = which == Maps::on_chip && !none && !uses.leaves();
+    plan.redirects = alone && !uses.redirects();
+    plan.random = alone && uses.random();
     bool stands = placed == chip;
     for (std::uint32_t i = 0; i < maps.size(); ++i) {
       const bool other_redirects = placed[i] && kind_of(maps[i])->redirects && !plan.redirects;
@@ -263,8 +268,10 @@ std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program,
   if (kind == nullptr) return std::nullopt;
   const bool hash = kind->kind == CoreMap::Hash && !kind->redirects;
   switch (static_cast<HelperId>(fact.helper)) {
+    case HelperId::tail_call:
+      return kind->programs ? std::optional(CoreOp::UnitTailCall) : std::nullopt;
     case HelperId::map_lookup_elem:
-      return kind->redirects ? std::nullopt : std::optional(CoreOp::UnitLookup);
+      return kind->redirects || kind->programs ? std::nullopt : std::optional(CoreOp::UnitLookup);
     case HelperId::map_update_elem:
       return hash ? std::optional(CoreOp::UnitUpdate) : std::nullopt;
     case HelperId::map_delete_elem:

@@ -29,6 +29,7 @@ struct ChipMap {
   bool per_cpu = false;          // values for each thread
   bool marked = false;           // entries that were used are (LRU)
   bool redirects = false;        // it says where packets may go, and has no values here
+  bool programs = false;         // a PROG_ARRAY
   std::uint32_t stride = 0;      // arrays: bytes from a value to the next
   std::uint32_t nodes = 0;       // entries from 1, one more than the map holds; 0 is none
   std::uint32_t mask = 0;        // of a hash for its bucket
@@ -53,9 +54,18 @@ struct ChipPlan {
   bool random = false;     // it has random numbers, and all are made by the device, one from the other
 
   [[nodiscard]] const ChipMap* find(std::uint32_t map) const;
+  // Rows that its tables take.
+  [[nodiscard]] std::uint32_t rows() const { return maps.empty() ? 0 : maps.back().end_row; }
 };
 
-[[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program);
+// Which maps may stand on the chip.
+enum class Maps : std::uint8_t {
+  on_chip,
+  programs,  // PROG_ARRAYs only: of a tail call's target, whose other maps may be those of the program that called it
+  on_host,   // none
+};
+
+[[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps maps = Maps::on_chip);
 
 // What the engine does for a call of a helper; for one that has a map, if that is on the chip.
 [[nodiscard]] std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program, std::uint32_t call);

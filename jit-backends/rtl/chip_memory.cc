@@ -20,24 +20,46 @@ Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t map,
 
 }  // namespace
 
-Result<> ChipMemory::load(std::span<const ChipMap> plan, std::span<const std::shared_ptr<exec::Map>> maps,
-                          std::uint32_t first_region, const ChipPlace& place) {
+Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::uint32_t first_region,
+                          const ChipPlace& place, std::uint32_t rows) {
   tables_.clear();
-  Result<> done = forget_maps(place.row);
+  maps_.clear();
+  place_ = place;
+  end_ = place.row + rows;
+  Result<> done = forget_maps(place.descriptors);
   if (done) done = write(board_, CoreRegister::MapRegion, first_region);
   if (done) done = write(board_, CoreRegister::MapSeed, place.seed);
-  for (const ChipMap& map : plan) {
+  for (const ChipMap& map : plan.maps) {
     if (done) done = enter(map, place);
-    tables_.push_back(make_chip_table(map, *maps[map.index], place));
   }
+  take(plan, maps);
   return done;
+}
+
+Result<std::optional<std::uint32_t>> ChipMemory::add(const ChipPlan& plan, const exec::MapList& maps) {
+  if (maps_.size() + maps.size() > kMapsInTable || place_.row + plan.rows() > end_) return std::nullopt;
+  const std::size_t first = tables_.size();
+  const auto number = static_cast<std::uint32_t>(maps_.size());
+  take(plan, maps);
+  for (std::size_t i = first; i < tables_.size(); ++i) {
+    if (auto put = tables_[i]->upload(board_); !put) return std::unexpected(put.error());
+  }
+  return number;
+}
+
+// The next program's stand behind.
+void ChipMemory::take(const ChipPlan& plan, const exec::MapList& maps) {
+  for (const ChipMap& map : plan.maps) tables_.push_back(make_chip_table(map, *maps[map.index], place_));
+  maps_.insert(maps_.end(), maps.begin(), maps.end());
+  place_.row += plan.rows();
+  place_.descriptors += static_cast<std::uint32_t>(maps.size());
 }
 
 // Tables are the whole device's: entries of an earlier program are forgotten. A device with fewer threads has them
 // several times.
 Result<> ChipMemory::forget_maps(std::uint32_t row) {
   const std::vector<std::byte> none(kMapsInTable * sim::kRowBytes);
-  Result<> done = board_.write_rows(row - kMapsInTable, none);
+  Result<> done = board_.write_rows(row, none);
   for (std::uint32_t i = 0; done && i < kMostThreads * kMapsInTable; ++i) {
     done = write(board_, CoreRegister::MapIndex, i);
     if (done) done = write(board_, CoreRegister::MapBytes, 0);
@@ -60,6 +82,14 @@ Result<> ChipMemory::upload() {
   Result<> done;
   for (const auto& table : tables_) {
     if (done) done = table->upload(board_);
+  }
+  return done;
+}
+
+Result<> ChipMemory::show_programs() {
+  Result<> done;
+  for (const auto& table : tables_) {
+    if (done && table->shows_programs()) done = table->upload(board_);
   }
   return done;
 }

@@ -17,9 +17,6 @@ constexpr std::size_t kWord = 8;
 enum Word : std::uint8_t { kKind, kEntries, kMask, kBucketRow, kLinkRow, kEntryRow, kValueRow, kSizes, kCpuRows, kFree, kSpare, kRoot };
 using Descriptor = std::array<std::uint32_t, kRowBytes / 4>;
 
-// Descriptors stand before the first row for maps.
-std::uint32_t row_of(const ChipMap& map, std::uint32_t map_row) { return map_row - kMapsInTable + map.index; }
-
 }  // namespace
 
 Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now) {
@@ -45,23 +42,23 @@ Result<> ChipRows::read(sim::Board& board, std::uint32_t first, std::uint32_t ro
   return board.read_rows(row_ + first, {bytes_.data() + std::size_t{first} * kRowBytes, std::size_t{rows} * kRowBytes});
 }
 
-Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec, std::uint32_t map_row,
+Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec, const ChipPlace& place,
                           const ChipDescriptor& changing) {
   Descriptor words{};
   words[kKind] = static_cast<std::uint32_t>(map.kind) | spec.key_size << 8 | (map.marked ? 1U << 16 : 0) |
                  (map.per_cpu ? 1U << 17 : 0) | map.shift << 20 | map.value_shift << 24;
   words[kEntries] = spec.max_entries;
   words[kMask] = map.mask;
-  words[kBucketRow] = map_row + map.bucket_row;
-  words[kLinkRow] = map_row + map.link_row;
-  words[kEntryRow] = map_row + map.entry_row;
-  words[kValueRow] = map_row + map.value_row;
+  words[kBucketRow] = place.row + map.bucket_row;
+  words[kLinkRow] = place.row + map.link_row;
+  words[kEntryRow] = place.row + map.entry_row;
+  words[kValueRow] = place.row + map.value_row;
   words[kSizes] = map.value_offset | map.image_rows << 8 | map.stride << 16;
   words[kCpuRows] = map.value_rows;
   words[kFree] = changing.free;
   words[kSpare] = changing.spare;
   words[kRoot] = changing.root;
-  return board.write_rows(row_of(map, map_row), std::as_bytes(std::span(words)));
+  return board.write_rows(place.descriptors + map.index, std::as_bytes(std::span(words)));
 }
 
 void value_from_host(std::byte* host, std::span<std::byte> to) {
@@ -86,6 +83,7 @@ std::byte* peek(exec::Map& map, const void* key, unsigned cpu) {
 }
 
 std::unique_ptr<ChipTable> make_chip_table(const ChipMap& map, exec::Map& host, const ChipPlace& place) {
+  if (map.programs) return make_chip_programs(map, host, place);
   if (map.redirects) return make_chip_targets(map, host, place);
   switch (map.kind) {
     case CoreMap::Array:

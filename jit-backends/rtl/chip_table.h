@@ -25,9 +25,13 @@ namespace forager::jit::rtl {
 inline constexpr std::uint32_t kLinkBytes = 4;
 inline constexpr std::uint8_t kUsed = 1;  // in the last byte of a link
 
-// Where a table's map stands, and whose CPUs the threads are.
+class Loader;
+
+// Where a program's tables stand, and whose CPUs the threads are.
 struct ChipPlace {
-  std::uint32_t row = 0;   // the first for maps
+  std::uint32_t row = 0;          // the first for its maps
+  std::uint32_t descriptors = 0;  // row of map 0's descriptor
+  const Loader* loader = nullptr;
   unsigned cpu = 0;        // of thread 0
   unsigned threads = 1;    // in use
   std::uint32_t seed = 0;  // of the hash function
@@ -64,7 +68,10 @@ class ChipTable {
  public:
   virtual ~ChipTable() = default;
   [[nodiscard]] virtual Result<> upload(sim::Board& board) = 0;
-  [[nodiscard]] virtual Result<> download(sim::Board& board) = 0;
+  // What it has depends on which programs are loaded.
+  [[nodiscard]] virtual bool shows_programs() const { return false; }
+  // Of one that the device does not change: nothing.
+  [[nodiscard]] virtual Result<> download(sim::Board& /*board*/) { return {}; }
 };
 
 // The table of a map by its kind.
@@ -73,13 +80,14 @@ class ChipTable {
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_hash(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_trie(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_targets(const ChipMap& map, exec::Map& host, const ChipPlace& place);
+[[nodiscard]] std::unique_ptr<ChipTable> make_chip_programs(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 
 // The descriptor, one row, that the engine reads (hw/doc/maps.md).
 struct ChipDescriptor {
   std::uint32_t free = 0, spare = 0, root = 0;  // nodes
 };
 [[nodiscard]] Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec,
-                                        std::uint32_t map_row, const ChipDescriptor& changing);
+                                        const ChipPlace& place, const ChipDescriptor& changing);
 
 // Values on both sides, word by word as programs see them: 8 bytes at a time, `bytes` of them rounded up.
 void value_from_host(std::byte* host, std::span<std::byte> to);

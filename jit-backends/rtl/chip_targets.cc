@@ -32,9 +32,8 @@ class ChipTargets final : public ChipTable {
       std::memcpy(now.data() + sizeof word * key, &word, sizeof word);
     }
     if (auto put = rows_.write(board, now); !put) return put;
-    return write_descriptor(board, map_, host_.spec(), place_.row, {});
+    return write_descriptor(board, map_, host_.spec(), place_, {});
   }
-  Result<> download(sim::Board&) override { return {}; }
 
  private:
   ChipMap map_;
@@ -63,9 +62,8 @@ class ChipHashedTargets final : public ChipTable {
     buckets.insert(buckets.end(), links.begin(), links.end());
     buckets.insert(buckets.end(), entries.begin(), entries.end());
     if (auto put = rows_.write(board, buckets); !put) return put;
-    return write_descriptor(board, map_, host_.spec(), place_.row, {});
+    return write_descriptor(board, map_, host_.spec(), place_, {});
   }
-  Result<> download(sim::Board&) override { return {}; }
 
  private:
   static std::size_t part(std::uint32_t from, std::uint32_t to) { return std::size_t{to - from} * sim::kRowBytes; }

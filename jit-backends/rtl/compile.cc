@@ -33,8 +33,7 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;
   mine.passes_off |= pass_bit(kPassLeftOut);
-  ChipPlan chip;
-  if (maps == Maps::on_chip) chip = plan_chip(*program);
+  ChipPlan chip = plan_chip(*program, maps);
   std::vector<bool> called(program->program().maps().size(), true);
   for (const ChipMap& map : chip.maps) called[map.index] = false;
   auto code = optimised(*program, mine, std::move(called));

@@ -12,9 +12,6 @@ namespace forager::jit::rtl {
 // What the core and the host behind it take.
 [[nodiscard]] const exec::Capabilities& capabilities();
 
-// Whether maps may have their values on the chip: not those of a tail call's target, whose maps others reach too.
-enum class Maps : std::uint8_t { on_chip, on_host };
-
 // Errors: unsupported (exec::blockers), limit.
 [[nodiscard]] Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
                                                               const exec::CompileOptions& options,

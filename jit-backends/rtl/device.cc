@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,24 @@ bool is_native(exec::Frame& frame, isa::ProgType type) {
          bytes <= exec::kMaxLinearBytes && has_empty_headroom(frame);
 }
 
+// All maps of programs that tail calls may lead to.
+std::set<const exec::Map*> reach_of_jumps(const exec::MapList& from) {
+  std::set<const exec::Map*> reached, seen;
+  std::vector<std::shared_ptr<exec::Map>> arrays(from);
+  while (!arrays.empty()) {
+    const auto array = std::move(arrays.back());
+    arrays.pop_back();
+    if (array == nullptr || array->abilities().programs == nullptr || !seen.insert(array.get()).second) continue;
+    for (std::uint32_t key = 0; key < array->spec().max_entries; ++key) {
+      const exec::ProgramSlot slot = array->abilities().programs->get(key);
+      if (slot.maps == nullptr) continue;
+      for (const auto& map : *slot.maps) reached.insert(map.get());
+      arrays.insert(arrays.end(), slot.maps->begin(), slot.maps->end());
+    }
+  }
+  return reached;
+}
+
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   std::uint32_t value = 0;
   std::memcpy(&value, frame.context.data() + offset, sizeof value);
@@ -55,8 +74,8 @@ class RtlDevice final : public exec::Device {
       : options_(options),
         board_(
             {.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
-        loader_(board_),
-        chip_(board_) {}
+        chip_(board_),
+        loader_(board_, chip_) {}
 
   exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
 
@@ -185,6 +204,7 @@ class RtlDevice final : public exec::Device {
                   fmt::format("map {} of program {} is not bound",
                               program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
     }
+    if (auto alone = leave_shared_maps(); !alone) return alone;
     if (loaded_ && loader_.programs() <= kManyPrograms) return {};
     attendant_->forget_targets();
     if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
@@ -192,15 +212,34 @@ class RtlDevice final : public exec::Device {
     return configure();
   }
 
+  // A map that programs reach which this one may jump to is the host's: that is where they look for it.
+  Result<> leave_shared_maps() {
+    const ChipPlan& plan = image_->code().chip;
+    if (std::ranges::none_of(plan.maps, &ChipMap::programs)) return {};
+    const auto reached = reach_of_jumps(maps_);
+    const bool shared = std::ranges::any_of(
+        plan.maps, [&](const ChipMap& map) { return !map.programs && reached.contains(maps_[map.index].get()); });
+    if (!shared) return {};
+    auto image = compile(image_->shared_program(), {}, Maps::programs);
+    if (!image) return std::unexpected(std::move(image.error()));
+    image_ = std::move(*image);
+    loaded_ = false;
+    return {};
+  }
+
   Result<> configure() {
     const bool serial = options_.ordered && needs_order(image_->program());
     const unsigned threads = threads_in_use(serial);
     meter_.set_threads(threads);
     const ChipPlace place = {.row = geometry_.map_row,
+                             .descriptors = geometry_.map_row - kMapsInTable,
+                             .loader = &loader_,
                              .cpu = options_.cpu,
                              .threads = threads,
                              .seed = static_cast<std::uint32_t>(options_.seed)};
-    if (auto placed = chip_.load(image_->code().chip.maps, maps_, attendant_->unit().first_region, place); !placed) {
+    if (auto placed =
+            chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.map_rows);
+        !placed) {
       return placed;
     }
     const std::uint64_t budget = (options_.instruction_budget + kBudgetUnit - 1) / kBudgetUnit;
@@ -284,8 +323,8 @@ class RtlDevice final : public exec::Device {
 
   exec::DeviceOptions options_;
   sim::Board board_;
-  Loader loader_;
   ChipMemory chip_;
+  Loader loader_;
   Geometry geometry_;
   std::unique_ptr<Attendant> attendant_;
   std::shared_ptr<const RtlImage> image_;

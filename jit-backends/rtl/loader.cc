@@ -31,9 +31,12 @@ std::uint64_t address_of(const Relocation& relocation, const interp::Unit& unit)
 bool branches(const Slot& slot) { return class_of(slot.op) == CoreClass::Branch || slot.op == CoreOp::ControlCall; }
 
 // As it stands in memory from bundle `first` on.
-std::vector<sim::BundleWords> words_of(const CoreProgram& code, const interp::Unit& unit, std::uint32_t first) {
+std::vector<sim::BundleWords> words_of(const CoreProgram& code, const interp::Unit& unit, std::uint32_t first,
+                                       std::uint32_t maps) {
   std::vector<Bundle> bundles = code.bundles;
   for (Bundle& bundle : bundles) {
+    Slot& slot = bundle.slots[0];
+    if (is_of_engine(slot)) slot.offset = static_cast<std::uint16_t>(slot.offset + maps);
     if (branches(bundle.slots[1])) bundle.slots[1].offset = static_cast<std::uint16_t>(bundle.slots[1].offset + first);
   }
   for (const Relocation& relocation : code.relocations) {
@@ -52,12 +55,13 @@ std::vector<sim::BundleWords> words_of(const CoreProgram& code, const interp::Un
 Result<> Loader::load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit) {
   residents_.clear();
   next_ = 0;
-  auto added = add(std::move(image), unit);
+  auto added = add(std::move(image), unit, 0);
   if (!added) return std::unexpected(std::move(added.error()));
   return {};
 }
 
-Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit) {
+Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit,
+                                    std::uint32_t maps) {
   const auto room = board_.read(offset_of(CoreRegister::Bundles));
   if (!room) return std::unexpected(room.error());
   const std::size_t size = image->code().bundles.size();
@@ -69,10 +73,10 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
     error.error().asked = next_ + size;
     return error;
   }
-  if (auto written = board_.write_bundles(next_, words_of(image->code(), unit, next_)); !written) {
+  if (auto written = board_.write_bundles(next_, words_of(image->code(), unit, next_, maps)); !written) {
     return std::unexpected(std::move(written.error()));
   }
-  residents_.push_back(std::make_unique<Resident>(Resident{.image = std::move(image), .unit = &unit, .first = next_}));
+  residents_.push_back(std::make_unique<Resident>(Resident{.image = std::move(image), .unit = &unit, .first = next_, .maps = maps}));
   next_ += static_cast<std::uint32_t>(size);
   return residents_.back().get();
 }
@@ -80,9 +84,21 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
 Result<const Resident*> Loader::find(const interp::Unit& unit) {
   const auto found = std::ranges::find(residents_, &unit, [](const auto& each) { return each->unit; });
   if (found != residents_.end()) return found->get();
-  auto image = compile(unit.verified, {}, Maps::on_host);
+  auto image = compile(unit.verified, {}, Maps::programs);
   if (!image) return std::unexpected(std::move(image.error()));
-  return add(std::move(*image), unit);
+  const auto maps = chip_.add((*image)->code().chip, unit.maps);
+  if (!maps) return std::unexpected(maps.error());
+  if (*maps) return add(std::move(*image), unit, **maps);
+  image = compile(unit.verified, {}, Maps::on_host);
+  if (!image) return std::unexpected(std::move(image.error()));
+  return add(std::move(*image), unit, 0);
+}
+
+const Resident* Loader::resident(const exec::ProgramSlot& slot) const {
+  const auto found = std::ranges::find_if(residents_, [&](const auto& each) {
+    return each->unit->verified == slot.program && each->unit->source == slot.maps;
+  });
+  return found == residents_.end() ? nullptr : found->get();
 }
 
 const Resident* Loader::at(std::uint32_t pc) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "interp/unit.h"
+#include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/image.h"
 #include "sim/board/board.h"
 
@@ -22,6 +23,7 @@ struct Resident {
   std::shared_ptr<const RtlImage> image;
   const interp::Unit* unit = nullptr;
   std::uint32_t first = 0;  // bundle
+  std::uint32_t maps = 0;   // number of its map 0
 
   [[nodiscard]] const Bundle& bundle(std::uint32_t pc) const { return image->code().bundles[pc - first]; }
   // The BPF instruction that a bundle is for.
@@ -30,20 +32,24 @@ struct Resident {
 
 class Loader {
  public:
-  explicit Loader(sim::Board& board) : board_(board) {}
+  Loader(sim::Board& board, ChipMemory& chip) : board_(board), chip_(chip) {}
 
   // Forgets what was there. Errors: limit, if it does not fit.
   [[nodiscard]] Result<> load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
   // The program of a unit, compiled and written behind the others the first time. Errors: as compile(), limit.
   [[nodiscard]] Result<const Resident*> find(const interp::Unit& unit);
+  // The same of a slot of a PROG_ARRAY; null if it is not there.
+  [[nodiscard]] const Resident* resident(const exec::ProgramSlot& slot) const;
   [[nodiscard]] std::size_t programs() const { return residents_.size(); }
   // Null if nothing stands there.
   [[nodiscard]] const Resident* at(std::uint32_t pc) const;
 
  private:
-  [[nodiscard]] Result<const Resident*> add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
+  [[nodiscard]] Result<const Resident*> add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit,
+                                            std::uint32_t maps);
 
   sim::Board& board_;
+  ChipMemory& chip_;
   std::vector<std::unique_ptr<Resident>> residents_;
   std::uint32_t next_ = 0;
 };

@@ -179,6 +179,7 @@ class Selector {
     host(0, 0);
   }
   void tail_call(const Step&) {
+    if (by_engine()) return;
     for (std::uint8_t i = 0; i < 3; ++i) keep(static_cast<std::uint8_t>(i + 1), kArgumentScratch + 8U * i);
     host(0, 0);
   }

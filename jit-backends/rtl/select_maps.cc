@@ -12,7 +12,7 @@ namespace forager::jit::rtl {
 namespace {
 
 constexpr std::uint8_t kWord = 11, kSecondWord = 12, kPart = 13;  // the compiler's own registers
-constexpr std::uint8_t kKey = 2, kValue = 3, kFlags = 4;
+constexpr std::uint8_t kKey = 2, kValue = 3, kIndex = 3, kFlags = 4;
 constexpr std::uint32_t kInRegisters = 16;  // bytes of a key
 
 class MapCall {
@@ -26,6 +26,8 @@ class MapCall {
         return redirect();
       case CoreOp::UnitUpdate:
         return update();
+      case CoreOp::UnitTailCall:
+        return jump();
       default:
         return find();
     }
@@ -59,6 +61,13 @@ class MapCall {
     made.beside = Slot{.b = kFlags};
     if (const auto flags = constant(kFlags)) made.beside = Slot{.use_imm = true, .imm = *flags};
     put(made);
+  }
+
+  void jump() {
+    Slot slot = operation();
+    slot.a = kIndex;
+    slot.use_imm = true;
+    put({.slot = slot});
   }
 
   // The key is an index, by value.

@@ -72,6 +72,46 @@ TEST(RtlDevice, TailCallsLeaveTheProgram) {
   EXPECT_EQ(result(text, {programs}), 4U);
 }
 
+// A program that jumps to itself, as often as Linux lets it: 33 times, whoever does the jump.
+TEST(RtlDevice, TailCallsEnd) {
+  auto programs = std::make_shared<FakePrograms>();
+  const std::string text =
+      "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 8\nif r4 > r3 goto out\nr5 = *(u64 *)(r2 +0)\n"
+      "r5 += 1\n*(u64 *)(r2 +0) = r5\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nout: r0 = 1\nexit";
+  const auto program = verified({.maps = {programs}}, text);
+  programs->set(0, {.id = 1,
+                    .program = program,
+                    .maps = std::make_shared<const exec::MapList>(exec::MapList{programs})});
+  const auto device = open_device(rig({programs}), text);
+  ASSERT_NE(device, nullptr);
+  for (int i = 0; i < 3; ++i) {
+    Frame frame = *Frame::make(exec::testing::as_bytes(Bytes(64)));
+    ASSERT_TRUE(device->run({&frame, 1}));
+    EXPECT_EQ(trap_of(frame), "");
+    EXPECT_EQ(std::to_integer<int>(frame.packet()[0]), 34);
+  }
+  programs->set(0, {});
+}
+
+// What a program's map holds is seen by those that it jumps to.
+TEST(RtlDevice, TargetsOfTailCallsReachTheSameMaps) {
+  auto programs = std::make_shared<FakePrograms>();
+  const MapRef map = maps::create({.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 4, .name = "values"}, 2).value();
+  const std::string count =
+      "r6 = r1\n*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto out\n"
+      "r1 = *(u64 *)(r0 +0)\nr1 += 1\n*(u64 *)(r0 +0) = r1\nr7 = r1\n";
+  const auto target = verified({.maps = {map}}, count + "r0 = r7\nexit\nout: r0 = 0\nexit");
+  programs->set(0, {.id = 1, .program = target, .maps = std::make_shared<const exec::MapList>(exec::MapList{map})});
+  const std::string text = count + "r1 = r6\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nout: r0 = 100\nexit";
+  const auto device = open_device(rig({map, programs}), text);
+  ASSERT_NE(device, nullptr);
+  for (std::uint64_t i = 1; i < 4; ++i) {
+    Frame frame = *Frame::make(exec::testing::as_bytes(Bytes(64)));
+    ASSERT_TRUE(device->run({&frame, 1}));
+    EXPECT_EQ(frame.return_value, 2 * i);
+  }
+}
+
 // ---- maps on the chip ----------------------------------------------------------------------------------------------
 
 MapRef make_map(MapType type, std::uint32_t value_size, std::uint32_t entries) {
