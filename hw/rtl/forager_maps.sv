@@ -92,7 +92,7 @@ module forager_maps
   logic [2:0]             depth_q;
   logic [7:0]             with_q;
   logic [3:0]             fn_q;
-  logic [63:0]            other_q, a_q, b_q;
+  logic [63:0]            other_q, flags_q, a_q, b_q;
 
   always_comb begin
     next_thread = thread_q;
@@ -314,11 +314,15 @@ module forager_maps
         a_q                       <= asked_a[next_thread];
         b_q                       <= asked_b[next_thread];
         other_q                   <= asked_other[next_thread];
+        flags_q                   <= asked_other[next_thread];
         state_q                   <= Describe;
       end
       Describe: begin
         // A map that the program has from another map comes as a pointer.
-        if (with_q[7]) with_q <= {2'b00 | {1'b0, in_scratch}, 6'((other_q[63:40] - region_i) >> 1)};
+        if (with_q[7]) begin
+          with_q  <= {1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
+          flags_q <= '0;
+        end
         else if (fn_q <= UnitAdjustMeta) state_q <= Adjust;
         else if (row_grant_i) state_q <= KeyHere;
         key_q   <= {384'd0, b_q, a_q};
@@ -389,10 +393,10 @@ module forager_maps
             state_q <= Answer;
           end
           UnitUpdate: begin
-            if (other_q == 64'd2) begin
+            if (flags_q == 64'd2) begin
               value_q <= Missing;
               state_q <= Answer;
-            end else if (other_q > 64'd2) state_q <= Ask;
+            end else if (flags_q > 64'd2) state_q <= Ask;
             else if (free_q != '0) state_q <= Fresh;
             else if (marked) state_q <= Ask;
             else begin
@@ -420,10 +424,10 @@ module forager_maps
           value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
           state_q          <= a_q[31:29] == '0 ? Answer : Ask;
         end else if (is_lookup) state_q <= nested ? Answer : marked ? Mark : Scale;
-        else if (is_update && other_q == 64'd1) begin
+        else if (is_update && flags_q == 64'd1) begin
           value_q <= Exists;
           state_q <= Answer;
-        end else if (is_update && other_q > 64'd2) state_q <= Ask;
+        end else if (is_update && flags_q > 64'd2) state_q <= Ask;
         else if (is_update && per_cpu) begin
           fresh_q <= node_q;
           image_q <= 3'd1;

@@ -223,16 +223,19 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
     return answer(Answer::result, XDP_REDIRECT);
   }
   if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
-  const std::uint32_t index = slot.offset & (kMapsInTable - 1);
-  const ChipMap* map = request.resident->image->code().chip.find(index);
-  if (map == nullptr || slot.op != CoreOp::UnitUpdate)
+  const bool by_pointer = (slot.offset & kMapByPointer) != 0;
+  const std::uint64_t region = request.other >> interp::Memory::kOffsetBits;
+  const std::uint64_t number = by_pointer ? (region - chip_.first_region()) / 2
+                                          : (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
+  const auto* entry = chip_.find(number);
+  if (entry == nullptr || !entry->chip || slot.op != CoreOp::UnitUpdate)
     return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
-  std::array<std::byte, kScratchBytes> entry{};
-  if (auto read = board_.read_rows(scratch_row(request), entry); !read) return read;
+  std::array<std::byte, kScratchBytes> scratch{};
+  if (auto read = board_.read_rows(scratch_row(request), scratch); !read) return read;
   if (auto taken = chip_.download(); !taken) return taken;
-  const auto* const key = entry.data() + kEntryScratch;
-  const int result = request.resident->unit->maps[index]->update(key, key + map->value_offset, request.other,
-                                                                 options_.cpu + request.thread);
+  const auto* const key = scratch.data() + kEntryScratch;
+  const int result = entry->host->update(key, key + entry->chip->value_offset, by_pointer ? 0 : request.other,
+                                         options_.cpu + request.thread);
   if (auto given = chip_.upload(); !given) return given;
   return answer(Answer::result, static_cast<std::uint64_t>(std::int64_t{result}));
 }
@@ -418,7 +421,9 @@ Result<> Attendant::finish(const sim::Departure& departure) {
     std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
   }
   if (departure.redirect.kind == sim::Redirection::entry) {
-    proxy.redirect(*chip_.host(departure.redirect.map), departure.redirect.value);
+    const auto* entry = chip_.find(departure.redirect.map);
+    if (entry == nullptr) return fail(ErrorKind::bug, EIO, "the device redirects by a map that it was not given");
+    proxy.redirect(*entry->host, departure.redirect.value);
   } else if (departure.redirect.kind == sim::Redirection::port) {
     frame.redirect = {.ifindex = departure.redirect.value};
   }

@@ -30,6 +30,7 @@ struct ChipMap {
   bool marked = false;           // entries that were used are (LRU)
   bool redirects = false;        // it says where packets may go, and has no values here
   bool programs = false;         // a PROG_ARRAY
+  bool nested = false;           // its values are maps
   std::uint32_t stride = 0;      // arrays: bytes from a value to the next
   std::uint32_t nodes = 0;       // entries from 1, one more than the map holds; 0 is none
   std::uint32_t mask = 0;        // of a hash for its bucket
@@ -47,6 +48,18 @@ struct ChipMap {
     return per_cpu ? (node << value_shift) * kRow : (node << shift) * kRow + value_offset;
   }
 };
+
+// How the engine works on maps of a type.
+struct ChipKind {
+  isa::MapType type;
+  CoreMap kind;
+  bool per_cpu = false, marked = false;
+  bool redirects = false, programs = false, nested = false;  // what a program can do with it, and nothing else
+};
+// Null if the engine does not know such maps.
+[[nodiscard]] const ChipKind* chip_kind(const program::MapSpec& map);
+// A map's tables from a row on; nothing if the engine cannot have them.
+[[nodiscard]] std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index, std::uint32_t row);
 
 struct ChipPlan {
   std::vector<ChipMap> maps;
@@ -68,6 +81,13 @@ enum class Maps : std::uint8_t {
 [[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps maps = Maps::on_chip);
 
 // What the engine does for a call of a helper; for one that has a map, if that is on the chip.
-[[nodiscard]] std::optional<CoreOp> engine_operation(const verifier::VerifiedProgram& program, std::uint32_t call);
+struct EngineCall {
+  CoreOp op{};
+  std::uint32_t map = program::kNone;  // of the program's; none: the call has no map
+  bool inner = false;                  // of a map that this one holds
+};
+[[nodiscard]] std::optional<EngineCall> engine_call(const verifier::VerifiedProgram& program, std::uint32_t call);
+// What the map of such a call looks like.
+[[nodiscard]] const program::MapSpec& spec_of(const EngineCall& call, const program::Program& program);
 
 }  // namespace forager::jit::rtl

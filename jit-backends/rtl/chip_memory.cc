@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/rtl/chip_memory.h"
 
+#include <algorithm>
+
 namespace forager::jit::rtl {
 namespace {
 
 constexpr std::uint32_t kMostThreads = 16;
+constexpr std::uint32_t kRow = 64;
 
 Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
   return board.write(offset_of(which), value);
 }
 
-Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t map, std::uint32_t row,
+// Where pointers to a map's values lead.
+Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t number, std::uint32_t row,
                      std::uint32_t bytes) {
-  Result<> done = write(board, CoreRegister::MapIndex, thread * kMapsInTable + map);
+  Result<> done = write(board, CoreRegister::MapIndex, thread * kMapsInTable + number);
   if (done) done = write(board, CoreRegister::MapRow, row);
   if (done) done = write(board, CoreRegister::MapBytes, bytes);
   return done;
@@ -24,15 +28,21 @@ Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::
                           const ChipPlace& place, std::uint32_t rows) {
   tables_.clear();
   maps_.clear();
+  inner_.clear();
   place_ = place;
+  place_.memory = this;
   end_ = place.row + rows;
+  first_region_ = first_region;
   Result<> done = forget_maps(place.descriptors);
   if (done) done = write(board_, CoreRegister::MapRegion, first_region);
   if (done) done = write(board_, CoreRegister::MapSeed, place.seed);
   for (const ChipMap& map : plan.maps) {
-    if (done) done = enter(map, place);
+    if (done) done = enter(map, map.index);
   }
   take(plan, maps);
+  outer_place_ = place_;
+  outer_tables_ = tables_.size();
+  outer_maps_ = maps_.size();
   return done;
 }
 
@@ -47,16 +57,71 @@ Result<std::optional<std::uint32_t>> ChipMemory::add(const ChipPlan& plan, const
   return number;
 }
 
-// The next program's stand behind.
+// The next ones stand behind.
 void ChipMemory::take(const ChipPlan& plan, const exec::MapList& maps) {
-  for (const ChipMap& map : plan.maps) tables_.push_back(make_chip_table(map, *maps[map.index], place_));
-  maps_.insert(maps_.end(), maps.begin(), maps.end());
+  for (std::uint32_t i = 0; i < maps.size(); ++i) {
+    const ChipMap* map = plan.find(i);
+    maps_.push_back({.chip = map == nullptr ? std::nullopt : std::optional(*map), .host = maps[i]});
+    if (map != nullptr) tables_.push_back(make_chip_table(*map, *maps[i], place_));
+  }
   place_.row += plan.rows();
   place_.descriptors += static_cast<std::uint32_t>(maps.size());
 }
 
-// Tables are the whole device's: entries of an earlier program are forgotten. A device with fewer threads has them
-// several times.
+// ---- maps of maps ----
+
+exec::MapList ChipMemory::inner_maps() const {
+  exec::MapList all;
+  for (std::size_t i = 0; i < outer_maps_; ++i) {
+    const Entry& outer = maps_[i];
+    if (!outer.chip || !outer.chip->nested || outer.host->abilities().maps == nullptr) continue;
+    std::vector<std::byte> key(in_words(outer.host->spec().key_size)), last;
+    for (int more = outer.host->next_key(nullptr, key.data()); more == 0;
+         more = outer.host->next_key(last.data(), key.data())) {
+      last = key;
+      auto map = outer.host->abilities().maps->get(key.data()).map;
+      if (map != nullptr && std::ranges::find(all, map) == all.end()) all.push_back(std::move(map));
+    }
+  }
+  return all;
+}
+
+Result<bool> ChipMemory::take_inner() {
+  exec::MapList now = inner_maps();
+  if (now == inner_) return true;
+  tables_.resize(outer_tables_);
+  maps_.resize(outer_maps_);
+  place_ = outer_place_;
+  inner_ = std::move(now);
+  for (const auto& map : inner_) {
+    const auto added = add_inner(map);
+    if (!added || !*added) return added;
+  }
+  return true;
+}
+
+// One that the program has by itself too is that one.
+Result<bool> ChipMemory::add_inner(const std::shared_ptr<exec::Map>& map) {
+  const auto own = std::ranges::find(maps_, map, &Entry::host);
+  if (own != maps_.end()) return own->chip.has_value();
+  const auto chip = lay_out(map->spec(), 0, 0);
+  if (!chip || maps_.size() == kMapsInTable || place_.row + chip->end_row > end_) return false;
+  if (auto entered = enter(*chip, static_cast<std::uint32_t>(maps_.size())); !entered) {
+    return std::unexpected(entered.error());
+  }
+  take({.maps = {*chip}}, {map});
+  return true;
+}
+
+std::optional<std::uint32_t> ChipMemory::number_of(const exec::Map* map) const {
+  const auto found = std::ranges::find_if(maps_, [&](const Entry& entry) { return entry.host.get() == map; });
+  if (map == nullptr || found == maps_.end() || !found->chip) return std::nullopt;
+  return static_cast<std::uint32_t>(found - maps_.begin());
+}
+
+// ---- the device's tables of maps ----
+
+// Entries of an earlier program are forgotten. A device with fewer threads has them several times.
 Result<> ChipMemory::forget_maps(std::uint32_t row) {
   const std::vector<std::byte> none(kMapsInTable * sim::kRowBytes);
   Result<> done = board_.write_rows(row, none);
@@ -67,16 +132,17 @@ Result<> ChipMemory::forget_maps(std::uint32_t row) {
   return done;
 }
 
-// Where pointers to its values lead, for each thread.
-Result<> ChipMemory::enter(const ChipMap& map, const ChipPlace& place) {
-  constexpr std::uint32_t kRow = 64;
+// For each thread.
+Result<> ChipMemory::enter(const ChipMap& map, std::uint32_t number) {
   Result<> done;
-  for (std::uint32_t thread = 0; done && thread < place.threads && map.value_rows != 0; ++thread) {
-    const std::uint32_t row = place.row + map.value_row + (map.per_cpu ? thread * map.value_rows : 0);
-    done = enter_table(board_, thread, map.index, row, map.value_rows * kRow);
+  for (std::uint32_t thread = 0; done && thread < place_.threads && map.value_rows != 0; ++thread) {
+    const std::uint32_t row = place_.row + map.value_row + (map.per_cpu ? thread * map.value_rows : 0);
+    done = enter_table(board_, thread, number, row, map.value_rows * kRow);
   }
   return done;
 }
+
+// ---- to the device and back ----
 
 Result<> ChipMemory::upload() {
   Result<> done;

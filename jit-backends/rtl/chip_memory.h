@@ -3,7 +3,8 @@
 // ChipMemory: the maps that stand in the device's memory while a batch runs (chip_maps.h, chip_table.h).
 //
 // Before a batch the host's go to the device; after it, what the device changed goes back. So the host sees a batch's
-// effects when the batch is over.
+// effects when the batch is over. Maps have numbers: the loaded program's come first, as it numbers them, then those of
+// programs that tail calls led to, or those that its maps of maps hold.
 //
 // Tested by: tests/unit/rtl_device_test.cc, rtl_maps_test.cc.
 #pragma once
@@ -27,23 +28,41 @@ class ChipMemory {
                               const ChipPlace& place, std::uint32_t rows);
   // Those of a tail call's target: the number of its map 0, nothing if there is no room.
   [[nodiscard]] Result<std::optional<std::uint32_t>> add(const ChipPlan& plan, const exec::MapList& maps);
+  // Makes places for the maps that maps of maps hold now. False: they cannot all be on the chip.
+  [[nodiscard]] Result<bool> take_inner();
   [[nodiscard]] Result<> upload();
   [[nodiscard]] Result<> download();
   // PROG_ARRAYs anew: a program was loaded.
   [[nodiscard]] Result<> show_programs();
-  // Of a map's number, with the program's first.
-  [[nodiscard]] exec::Map* host(std::uint32_t number) const { return maps_[number].get(); }
+
+  struct Entry {
+    std::optional<ChipMap> chip;  // none: the host's
+    std::shared_ptr<exec::Map> host;
+  };
+  // By number; null if there is none.
+  [[nodiscard]] const Entry* find(std::uint64_t number) const { return number < maps_.size() ? &maps_[number] : nullptr; }
+  // Of a map on the chip.
+  [[nodiscard]] std::optional<std::uint32_t> number_of(const exec::Map* map) const;
+  [[nodiscard]] std::uint32_t first_region() const { return first_region_; }
 
  private:
   [[nodiscard]] Result<> forget_maps(std::uint32_t row);
-  [[nodiscard]] Result<> enter(const ChipMap& map, const ChipPlace& place);
+  [[nodiscard]] Result<> enter(const ChipMap& map, std::uint32_t number);
+  [[nodiscard]] Result<bool> add_inner(const std::shared_ptr<exec::Map>& map);
+  [[nodiscard]] exec::MapList inner_maps() const;
   void take(const ChipPlan& plan, const exec::MapList& maps);
 
   sim::Board& board_;
   std::vector<std::unique_ptr<ChipTable>> tables_;
-  ChipPlace place_;        // of the next program
+  std::vector<Entry> maps_;
+  ChipPlace place_;        // of the next tables
   std::uint32_t end_ = 0;  // behind the last row
-  exec::MapList maps_;     // by number
+  std::uint32_t first_region_ = 0;
+
+  // Before there were inner maps, and those that there are.
+  ChipPlace outer_place_;
+  std::size_t outer_tables_ = 0, outer_maps_ = 0;
+  exec::MapList inner_;
 };
 
 }  // namespace forager::jit::rtl

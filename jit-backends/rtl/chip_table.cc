@@ -46,7 +46,7 @@ Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::
                           const ChipDescriptor& changing) {
   Descriptor words{};
   words[kKind] = static_cast<std::uint32_t>(map.kind) | spec.key_size << 8 | (map.marked ? 1U << 16 : 0) |
-                 (map.per_cpu ? 1U << 17 : 0) | map.shift << 20 | map.value_shift << 24;
+                 (map.per_cpu ? 1U << 17 : 0) | (map.nested ? 1U << 18 : 0) | map.shift << 20 | map.value_shift << 24;
   words[kEntries] = spec.max_entries;
   words[kMask] = map.mask;
   words[kBucketRow] = place.row + map.bucket_row;
@@ -83,8 +83,7 @@ std::byte* peek(exec::Map& map, const void* key, unsigned cpu) {
 }
 
 std::unique_ptr<ChipTable> make_chip_table(const ChipMap& map, exec::Map& host, const ChipPlace& place) {
-  if (map.programs) return make_chip_programs(map, host, place);
-  if (map.redirects) return make_chip_targets(map, host, place);
+  if (map.programs || map.redirects || map.nested) return make_chip_words(map, host, place);
   switch (map.kind) {
     case CoreMap::Array:
       return make_chip_array(map, host, place);

@@ -25,6 +25,7 @@ namespace forager::jit::rtl {
 inline constexpr std::uint32_t kLinkBytes = 4;
 inline constexpr std::uint8_t kUsed = 1;  // in the last byte of a link
 
+class ChipMemory;
 class Loader;
 
 // Where a program's tables stand, and whose CPUs the threads are.
@@ -32,6 +33,7 @@ struct ChipPlace {
   std::uint32_t row = 0;          // the first for its maps
   std::uint32_t descriptors = 0;  // row of map 0's descriptor
   const Loader* loader = nullptr;
+  const ChipMemory* memory = nullptr;
   unsigned cpu = 0;        // of thread 0
   unsigned threads = 1;    // in use
   std::uint32_t seed = 0;  // of the hash function
@@ -79,8 +81,7 @@ class ChipTable {
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_array(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_hash(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 [[nodiscard]] std::unique_ptr<ChipTable> make_chip_trie(const ChipMap& map, exec::Map& host, const ChipPlace& place);
-[[nodiscard]] std::unique_ptr<ChipTable> make_chip_targets(const ChipMap& map, exec::Map& host, const ChipPlace& place);
-[[nodiscard]] std::unique_ptr<ChipTable> make_chip_programs(const ChipMap& map, exec::Map& host, const ChipPlace& place);
+[[nodiscard]] std::unique_ptr<ChipTable> make_chip_words(const ChipMap& map, exec::Map& host, const ChipPlace& place);
 
 // The descriptor, one row, that the engine reads (hw/doc/maps.md).
 struct ChipDescriptor {

@@ -108,6 +108,7 @@ class RtlDevice final : public exec::Device {
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
     Result<> ran = set_time();
+    if (ran) ran = take_inner_maps();
     if (ran) ran = lend_random();
     if (ran) ran = chip_.upload();
     meter_.begin(board_.cycle());
@@ -219,8 +220,19 @@ class RtlDevice final : public exec::Device {
     const auto reached = reach_of_jumps(maps_);
     const bool shared = std::ranges::any_of(
         plan.maps, [&](const ChipMap& map) { return !map.programs && reached.contains(maps_[map.index].get()); });
-    if (!shared) return {};
-    auto image = compile(image_->shared_program(), {}, Maps::programs);
+    return shared ? recompile(Maps::programs) : Result<>{};
+  }
+
+  // Maps of maps whose maps have no room are the host's, as all are then.
+  Result<> take_inner_maps() {
+    const auto taken = chip_.take_inner();
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) return {};
+    if (auto image = recompile(Maps::on_host); !image) return image;
+    return make_ready();
+  }
+  Result<> recompile(Maps maps) {
+    auto image = compile(image_->shared_program(), {}, maps);
     if (!image) return std::unexpected(std::move(image.error()));
     image_ = std::move(*image);
     loaded_ = false;

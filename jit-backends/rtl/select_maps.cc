@@ -12,16 +12,17 @@ namespace forager::jit::rtl {
 namespace {
 
 constexpr std::uint8_t kWord = 11, kSecondWord = 12, kPart = 13;  // the compiler's own registers
-constexpr std::uint8_t kKey = 2, kValue = 3, kIndex = 3, kFlags = 4;
+constexpr std::uint8_t kMap = 1, kKey = 2, kValue = 3, kIndex = 3, kFlags = 4;
 constexpr std::uint32_t kInRegisters = 16;  // bytes of a key
 
 class MapCall {
  public:
-  MapCall(const Code& code, std::uint32_t call, const ChipMap& map, CoreOp op, const Put& put)
-      : code_(code), call_(call), map_(map), op_(op), put_(put), spec_(code.program->program().maps()[map.index]) {}
+  // `map`: the map's tables, or of an inner map tables that look like it.
+  MapCall(const Code& code, std::uint32_t call, const EngineCall& engine, const ChipMap& map, const Put& put)
+      : code_(code), call_(call), engine_(engine), map_(map), put_(put), spec_(spec_of(engine, code.program->program())) {}
 
   void run() {
-    switch (op_) {
+    switch (engine_.op) {
       case CoreOp::UnitRedirectMap:
         return redirect();
       case CoreOp::UnitUpdate:
@@ -50,7 +51,9 @@ class MapCall {
       keep(kKey, spec_.key_size, 0);
       slot = in_scratch(slot);
     }
-    put({.slot = slot});
+    Operation made{.slot = slot};
+    if (engine_.inner) made.beside = Slot{.b = kMap};
+    put(made);
   }
 
   // The entry to be stands in the scratch.
@@ -58,8 +61,9 @@ class MapCall {
     keep(kKey, spec_.key_size, 0);
     keep(kValue, spec_.value_size, map_.value_offset);
     Operation made{.slot = in_scratch(operation())};
-    made.beside = Slot{.b = kFlags};
-    if (const auto flags = constant(kFlags)) made.beside = Slot{.use_imm = true, .imm = *flags};
+    made.beside = Slot{.b = engine_.inner ? kMap : kFlags};
+    const auto flags = constant(kFlags);
+    if (flags && !engine_.inner) made.beside = Slot{.use_imm = true, .imm = *flags};
     put(made);
   }
 
@@ -84,7 +88,9 @@ class MapCall {
   }
 
   [[nodiscard]] Slot operation() const {
-    return {.op = op_, .d = 0, .offset = static_cast<std::uint16_t>(map_.index)};
+    return {.op = engine_.op,
+            .d = 0,
+            .offset = static_cast<std::uint16_t>(engine_.inner ? kMapByPointer : map_.index)};
   }
   static Slot in_scratch(Slot slot) {
     slot.use_imm = true;
@@ -151,8 +157,8 @@ class MapCall {
   static constexpr std::int64_t kFar = 1 << 20;
   const Code& code_;
   std::uint32_t call_;
+  EngineCall engine_;
   const ChipMap& map_;
-  CoreOp op_;
   const Put& put_;
   const program::MapSpec& spec_;
 };
@@ -160,17 +166,18 @@ class MapCall {
 }  // namespace
 
 bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
-  const auto op = engine_operation(*code.program, call);
-  if (!op || (op == CoreOp::UnitRedirect && !plan.redirects)) return false;
-  if (op == CoreOp::UnitRedirect || moves_edge(*op)) {
-    const std::uint8_t argument = op == CoreOp::UnitRedirect ? 1 : 2;
-    put({.slot = {.op = *op, .wide = false, .d = 0, .a = argument, .use_imm = true}});
+  const auto engine = engine_call(*code.program, call);
+  if (!engine || (engine->op == CoreOp::UnitRedirect && !plan.redirects)) return false;
+  if (engine->map == program::kNone) {
+    const std::uint8_t argument = engine->op == CoreOp::UnitRedirect ? 1 : 2;
+    put({.slot = {.op = engine->op, .wide = false, .d = 0, .a = argument, .use_imm = true}});
     return true;
   }
-  const ChipMap* map = plan.find(code.facts(call).call.map);
-  if (map == nullptr) return false;
-  MapCall(code, call, *map, *op, put).run();
-  return true;
+  if (plan.find(engine->map) == nullptr) return false;
+  const std::optional<ChipMap> map =
+      engine->inner ? lay_out(spec_of(*engine, code.program->program()), 0, 0) : std::optional(*plan.find(engine->map));
+  if (map) MapCall(code, call, *engine, *map, put).run();
+  return map.has_value();
 }
 
 }  // namespace forager::jit::rtl
