@@ -416,7 +416,7 @@ module forager_maps
       end else begin
         hit_q   <= same_key;
         found_q <= node_q;
-        if (nested) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        if (nested && same_key) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
         if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
           redirect_kind_o  <= 2'd2;

@@ -173,6 +173,71 @@ TEST(RtlLruMap, DropsOldEntriesWhenFull) {
   EXPECT_EQ(entries_of(map).size(), shape.max_entries);
 }
 
+// ---- maps of maps --------------------------------------------------------------------------------------------------
+
+// The packet's byte 1 says which map; then as kProgram does.
+constexpr const char* kInnerProgram =
+    "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 300\nif r0 > r7 goto out\nr8 = *(u8 *)(r6 +0)\n"
+    "r1 = *(u8 *)(r6 +1)\n*(u32 *)(r10 -4) = r1\nr2 = r10\nr2 += -4\nr1 = map[0] ll\ncall bpf_map_lookup_elem\n"
+    "if r0 == 0 goto none\nr9 = r0\nif r8 == 4 goto erase\nif r8 == 0 goto find\n"
+    "r1 = r9\nr2 = r6\nr2 += 16\nr3 = r6\nr3 += 100\nr4 = 0\ncall bpf_map_update_elem\nexit\n"
+    "erase: r1 = r9\nr2 = r6\nr2 += 16\ncall bpf_map_delete_elem\nexit\n"
+    "find: r1 = r9\nr2 = r6\nr2 += 16\ncall bpf_map_lookup_elem\nif r0 == 0 goto none\nr1 = *(u64 *)(r0 +0)\n"
+    "r1 += 1\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nnone: r0 = 77\nexit\nout: r0 = 1\nexit";
+
+class RtlMapsOfMaps : public ::testing::TestWithParam<MapType> {
+ protected:
+  struct Side {
+    MapRef outer;
+    std::vector<MapRef> inner;
+    std::unique_ptr<exec::Device> device;
+  };
+  static constexpr unsigned kMaps = 4;
+
+  Side make_side(const exec::Backend& engine, const Shape& shape) {
+    Side side;
+    for (unsigned i = 0; i < kMaps; ++i) side.inner.push_back(make_map(shape));
+    exec::MapSpec spec{.type = GetParam(), .key_size = 4, .value_size = 4, .max_entries = kMaps, .name = "outer"};
+    spec.inner = std::make_shared<const exec::MapSpec>(side.inner.front()->spec());
+    side.outer = maps::create(spec, 2).value();
+    side.device = open_device({.maps = {side.outer}, .engine = &engine}, kInnerProgram);
+    return side;
+  }
+  static void put(const Side& side, std::uint32_t key, unsigned map) {
+    ASSERT_EQ(side.outer->abilities().maps->set(&key, {.id = map + 1, .map = side.inner[map]}, 0), 0);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(All, RtlMapsOfMaps, ::testing::Values(MapType::array_of_maps, MapType::hash_of_maps));
+
+TEST_P(RtlMapsOfMaps, TheHostsAndTheChipsAreTheSame) {
+  const Shape shape = {MapType::hash, 8, 16, 16, 24};
+  const Side chip = make_side(backend(), shape), host = make_side(interp::backend(), shape);
+  EXPECT_EQ(plan_chip(*verified(Rig{.maps = {chip.outer}}, kInnerProgram)).maps.size(), 1U);
+  std::mt19937 random(3);
+  for (unsigned round = 0; round < 12; ++round) {
+    // Entries come, and lead to other maps than before.
+    const auto key = static_cast<std::uint32_t>(random() % kMaps);
+    const auto map = static_cast<unsigned>(random() % kMaps);
+    put(chip, key, map);
+    put(host, key, map);
+    for (unsigned i = 0; i < 20; ++i) {
+      Bytes packet(kPacketBytes);
+      packet[0] = static_cast<std::uint8_t>(random() % kOperations);
+      packet[1] = static_cast<std::uint8_t>(random() % (kMaps + 1));
+      packet[kKeyAt] = static_cast<std::uint8_t>(random() % shape.keys);
+      for (unsigned at = 0; at < shape.value_size; ++at) packet[kValueAt + at] = static_cast<std::uint8_t>(random());
+      Frame mine = *Frame::make(exec::testing::as_bytes(packet)), its = *Frame::make(exec::testing::as_bytes(packet));
+      ASSERT_TRUE(chip.device->run({&mine, 1}));
+      ASSERT_TRUE(host.device->run({&its, 1}));
+      ASSERT_EQ(exec::testing::trap_of(mine), "");
+      ASSERT_EQ(mine.return_value, its.return_value) << "round " << round << ", packet " << i;
+    }
+    for (unsigned i = 0; i < kMaps; ++i) ASSERT_EQ(entries_of(chip.inner[i]), entries_of(host.inner[i]));
+  }
+}
+
+// ---- the shapes ----------------------------------------------------------------------------------------------------
+
 constexpr Shape kShapes[] = {
     {MapType::hash, 4, 8, 64, 32},          {MapType::hash, 4, 8, 16, 32},           {MapType::hash, 1, 8, 8, 16},
     {MapType::hash, 6, 12, 32, 32},         {MapType::hash, 8, 8, 32, 48},           {MapType::hash, 12, 16, 32, 32},
