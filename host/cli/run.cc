@@ -204,6 +204,10 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();
   verb->add_flag("!--unordered", arguments->run.ordered,
                  "rtl: packets that run at the same time may meet in maps, as on a NIC");
+  verb->add_option("--config", arguments->run.simulation.configuration,
+                   "rtl: which device, by its name in hw/configs.yaml: default, small or large");
+  verb->add_option("--threads", arguments->run.simulation.threads, "rtl: hardware threads in use; all by default")
+      ->check(CLI::Range(1U, 16U));
   verb->add_option("--wave", arguments->run.simulation.wave, "rtl: write all signals to an FST file");
   verb->add_option("--gap", arguments->run.simulation.gap, "rtl: chance of an idle cycle before a beat, in 256")
       ->check(CLI::Range(0U, 255U));

@@ -119,9 +119,15 @@ inline Result<> Device::call_back(const AsyncCall&) {
   return fail(ErrorKind::unsupported, EOPNOTSUPP, "the device runs no asynchronous callbacks");
 }
 
-// How a simulated device is watched, and how the line to it behaves.
+// Which device is simulated, how it is watched, and how the line to it behaves.
 struct Simulation {
-  std::string wave;            // FST file of all signals; empty: none
+  std::string configuration;    // a name of hw/configs.yaml; empty: default
+  unsigned threads = 0;         // hardware threads in use; 0: all
+  bool lockstep = false;        // each instruction is compared with the interpreter's
+  std::string wave;             // FST file of all signals; empty: none
+  std::string wave_on;          // verdict:NAME, packet:N or pc:N: only around what is named; empty: from the beginning
+  unsigned wave_before = 2000;  // clock cycles before it
+  unsigned wave_after = 500;    // ... and after it
   unsigned gap = 0;            // chance of an idle cycle before each beat, in 256
   unsigned back_pressure = 0;  // chance that the far end takes nothing in a cycle, in 256
 };

@@ -261,7 +261,7 @@ Result<const Resident*> Attendant::load_everywhere(const interp::Unit& unit) {
     if (!found) return std::unexpected(found.error());
     if (first == nullptr) first = *found;
   }
-  auto resident = loader_.find(*first);
+  auto resident = loader_.find(*first, geometry_.room());
   if (!resident) return resident;
   if (auto shown = chip_.show_programs(); !shown) return std::unexpected(shown.error());
   return resident;

@@ -23,6 +23,8 @@ namespace forager::jit::rtl {
 // What the device says of itself.
 struct Geometry {
   std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0, map_row = 0, map_rows = 0;
+
+  [[nodiscard]] ChipRoom room() const { return {.rows = map_rows, .threads = threads}; }
 };
 
 // How often the host was asked for what: by BPF instruction of the loaded program.

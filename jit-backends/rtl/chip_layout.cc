@@ -45,7 +45,8 @@ std::uint32_t shift_for(std::uint32_t bytes) {
 
 class Layout {
  public:
-  Layout(ChipMap& map, const program::MapSpec& spec, std::uint32_t row) : map_(map), spec_(spec), next_(row) {}
+  Layout(ChipMap& map, const program::MapSpec& spec, std::uint32_t row, const ChipRoom& room)
+      : map_(map), spec_(spec), room_(room), next_(row) {}
 
   // False if the map is not one of those that fit the engine.
   bool run() {
@@ -54,7 +55,7 @@ class Layout {
                        : map_.kind == CoreMap::Trie ? trie()
                                                     : table();
     map_.end_row = static_cast<std::uint32_t>(next_);
-    return known && next_ <= kChipRows && std::uint64_t{map_.value_rows} * kRow <= kMostBytes;
+    return known && next_ <= room_.rows && std::uint64_t{map_.value_rows} * kRow <= kMostBytes;
   }
 
  private:
@@ -63,7 +64,7 @@ class Layout {
     map_.stride = static_cast<std::uint32_t>(stride);
     map_.value_row = map_.entry_row = take(1, 0);
     map_.value_rows = rows_for(std::min<std::uint64_t>(stride * spec_.max_entries, kMostBytes + kRow));
-    take(map_.value_rows, map_.per_cpu ? kChipThreads : 1);
+    take(map_.value_rows, map_.per_cpu ? room_.threads : 1);
     return true;
   }
 
@@ -103,18 +104,19 @@ class Layout {
   bool entries() {
     map_.value_row = map_.entry_row = take(map_.nodes << map_.shift, 1);
     map_.value_rows = map_.nodes << (map_.per_cpu ? map_.value_shift : map_.shift);
-    if (map_.per_cpu) map_.value_row = take(map_.value_rows, kChipThreads);
+    if (map_.per_cpu) map_.value_row = take(map_.value_rows, room_.threads);
     return true;
   }
 
   std::uint32_t take(std::uint64_t rows, std::uint64_t copies) {
     const auto first = static_cast<std::uint32_t>(next_);
-    next_ = std::min<std::uint64_t>(next_ + rows * copies, kChipRows + 1);
+    next_ = std::min<std::uint64_t>(next_ + rows * copies, room_.rows + 1);
     return first;
   }
 
   ChipMap& map_;
   const program::MapSpec& spec_;
+  const ChipRoom& room_;
   std::uint64_t next_;
 };
 
@@ -126,7 +128,8 @@ const ChipKind* chip_kind(const program::MapSpec& map) {
   return row == std::end(kKinds) ? nullptr : row;
 }
 
-std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index, std::uint32_t row) {
+std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index, std::uint32_t row,
+                               const ChipRoom& room) {
   const ChipKind* kind = chip_kind(spec);
   if (kind == nullptr) return std::nullopt;
   ChipMap map = {.index = index,
@@ -136,7 +139,7 @@ std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index
                  .redirects = kind->redirects,
                  .programs = kind->programs,
                  .nested = kind->nested};
-  return Layout(map, spec, row).run() ? std::optional(map) : std::nullopt;
+  return Layout(map, spec, row, room).run() ? std::optional(map) : std::nullopt;
 }
 
 }  // namespace forager::jit::rtl

@@ -77,11 +77,11 @@ class HostUses {
 };
 
 // Those that are candidates, in their order, as far as they fit.
-std::vector<ChipMap> lay_out_all(const program::Program& program, const std::vector<bool>& chip) {
+std::vector<ChipMap> lay_out_all(const program::Program& program, const std::vector<bool>& chip, const ChipRoom& room) {
   std::vector<ChipMap> plan;
   std::uint32_t row = 0;
   for (std::uint32_t i = 0; i < chip.size(); ++i) {
-    const auto map = chip[i] ? lay_out(program.maps()[i], i, row) : std::nullopt;
+    const auto map = chip[i] ? lay_out(program.maps()[i], i, row, room) : std::nullopt;
     if (!map) continue;
     row = map->end_row;
     plan.push_back(*map);
@@ -92,7 +92,7 @@ std::vector<ChipMap> lay_out_all(const program::Program& program, const std::vec
 }  // namespace
 
 // A map that turns out to be the host's may make another one so, whose values it is given.
-ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps which) {
+ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps which, const ChipRoom& room) {
   const auto maps = program.program().maps();
   std::vector<bool> chip(maps.size(), false);
   const bool none = which == Maps::on_host || calls_back(program);
@@ -101,7 +101,7 @@ ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps which) {
     chip[i] = !none && kind != nullptr && (which == Maps::on_chip || kind->programs);
   }
   while (true) {
-    ChipPlan plan{.maps = lay_out_all(program.program(), chip)};
+    ChipPlan plan{.maps = lay_out_all(program.program(), chip, room), .room = room};
     std::vector<bool> placed(maps.size(), false);
     for (const ChipMap& map : plan.maps) placed[map.index] = true;
     const HostUses uses(program, placed);

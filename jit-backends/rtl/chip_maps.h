@@ -16,8 +16,13 @@
 
 namespace forager::jit::rtl {
 
-// What a plan may take: rows of 64 bytes, and threads, each of which is a CPU of per-CPU maps.
-inline constexpr std::uint32_t kChipRows = 8192, kChipThreads = 8;
+// What a plan may take: rows of 64 bytes, and threads, each of which is a CPU of per-CPU maps. Those of the default
+// configuration (hw/configs.yaml).
+struct ChipRoom {
+  std::uint32_t rows = 8192;
+  std::uint32_t threads = 8;
+  friend bool operator==(const ChipRoom&, const ChipRoom&) = default;
+};
 
 // Bytes, rounded up to words, as engine and scratch have them.
 [[nodiscard]] constexpr std::uint32_t in_words(std::uint32_t bytes) { return (bytes + 7U) & ~7U; }
@@ -59,10 +64,12 @@ struct ChipKind {
 // Null if the engine does not know such maps.
 [[nodiscard]] const ChipKind* chip_kind(const program::MapSpec& map);
 // A map's tables from a row on; nothing if the engine cannot have them.
-[[nodiscard]] std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index, std::uint32_t row);
+[[nodiscard]] std::optional<ChipMap> lay_out(const program::MapSpec& spec, std::uint32_t index, std::uint32_t row,
+                                             const ChipRoom& room);
 
 struct ChipPlan {
   std::vector<ChipMap> maps;
+  ChipRoom room;           // that it was made for
   bool redirects = false;  // all of the program's redirects are the engine's: of two, the later one holds
   bool random = false;     // it has random numbers, and all are made by the device, one from the other
 
@@ -78,7 +85,8 @@ enum class Maps : std::uint8_t {
   on_host,   // none
 };
 
-[[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps maps = Maps::on_chip);
+[[nodiscard]] ChipPlan plan_chip(const verifier::VerifiedProgram& program, Maps maps = Maps::on_chip,
+                                 const ChipRoom& room = {});
 
 // What the engine does for a call of a helper; for one that has a map, if that is on the chip.
 struct EngineCall {

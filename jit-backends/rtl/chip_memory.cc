@@ -25,13 +25,14 @@ Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t numb
 }  // namespace
 
 Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::uint32_t first_region,
-                          const ChipPlace& place, std::uint32_t rows) {
+                          const ChipPlace& place, const ChipRoom& room) {
   tables_.clear();
   maps_.clear();
   inner_.clear();
   place_ = place;
   place_.memory = this;
-  end_ = place.row + rows;
+  room_ = room;
+  end_ = place.row + room.rows;
   first_region_ = first_region;
   Result<> done = forget_maps(place.descriptors);
   if (done) done = write(board_, CoreRegister::MapRegion, first_region);
@@ -104,7 +105,7 @@ Result<bool> ChipMemory::take_inner() {
 Result<bool> ChipMemory::add_inner(const std::shared_ptr<exec::Map>& map) {
   const auto own = std::ranges::find(maps_, map, &Entry::host);
   if (own != maps_.end()) return own->chip.has_value();
-  const auto chip = lay_out(map->spec(), 0, 0);
+  const auto chip = lay_out(map->spec(), 0, 0, room_);
   if (!chip || maps_.size() == kMapsInTable || place_.row + chip->end_row > end_) return false;
   if (auto entered = enter(*chip, static_cast<std::uint32_t>(maps_.size())); !entered) {
     return std::unexpected(entered.error());

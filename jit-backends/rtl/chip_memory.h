@@ -22,10 +22,9 @@ class ChipMemory {
  public:
   explicit ChipMemory(sim::Board& board) : board_(board) {}
 
-  // The loaded program's. `first_region`: of map 0 (registers.def MapRegion). `maps` by index. `rows` for maps of all
-  // programs.
+  // The loaded program's. `first_region`: of map 0 (registers.def MapRegion). `maps` by index.
   [[nodiscard]] Result<> load(const ChipPlan& plan, const exec::MapList& maps, std::uint32_t first_region,
-                              const ChipPlace& place, std::uint32_t rows);
+                              const ChipPlace& place, const ChipRoom& room);
   // Those of a tail call's target: the number of its map 0, nothing if there is no room.
   [[nodiscard]] Result<std::optional<std::uint32_t>> add(const ChipPlan& plan, const exec::MapList& maps);
   // Makes places for the maps that maps of maps hold now. False: they cannot all be on the chip.
@@ -56,6 +55,7 @@ class ChipMemory {
   std::vector<std::unique_ptr<ChipTable>> tables_;
   std::vector<Entry> maps_;
   ChipPlace place_;        // of the next tables
+  ChipRoom room_;
   std::uint32_t end_ = 0;  // behind the last row
   std::uint32_t first_region_ = 0;
 

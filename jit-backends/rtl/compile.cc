@@ -28,12 +28,13 @@ const exec::Capabilities& capabilities() {
 }
 
 Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
-                                                const exec::CompileOptions& options, Maps maps) {
+                                                const exec::CompileOptions& options, Maps maps,
+                                                const ChipRoom& room) {
   auto found = exec::blockers(*program, capabilities());
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;
   mine.passes_off |= pass_bit(kPassLeftOut);
-  ChipPlan chip = plan_chip(*program, maps);
+  ChipPlan chip = plan_chip(*program, maps, room);
   std::vector<bool> called(program->program().maps().size(), true);
   for (const ChipMap& map : chip.maps) called[map.index] = false;
   auto code = optimised(*program, mine, std::move(called));

@@ -15,7 +15,7 @@ namespace forager::jit::rtl {
 // Errors: unsupported (exec::blockers), limit.
 [[nodiscard]] Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
                                                               const exec::CompileOptions& options,
-                                                              Maps maps = Maps::on_chip);
+                                                              Maps maps = Maps::on_chip, const ChipRoom& room = {});
 
 // Whether results may depend on which packet runs first: then the device takes one at a time.
 [[nodiscard]] bool needs_order(const verifier::VerifiedProgram& program);

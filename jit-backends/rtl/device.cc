@@ -72,8 +72,9 @@ class RtlDevice final : public exec::Device {
  public:
   explicit RtlDevice(const exec::DeviceOptions& options)
       : options_(options),
-        board_(
-            {.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
+        board_(options.simulation.configuration, {.gap = options.simulation.gap,
+                                                  .back_pressure = options.simulation.back_pressure,
+                                                  .seed = options.seed}),
         chip_(board_),
         loader_(board_, chip_) {}
 
@@ -83,10 +84,10 @@ class RtlDevice final : public exec::Device {
     auto mine = std::dynamic_pointer_cast<const RtlImage>(image);
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
     if (auto known = look(); !known) return known;
-    if (!fits(mine->code().chip)) {
-      auto without = compile(mine->shared_program(), {}, Maps::on_host);
-      if (!without) return std::unexpected(std::move(without.error()));
-      mine = std::move(*without);
+    if (mine->code().chip.room != geometry_.room()) {
+      auto made = compile(mine->shared_program(), {}, Maps::on_chip, geometry_.room());
+      if (!made) return std::unexpected(std::move(made.error()));
+      mine = std::move(*made);
     }
     attendant_->set_program(mine->shared_program());
     maps_.assign(mine->program().program().maps().size(), nullptr);
@@ -128,13 +129,6 @@ class RtlDevice final : public exec::Device {
   }
 
  private:
-  // Whether the device has room for a plan, and as many threads.
-  bool fits(const ChipPlan& plan) const {
-    return std::ranges::all_of(plan.maps, [&](const ChipMap& map) {
-      return map.end_row <= geometry_.map_rows && (!map.per_cpu || geometry_.threads == kChipThreads);
-    });
-  }
-
   // What the device is, once.
   Result<> look() {
     if (attendant_ != nullptr) return {};
@@ -155,6 +149,12 @@ class RtlDevice final : public exec::Device {
     }
     if (identity != kIdentity)
       return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
+    if (options_.simulation.threads > geometry_.threads) {
+      auto error = fail(ErrorKind::limit, EINVAL, "the device has fewer hardware threads");
+      error.error().limit = geometry_.threads;
+      error.error().asked = options_.simulation.threads;
+      return error;
+    }
     if (!options_.simulation.wave.empty()) {
       if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
     }
@@ -232,7 +232,7 @@ class RtlDevice final : public exec::Device {
     return make_ready();
   }
   Result<> recompile(Maps maps) {
-    auto image = compile(image_->shared_program(), {}, maps);
+    auto image = compile(image_->shared_program(), {}, maps, geometry_.room());
     if (!image) return std::unexpected(std::move(image.error()));
     image_ = std::move(*image);
     loaded_ = false;
@@ -250,7 +250,7 @@ class RtlDevice final : public exec::Device {
                              .threads = threads,
                              .seed = static_cast<std::uint32_t>(options_.seed)};
     if (auto placed =
-            chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.map_rows);
+            chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.room());
         !placed) {
       return placed;
     }
@@ -288,7 +288,8 @@ class RtlDevice final : public exec::Device {
     const auto& chip_maps = image_->code().chip.maps;
     const bool per_cpu = std::ranges::any_of(chip_maps, &ChipMap::per_cpu);
     const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
-    return per_cpu ? std::min({geometry_.threads, kChipThreads, cpus - options_.cpu}) : geometry_.threads;
+    const unsigned asked = options_.simulation.threads == 0 ? geometry_.threads : options_.simulation.threads;
+    return per_cpu ? std::min(asked, cpus - options_.cpu) : asked;
   }
 
   Result<> run_all(exec::PacketBatch batch) {
@@ -349,7 +350,12 @@ class RtlDevice final : public exec::Device {
 
 }  // namespace
 
-std::unique_ptr<exec::Device> make_device(const exec::DeviceOptions& options) {
+Result<std::unique_ptr<exec::Device>> make_device(const exec::DeviceOptions& options) {
+  const std::string& asked = options.simulation.configuration;
+  const auto& known = sim::configurations();
+  if (!asked.empty() && std::ranges::find(known, asked) == known.end())
+    return fail(ErrorKind::input, EINVAL,
+                fmt::format("no configuration {} of the device: there are {}", asked, fmt::join(known, ", ")));
   return std::make_unique<RtlDevice>(options);
 }
 

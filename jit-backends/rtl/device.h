@@ -15,6 +15,6 @@
 
 namespace forager::jit::rtl {
 
-[[nodiscard]] std::unique_ptr<exec::Device> make_device(const exec::DeviceOptions& options);
+[[nodiscard]] Result<std::unique_ptr<exec::Device>> make_device(const exec::DeviceOptions& options);
 
 }  // namespace forager::jit::rtl

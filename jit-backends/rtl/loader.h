@@ -37,7 +37,7 @@ class Loader {
   // Forgets what was there. Errors: limit, if it does not fit.
   [[nodiscard]] Result<> load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
   // The program of a unit, compiled and written behind the others the first time. Errors: as compile(), limit.
-  [[nodiscard]] Result<const Resident*> find(const interp::Unit& unit);
+  [[nodiscard]] Result<const Resident*> find(const interp::Unit& unit, const ChipRoom& room);
   // The same of a slot of a PROG_ARRAY; null if it is not there.
   [[nodiscard]] const Resident* resident(const exec::ProgramSlot& slot) const;
   [[nodiscard]] std::size_t programs() const { return residents_.size(); }

@@ -175,7 +175,7 @@ bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& pl
   }
   if (plan.find(engine->map) == nullptr) return false;
   const std::optional<ChipMap> map =
-      engine->inner ? lay_out(spec_of(*engine, code.program->program()), 0, 0) : std::optional(*plan.find(engine->map));
+      engine->inner ? lay_out(spec_of(*engine, code.program->program()), 0, 0, plan.room) : std::optional(*plan.find(engine->map));
   if (map) MapCall(code, call, *engine, *map, put).run();
   return map.has_value();
 }

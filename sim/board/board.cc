@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/board/board.h"
 
-#include <Vforager_device.h>
 #include <fmt/format.h>
 #include <verilated.h>
 #include <verilated_fst_c.h>
@@ -11,6 +10,8 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+
+#include "sim/board/model.h"
 
 namespace forager::sim {
 namespace {
@@ -47,7 +48,8 @@ std::uint64_t bits(const Wide& wide, unsigned from, unsigned count) {
 
 struct Board::Parts {
   VerilatedContext context;
-  Vforager_device model{&context};
+  std::unique_ptr<Model> device;
+  Ports model;
   std::unique_ptr<VerilatedFstC> wave;
   std::uint64_t cycle = 0;
 
@@ -59,13 +61,18 @@ struct Board::Parts {
   std::deque<Departure> departures;
   Departure departing;
 
-  explicit Parts(const Line& of) : line(of), chance(of.seed) {
-    context.traceEverOn(true);
+  Parts(std::string_view configuration, const Line& of)
+      : device(traceable(configuration, context)), model(device->ports()), line(of), chance(of.seed) {
     reset();
+  }
+  // Models ask when they are made whether they may be traced.
+  static std::unique_ptr<Model> traceable(std::string_view configuration, VerilatedContext& context) {
+    context.traceEverOn(true);
+    return make_model(configuration, context);
   }
   ~Parts() {
     if (wave != nullptr) wave->close();
-    model.final();
+    device->final();
   }
 
   void reset() {
@@ -81,13 +88,13 @@ struct Board::Parts {
   // To the middle of a cycle: what is combinational has settled for the inputs of now.
   void settle() {
     model.clk_i = 0;
-    model.eval();
+    device->eval();
   }
   // The clock's edge; settle() was called since the last.
   void edge() {
     if (wave != nullptr) wave->dump(2 * cycle);
     model.clk_i = 1;
-    model.eval();
+    device->eval();
     if (wave != nullptr) wave->dump(2 * cycle + 1);
     ++cycle;
   }
@@ -169,7 +176,8 @@ struct Board::Parts {
   }
 };
 
-Board::Board(const Line& line) : parts_(std::make_unique<Parts>(line)) {}
+Board::Board(std::string_view configuration, const Line& line)
+    : parts_(std::make_unique<Parts>(configuration, line)) {}
 Board::~Board() = default;
 
 void Board::step() {
@@ -311,7 +319,7 @@ std::optional<Retired> Board::retired() const {
 Result<> Board::trace_to(const std::string& path) {
   if (!std::ofstream(path)) return fail(ErrorKind::input, errno, fmt::format("{}: cannot be written", path));
   parts_->wave = std::make_unique<VerilatedFstC>();
-  parts_->model.trace(parts_->wave.get(), 99);
+  parts_->device->trace(*parts_->wave);
   parts_->wave->open(path.c_str());
   return {};
 }

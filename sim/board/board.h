@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "forager/result.h"
@@ -67,9 +68,13 @@ struct Retired {
   std::array<std::uint64_t, 2> values{};
 };
 
+// Names of the devices that can be simulated (hw/configs.yaml).
+[[nodiscard]] const std::vector<std::string>& configurations();
+
 class Board {
  public:
-  explicit Board(const Line& line = {});
+  // One of configurations(), empty: default.
+  explicit Board(std::string_view configuration = {}, const Line& line = {});
   ~Board();
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;

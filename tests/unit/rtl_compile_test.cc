@@ -138,9 +138,9 @@ TEST(RtlChipMaps, KindsThatTheEngineKnows) {
 }
 
 TEST(RtlChipMaps, WhatDoesNotFitStaysWithTheHost) {
-  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::array, kChipRows * 8)}), 1U);
-  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::array, kChipRows * 8 + 1)}), 0U);
-  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::percpu_array, kChipRows * 8)}), 0U) << "one for each thread";
+  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::array, ChipRoom{}.rows * 8)}), 1U);
+  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::array, ChipRoom{}.rows * 8 + 1)}), 0U);
+  EXPECT_EQ(on_chip(kLookUp, {make_map(MapType::percpu_array, ChipRoom{}.rows * 8)}), 0U) << "one for each thread";
 }
 
 TEST(RtlChipMaps, WhatAHelperReachesStaysWithTheHost) {
