@@ -16,6 +16,7 @@ forager_ingress.sv
 forager_egress.sv
 forager_dispatch.sv
 forager_dma.sv
+forager_counters.sv
 forager_csr.sv
 forager_imem.sv
 forager_dmem.sv

@@ -112,7 +112,9 @@ module forager_core
 
   // Counted.
   output logic                   issued_o,
-  output logic                   starved_o,
+  output logic [2:0]             stall_o,    // turn, unit, host
+  output logic                   empty_o,    // no thread has a packet
+  output logic [1:0]             used_o,     // slots of a bundle that went through
   output logic                   replayed_o,
 
   // Retired bundles, for simulation.
@@ -405,7 +407,9 @@ module forager_core
   assign map_with_o  = p4_op0_q.offset[7:0];
   assign map_a_o     = p4_a0_q;
 
-  assign issued_o   = p4_valid_q;
+  assign issued_o   = p0_valid;
+  assign used_o     = {through && (p4_op1_q.cls != ClassAlu || p4_op1_q.fn != AluNop),
+                       through && (p4_op0_q.cls != ClassAlu || p4_op0_q.fn != AluNop)};
   assign replayed_o = p4_valid_q && again;
 
   // ---- P5: results -------------------------------------------------------------------------------------------------
@@ -540,11 +544,11 @@ module forager_core
 
   forager_threads #(.Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth)) u_threads (
     .clk_i, .rst_i, .run_i, .start_i, .start_thread_i, .start_pc_i, .idle_o,
-    .issue_o(p0_valid), .issue_thread_o(p0_thread), .issue_pc_o(fetch_pc_o), .issue_phase_o(p0_phase), .starved_o,
+    .issue_o(p0_valid), .issue_thread_o(p0_thread), .issue_pc_o(fetch_pc_o), .issue_phase_o(p0_phase), .stall_o, .empty_o,
     .depth_thread_i(p2_thread_q), .depth_o(p2_depth),
     .next_i(p3_valid_q), .next_thread_i(p3_thread_q), .next_depth_i(p3_depth_q), .next_pc_i(next_pc),
     .next_slow_i(p3_slow), .return_pc_o(return_pc),
-    .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep),
+    .done_i(p4_valid_q), .done_thread_i(p4_thread_q), .done_pc_i(p4_pc_q), .done_again_i(again), .done_sleep_i(sleep), .done_host_i(ask_host),
     .done_end_i(ends), .done_call_i(through && p4_call), .done_return_i(through && p4_return && !is_end),
     .unit_i(unit_valid || map_answer_i), .unit_thread_i(unit_valid ? unit_thread : map_thread_i),
     .unit_jump_i(!unit_valid && map_jump_i), .unit_pc_i(PcWidth'(map_value_i)),

@@ -45,7 +45,6 @@ module forager_csr
   output logic [12:0]            long_bytes_o,
   output logic [3:0]             clear_rows_o, clear_frames_o,
   output logic [21:0]            budget_o,
-  output logic [31:0]            cycle_o,
   output logic [63:0]            time_o,
   output logic [7:0]             cpu_o,
 
@@ -79,7 +78,9 @@ module forager_csr
   output logic [19:0]            map_bytes_o,
   output logic [31:0]            map_seed_o,
 
-  input  logic                   issued_i, starved_i, replayed_i, packet_i, trap_i, oversize_i, malformed_i
+  output logic [11:0]            counter_address_o,
+  input  logic                   counter_known_i,
+  input  logic [31:0]            counter_i
 );
 
   logic [Threads-1:0]     pending_q;
@@ -87,8 +88,6 @@ module forager_csr
   logic [63:0]            address_q [Threads];
   logic [63:0]            data_q [Threads];
   logic [63:0]            other_q [Threads];
-  logic [63:0]            cycles_q, issued_q, waiting_q;
-  logic [31:0]            requests_q, replays_q, packets_q, traps_q, oversize_q, malformed_q;
 
   // ---- writes ----
 
@@ -188,9 +187,7 @@ module forager_csr
     if (rst_i) pending_q <= '0;
   end
 
-  // ---- counters ----
-
-  assign cycle_o = cycles_q[31:0];
+  // ---- time ----
 
   always_ff @(posedge clk_i) begin
     if (write && at == RegTime) time_o <= {time_high_q, wdata_i};
@@ -198,26 +195,11 @@ module forager_csr
     if (rst_i) time_o <= '0;
   end
 
-  always_ff @(posedge clk_i) begin
-    cycles_q    <= cycles_q + 64'(run_o);
-    issued_q    <= issued_q + 64'(issued_i);
-    waiting_q   <= waiting_q + 64'(starved_i);
-    requests_q  <= requests_q + 32'(request_i);
-    replays_q   <= replays_q + 32'(replayed_i);
-    packets_q   <= packets_q + 32'(packet_i);
-    traps_q     <= traps_q + 32'(trap_i);
-    oversize_q  <= oversize_q + 32'(oversize_i);
-    malformed_q <= malformed_q + 32'(malformed_i);
-    if (rst_i) begin
-      {cycles_q, issued_q, waiting_q} <= '0;
-      {requests_q, replays_q, packets_q, traps_q, oversize_q, malformed_q} <= '0;
-    end
-  end
-
   // ---- reads ----
 
   logic [31:0] value;
   logic        read_known;
+  assign counter_address_o = araddr_i;
 
   always_comb begin
     read_known = 1'b1;
@@ -259,19 +241,10 @@ module forager_csr
       RegThreadData:              value = 32'(look_data_i);
       RegThreadEnd:               value = 32'(look_end_i);
       RegThreadRegion:            value = 32'(look_region_i);
-      RegCycles:                  value = cycles_q[31:0];
-      RegCycles + 12'd4:          value = cycles_q[63:32];
-      RegIssued:                  value = issued_q[31:0];
-      RegIssued + 12'd4:          value = issued_q[63:32];
-      RegWaiting:                 value = waiting_q[31:0];
-      RegWaiting + 12'd4:         value = waiting_q[63:32];
-      RegRequests:                value = requests_q;
-      RegReplays:                 value = replays_q;
-      RegPackets:                 value = packets_q;
-      RegTraps:                   value = traps_q;
-      RegOversize:                value = oversize_q;
-      RegMalformed:               value = malformed_q;
-      default:                    read_known = 1'b0;
+      default: begin
+        value      = counter_i;
+        read_known = counter_known_i;
+      end
     endcase
   end
 

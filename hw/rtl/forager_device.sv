@@ -154,7 +154,13 @@ module forager_device #(
     end
   end
 
-  logic                oversize, malformed, packet, trap;
+  logic                oversize, malformed, packet;
+  logic [2:0]          ended_verdict;
+  logic [12:0]         ended_bytes;
+  logic [3:0]          ended_cause;
+  /* verilator lint_off UNUSEDSIGNAL */
+  logic                trap;  // is counted by its cause
+  /* verilator lint_on UNUSEDSIGNAL */
 
   forager_ingress #(.SlotWidth(SlotWidth), .RowWidth(RowWidth)) u_ingress (
     .clk_i, .rst_i, .tvalid_i(s_axis_tvalid), .tready_o(s_axis_tready), .tdata_i(s_axis_tdata),
@@ -184,14 +190,17 @@ module forager_device #(
     .meta_i(head_meta), .data_i(head_data), .end_i(head_end), .value_i(head_value), .cause_i(head_cause), .user_i(head_user),
     .free_o(free), .read_o(out_read), .grant_i(out_grant), .read_row_o(out_row), .read_data_i(port_q),
     .tvalid_o(m_axis_tvalid), .tready_i(m_axis_tready), .tdata_o(m_axis_tdata), .tkeep_o(m_axis_tkeep),
-    .tlast_o(m_axis_tlast), .tuser_o(m_axis_tuser), .packet_o(packet), .trap_o(trap)
+    .tlast_o(m_axis_tlast), .tuser_o(m_axis_tuser), .packet_o(packet), .verdict_o(ended_verdict), .bytes_o(ended_bytes),
+    .cause_o(ended_cause), .trap_o(trap)
   );
 
   // ---- the core and its memories ----
 
   logic [PcWidth-1:0]     fetch_pc, bundle, request_pc, answer_pc, trace_pc;
   logic [143:0]           fetch, bundle_data;
-  logic                   bundle_write, data_valid, request, answer, answer_ready, issued, starved, replayed;
+  logic                   bundle_write, data_valid, request, answer, answer_ready, issued, no_work, replayed;
+  logic [2:0]             stall;
+  logic [1:0]             used;
   logic [RowWidth-1:0]    data_row;
   logic [7:0]             data_next;
   logic [63:0]            data_write, request_address, request_data, request_other, answer_value;
@@ -239,7 +248,7 @@ module forager_device #(
     .map_bytes_i(map_bytes),
     .map_ask_o(map_ask), .map_depth_o(map_depth), .map_fn_o(map_fn), .map_with_o(map_with), .map_a_o(map_a),
     .map_answer_i(map_answer), .map_ready_o(map_ready), .map_jump_i(map_jump), .map_thread_i(map_thread),
-    .map_value_i(map_value), .issued_o(issued), .starved_o(starved), .replayed_o(replayed),
+    .map_value_i(map_value), .issued_o(issued), .stall_o(stall), .empty_o(no_work), .used_o(used), .replayed_o(replayed),
     .trace_valid_o, .trace_thread_o(trace_thread), .trace_pc_o(trace_pc), .trace_write_o, .trace_register_o,
     .trace_value_o
   );
@@ -296,7 +305,7 @@ module forager_device #(
     .rresp_o(s_axil_rresp), .interrupt_o,
     .run_o(run), .serial_o(serial), .all_o(all), .threads_o(threads), .entry_o(entry), .long_entry_o(long_entry),
     .long_bytes_o(long_bytes), .clear_rows_o(clear_rows),
-    .clear_frames_o(clear_frames), .budget_o(budget), .cycle_o(cycle), .time_o(now), .cpu_o(cpu),
+    .clear_frames_o(clear_frames), .budget_o(budget), .time_o(now), .cpu_o(cpu),
     .inject_o(inject), .inject_tag_o(inject_tag), .inject_ready_i(inject_ready),
     .request_i(request || map_asks_host), .request_thread_i(request ? request_thread : map_host_thread),
     .request_pc_i(request ? request_pc : map_host_pc), .request_address_i(request ? request_address : map_host_a),
@@ -307,8 +316,19 @@ module forager_device #(
     .look_meta_i(look_meta), .look_data_i(look_data), .look_end_i(look_end), .look_region_i(look_region), .set_o(set),
     .set_value_o(set_value),
     .map_region_o(map_region), .map_write_o(map_write), .map_index_o(map_index), .map_row_o(map_row),
-    .map_bytes_o(map_bytes), .map_seed_o(map_seed), .issued_i(issued), .starved_i(starved), .replayed_i(replayed), .packet_i(packet), .trap_i(trap),
-    .oversize_i(oversize), .malformed_i(malformed)
+    .map_bytes_o(map_bytes), .map_seed_o(map_seed), .counter_address_o(counter_address),
+    .counter_known_i(counter_known), .counter_i(counter)
+  );
+
+  logic [11:0] counter_address;
+  logic        counter_known;
+  logic [31:0] counter;
+
+  forager_counters u_counters (
+    .clk_i, .rst_i, .run_i(run), .issued_i(issued), .stall_i(stall), .idle_i(no_work), .used_i(used),
+    .request_i(request || map_asks_host), .replayed_i(replayed), .oversize_i(oversize), .malformed_i(malformed),
+    .packet_i(packet), .verdict_i(ended_verdict), .bytes_i(ended_bytes), .cause_i(ended_cause), .cycle_o(cycle),
+    .address_i(counter_address), .known_o(counter_known), .value_o(counter)
   );
 
   forager_dma #(.RowWidth(RowWidth), .PcWidth(PcWidth)) u_dma (

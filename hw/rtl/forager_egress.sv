@@ -43,7 +43,10 @@ module forager_egress #(
   output logic                 tlast_o,
   output logic [255:0]         tuser_o,
 
-  output logic                 packet_o,
+  output logic                 packet_o,   // one has ended
+  output logic [2:0]           verdict_o,  // 5: no verdict of XDP's
+  output logic [12:0]          bytes_o,
+  output logic [3:0]           cause_o,
   output logic                 trap_o
 );
 
@@ -86,6 +89,9 @@ module forager_egress #(
       state_q <= done ? First : last_row ? Rest : Next;
     end
     packet_o <= free_o && !bad_i && !rst_i;
+    verdict_o <= cause_i != 4'd0 ? 3'd0 : value_i[31:0] > 32'd4 ? 3'd5 : value_i[2:0];
+    bytes_o   <= native_i ? end_i - data_i : '0;
+    cause_o   <= cause_i;
     trap_o   <= free_o && !bad_i && cause_i != 4'd0 && !rst_i;
     if (rst_i) state_q <= First;
   end

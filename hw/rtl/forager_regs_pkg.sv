@@ -46,15 +46,21 @@ package forager_regs_pkg;
   parameter logic [11:0] RegCpu = 12'h0a8;  // rw: number of the CPU that thread 0 is
   parameter logic [11:0] RegTimeStep = 12'h0ac;  // rw: nanoseconds a cycle, which Time goes on by
   parameter logic [11:0] RegTime = 12'h0b0;  // rw: nanoseconds; high half at +4. The low half is written last, and sets both
-  parameter logic [11:0] RegCycles = 12'h100;  // ro: clock cycles while running; high half at +4
-  parameter logic [11:0] RegIssued = 12'h108;  // ro: bundles issued; high half at +4
-  parameter logic [11:0] RegWaiting = 12'h110;  // ro: cycles in which threads had work and none could issue; high half at +4
-  parameter logic [11:0] RegRequests = 12'h118;  // ro: requests to the host
-  parameter logic [11:0] RegReplays = 12'h11c;  // ro: bundles that were tried again
-  parameter logic [11:0] RegPackets = 12'h120;  // ro: packets that ended
-  parameter logic [11:0] RegTraps = 12'h124;  // ro: packets that were stopped
-  parameter logic [11:0] RegOversize = 12'h128;  // ro: frames dropped at the port: longer than a buffer
-  parameter logic [11:0] RegMalformed = 12'h12c;  // ro: frames dropped at the port: empty, or with a hole in tkeep
+  parameter logic [11:0] RegCycles = 12'h100;  // ro: clock cycles while running
+  parameter logic [11:0] RegIssued = 12'h108;  // ro: bundles issued, one a cycle at the most
+  parameter logic [11:0] RegStallTurn = 12'h110;  // ro: cycles in which threads only waited for their turn in the pipeline
+  parameter logic [11:0] RegStallUnit = 12'h118;  // ro: ... all slept, one for a unit or the engine at least
+  parameter logic [11:0] RegStallHost = 12'h120;  // ro: ... all slept for the host
+  parameter logic [11:0] RegIdle = 12'h128;  // ro: ... no thread had a packet
+  parameter logic [11:0] RegSlotsUsed = 12'h130;  // ro: slots with an operation in bundles that went through
+  parameter logic [11:0] RegRequests = 12'h138;  // ro: requests to the host
+  parameter logic [11:0] RegReplays = 12'h13c;  // ro: bundles that were tried again
+  parameter logic [11:0] RegPackets = 12'h140;  // ro: packets that ended
+  parameter logic [11:0] RegOversize = 12'h144;  // ro: frames dropped at the port: longer than a buffer
+  parameter logic [11:0] RegMalformed = 12'h148;  // ro: frames dropped at the port: empty, or with a hole in tkeep
+  parameter logic [11:0] RegVerdictPackets = 12'h180;  // ro: packets that ended with ABORTED, DROP, PASS, TX, REDIRECT, another result: 64 bits each
+  parameter logic [11:0] RegVerdictBytes = 12'h1c0;  // ro: their bytes, of packets that the device has: 64 bits each
+  parameter logic [11:0] RegEnded = 12'h200;  // ro: packets by the cause that stopped them, 0 is none: 32 bits each, 16 of them
   /* verilator lint_on UNUSEDPARAM */
 
 endpackage

@@ -25,7 +25,8 @@ module forager_threads #(
   output logic [ThreadWidth-1:0] issue_thread_o,
   output logic [PcWidth-1:0]     issue_pc_o,
   output logic [1:0]             issue_phase_o,  // 1: a unit has answered, 2: the host has
-  output logic                   starved_o,      // there is work, and nobody may issue
+  output logic [2:0]             stall_o,        // nobody may issue: it is nobody's turn; a unit has to answer; the host
+  output logic                   empty_o,        // no thread has work
 
   // P2: the call depth.
   input  logic [ThreadWidth-1:0] depth_thread_i,
@@ -45,6 +46,7 @@ module forager_threads #(
   input  logic [PcWidth-1:0]     done_pc_i,
   input  logic                   done_again_i,
   input  logic                   done_sleep_i,
+  input  logic                   done_host_i,  // it sleeps for the host
   input  logic                   done_end_i,
   input  logic                   done_call_i,
   input  logic                   done_return_i,
@@ -65,7 +67,7 @@ module forager_threads #(
   output logic [2:0]             look_depth_o
 );
 
-  logic [Threads-1:0]     active_q, ready_q;
+  logic [Threads-1:0]     active_q, ready_q, host_q;
   logic [2:0]             cool_q [Threads];  // cycles until it may issue, in unary
   logic [PcWidth-1:0]     pc_q [Threads];
   logic [1:0]             phase_q [Threads];
@@ -85,7 +87,10 @@ module forager_threads #(
   end
   assign issue_pc_o    = pc_q[issue_thread_o];
   assign issue_phase_o = phase_q[issue_thread_o];
-  assign starved_o     = run_i && active_q != '0 && !issue_o;
+  assign empty_o       = run_i && active_q == '0;
+  assign stall_o[0]    = run_i && !issue_o && (active_q & ready_q) != '0;
+  assign stall_o[1]    = run_i && (active_q & ready_q) == '0 && (active_q & ~host_q) != '0;
+  assign stall_o[2]    = run_i && (active_q & ready_q) == '0 && (active_q & ~host_q) == '0 && active_q != '0;
   assign idle_o        = ~active_q;
   assign depth_o       = depth_q[depth_thread_i];
   assign look_depth_o  = depth_q[look_thread_i];
@@ -110,6 +115,7 @@ module forager_threads #(
       else phase_q[done_thread_i] <= 2'd0;
       if (done_sleep_i || done_end_i) ready_q[done_thread_i] <= 1'b0;
       if (done_end_i) active_q[done_thread_i] <= 1'b0;
+      host_q[done_thread_i] <= done_sleep_i && done_host_i;
       if (done_call_i) depth_q[done_thread_i] <= depth_q[done_thread_i] + 3'd1;
       if (done_return_i) depth_q[done_thread_i] <= depth_q[done_thread_i] - 3'd1;
     end

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "jit-backends/rtl/attendant.h"
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
+#include "jit-backends/rtl/counters.h"
 #include "jit-backends/rtl/meter.h"
 #include "jit-backends/rtl/scratch.h"
 
@@ -112,9 +114,11 @@ class RtlDevice final : public exec::Device {
     if (ran) ran = take_inner_maps();
     if (ran) ran = lend_random();
     if (ran) ran = chip_.upload();
+    if (ran) ran = device_counters_.begin(board_);
     meter_.begin(board_.cycle());
     if (ran) ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
+    if (ran) ran = device_counters_.end(board_);
     if (ran) ran = chip_.download();
     if (ran) ran = take_random();
     if (!ran) return std::unexpected(std::move(ran.error()));
@@ -125,6 +129,7 @@ class RtlDevice final : public exec::Device {
   exec::Counters counters() const override {
     exec::Counters all = counters_;
     all.metrics = meter_.metrics();
+    if (!all.metrics.empty()) std::ranges::move(device_counters_.metrics(), std::back_inserter(all.metrics));
     return all;
   }
 
@@ -346,6 +351,7 @@ class RtlDevice final : public exec::Device {
   std::uint32_t next_on_port_ = 0, next_injected_ = 0;
   exec::Counters counters_;
   Meter meter_;
+  DeviceCounters device_counters_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 //   interp            equals the golden file tests/golden/PROGRAM.CAPTURE.json (--bless rewrites it)
 //   interp, checked   equals interp, and stops no packet
 //   other engines     equal interp: verdicts, packets, maps, output
+//   rtl               ... also with one thread, with little memory, and with a line that stops and goes
 //   linux             equals interp: verdicts, packets, maps; where bpf(2) is not available it says so
 #include <fmt/format.h>
 
@@ -70,6 +71,19 @@ int check_engine(const Request& request, const Outcome& expected, const cli::Run
   return found.empty() ? 0 : 1;
 }
 
+// Other devices, and other lines to them.
+int check_simulations(const Request& request, const Outcome& reference) {
+  const exec::Simulation kSimulations[] = {
+      {.threads = 1}, {.configuration = "small"}, {.gap = 64, .back_pressure = 128}};
+  int status = 0;
+  for (const exec::Simulation& simulation : kSimulations) {
+    cli::RunOptions options = options_for("rtl", false);
+    options.simulation = simulation;
+    status |= check_engine(request, reference, options, {});
+  }
+  return status;
+}
+
 // Over the packets that the kernel's test run takes.
 int check_linux(Request request, const exec::Capabilities& kernel) {
   request.subject.min_packet_bytes = kernel.min_packet_bytes;
@@ -90,6 +104,7 @@ int check(const Request& request) {
     if (row.name == "interp" || row.name == "linux" || !row.get().capabilities().available) continue;
     status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
   }
+  status |= check_simulations(request, *reference);
   const exec::Capabilities& kernel = jit::find_backend("linux")->capabilities();
   if (!kernel.available) {
     fmt::print("linux: not compared: {}\n", kernel.reason);

@@ -102,7 +102,7 @@ module frame_path #(
     .meta_i(head_meta), .data_i(head_data), .end_i(head_end), .value_i(head_value), .cause_i(head_cause),
     .user_i(head_user), .free_o(free), .read_o(read), .grant_i(grant), .read_row_o(read_row), .read_data_i(read_data),
     .tvalid_o(m_tvalid_o), .tready_i(m_tready_i), .tdata_o(m_tdata_o), .tkeep_o(m_tkeep_o), .tlast_o(m_tlast_o),
-    .tuser_o(m_tuser_o), .packet_o, .trap_o
+    .tuser_o(m_tuser_o), .packet_o, .verdict_o(), .bytes_o(), .cause_o(), .trap_o
   );
 
 endmodule
