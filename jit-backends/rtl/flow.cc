@@ -141,7 +141,7 @@ void sweep(Flow& flow) {
       Operation& operation = block.operations[at];
       if (is_pure(operation) && (writes_of(operation) & live) == 0) continue;
       live = liveness.before(block, operation, live);
-      kept.push_back(std::move(operation));
+      kept.push_back(operation);
     }
     std::ranges::reverse(kept);
     block.operations = std::move(kept);

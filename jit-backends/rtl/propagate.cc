@@ -33,7 +33,7 @@ class Propagation {
     room_ = 3 * room_ + 128;
     enter(0, {});
     if (flow_.long_entry != program::kNone) {
-      Registers16 at;
+      State at;
       at.packet_bytes = flow_.long_bytes;
       enter(flow_.long_entry, at);
     }
@@ -44,13 +44,13 @@ class Propagation {
     }
   }
 
-  [[nodiscard]] const std::optional<Registers16>& at_begin(std::uint32_t block) const { return in_[block]; }
+  [[nodiscard]] const std::optional<State>& at_begin(std::uint32_t block) const { return in_[block]; }
 
  private:
   static constexpr std::size_t kMostVariants = 6;
 
   // The block of its origin's that stands for what is known.
-  std::uint32_t enter(std::uint32_t block, const Registers16& at) {
+  std::uint32_t enter(std::uint32_t block, const State& at) {
     auto& variants = variants_[origin_[block]];
     const auto same = std::ranges::find_if(variants, [&](std::uint32_t one) { return alike(one, at); });
     if (same != variants.end()) return join(*same, at);
@@ -65,21 +65,21 @@ class Propagation {
     in_.emplace_back();
     return begin(fresh, at);
   }
-  std::uint32_t begin(std::uint32_t block, const Registers16& at) {
+  std::uint32_t begin(std::uint32_t block, const State& at) {
     variants_[origin_[block]].push_back(block);
     in_[block] = at;
     open_.push_back(block);
     return block;
   }
-  std::uint32_t join(std::uint32_t block, const Registers16& at) {
+  std::uint32_t join(std::uint32_t block, const State& at) {
     if (in_[block]->meet(at)) open_.push_back(block);
     return block;
   }
 
   // Whether the same is known of all registers that are read.
-  [[nodiscard]] bool alike(std::uint32_t block, const Registers16& at) const {
+  [[nodiscard]] bool alike(std::uint32_t block, const State& at) const {
     const Registers live = liveness_.at_begin(origin_[block]);
-    for (std::uint8_t reg = 0; reg < at.known.size(); ++reg) {
+    for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
       const Value &here = in_[block]->known[reg].value, &there = at.known[reg].value;
       const bool telling = !here.has_register() || !there.has_register();
       if ((live & only(reg)) != 0 && telling && !(here == there)) return false;
@@ -89,11 +89,11 @@ class Propagation {
 
   // By index: blocks are added meanwhile.
   void walk(std::uint32_t number) {
-    Registers16 at = *in_[number];
+    State at = *in_[number];
     const bool native = flow_.blocks[number].native;
     for (std::size_t i = 0; i < flow_.blocks[number].operations.size(); ++i) {
       const Operation operation = flow_.blocks[number].operations[i];
-      const auto lead = [&](const Registers16& there) {
+      const auto lead = [&](const State& there) {
         const std::uint32_t target = enter(operation.target, there);
         flow_.blocks[number].operations[i].target = target;
       };
@@ -101,7 +101,7 @@ class Propagation {
       if (class_of(operation.slot.op) == CoreClass::Branch) {
         const Comparison of = comparison(operation.slot, at);
         if (of.decided != false) {
-          Registers16 there = at;
+          State there = at;
           there.packet_bytes = length_after(of, true, at.packet_bytes);
           lead(there);
         }
@@ -120,7 +120,7 @@ class Propagation {
   Flow& flow_;
   const ChipPlan& plan_;
   const FlowLiveness liveness_;  // of the blocks as they came
-  std::vector<std::optional<Registers16>> in_;
+  std::vector<std::optional<State>> in_;
   std::vector<std::vector<std::uint32_t>> variants_;  // by origin
   std::vector<std::uint32_t> origin_;
   std::vector<std::uint32_t> open_;
@@ -129,7 +129,7 @@ class Propagation {
 
 class Rewriter {
  public:
-  Rewriter(FlowBlock& block, const Registers16& at, const ChipPlan& plan) : block_(block), at_(at), plan_(plan) {}
+  Rewriter(FlowBlock& block, const State& at, const ChipPlan& plan) : block_(block), at_(at), plan_(plan) {}
 
   void run() {
     block_.known_bytes = at_.packet_bytes;
@@ -140,7 +140,7 @@ class Rewriter {
       if (class_of(operation.slot.op) != CoreClass::Branch) {
         Operation made = operation;
         rewrite(made);
-        block_.operations.push_back(std::move(made));
+        block_.operations.push_back(made);
       }
       step_over(operation, at_, block_.native, plan_);
     }
@@ -162,7 +162,7 @@ class Rewriter {
       } else {
         operands(made.slot);
       }
-      block_.operations.push_back(std::move(made));
+      block_.operations.push_back(made);
     }
     at_.packet_bytes = length_after(of, false, at_.packet_bytes);
     return true;
@@ -324,7 +324,7 @@ class Rewriter {
   }
 
   FlowBlock& block_;
-  Registers16 at_;
+  State at_;
   const ChipPlan& plan_;
 };
 
@@ -334,7 +334,7 @@ std::uint32_t asked_for(const Flow& flow, const Propagation& values, const ChipP
   for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
     const FlowBlock& block = flow.blocks[i];
     if (!block.native || !values.at_begin(i)) continue;
-    Registers16 at = *values.at_begin(i);
+    State at = *values.at_begin(i);
     for (const Operation& operation : block.operations) {
       if (class_of(operation.slot.op) == CoreClass::Branch) {
         const Comparison of = comparison(operation.slot, at);

@@ -38,17 +38,21 @@ class Tracer {
   }
 
   std::vector<Trace> run() {
-    begin(0);
-    if (flow_.long_entry != program::kNone) begin(flow_.long_entry);
+    all_from(0);
+    if (flow_.long_entry != program::kNone) all_from(flow_.long_entry);
+    return std::move(traces_);
+  }
+
+ private:
+  void all_from(std::uint32_t first) {
+    open_.push_back(first);
     while (!open_.empty()) {
       const std::uint32_t block = open_.back();
       open_.pop_back();
       if (!begun_[block]) begin(block);
     }
-    return std::move(traces_);
   }
 
- private:
   // A trace, and those that it goes on with.
   void begin(std::uint32_t block) {
     while (block != program::kNone) block = trace(block);

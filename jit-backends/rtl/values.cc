@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "jit-backends/rtl/slots.h"
 
@@ -17,7 +18,8 @@ std::uint64_t bits_of(const Value& value) { return static_cast<std::uint64_t>(va
 std::uint64_t low(std::uint64_t value, unsigned bits) { return bits >= 64 ? value : value & ((1ULL << bits) - 1); }
 
 bool moves_with_packet(const Value& value) {
-  return value.base == Base::state && value.state != CoreState::Port && value.state != CoreState::Queue;
+  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
+  return value.base == Base::state && std::ranges::find(kOfPacket, value.state) != std::end(kOfPacket);
 }
 
 bool keeps_packet(CoreOp op) {
@@ -151,7 +153,7 @@ std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std
   }
 }
 
-Known of_alu(const Slot& slot, const Registers16& at) {
+Known of_alu(const Slot& slot, const State& at) {
   const Value a = first_operand(slot, at), b = second_operand(slot, at);
   const auto bits = [&](bool immediate, std::uint8_t reg, const Value& value) {
     if (value.is_constant()) return bits_needed(value);
@@ -192,7 +194,13 @@ std::uint8_t bits_of_load(const Slot& slot) {
   return (function & kSigned) != 0 ? 64 : static_cast<std::uint8_t>(8U << (function & 3));
 }
 
-std::uint8_t bits_of_state(CoreState state) { return state == CoreState::Port || state == CoreState::Queue ? 32 : 64; }
+// Of state that stays as it is, unless the packet's edges move.
+bool is_steady(CoreState state) { return state <= CoreState::Cpu || state == CoreState::Length; }
+
+std::uint8_t bits_of_state(CoreState state) {
+  const bool number = state == CoreState::Port || state == CoreState::Queue || state == CoreState::Cpu;
+  return number ? 32 : 64;
+}
 
 CoreOp turned(CoreOp op) {
   switch (op) {
@@ -266,30 +274,30 @@ std::optional<bool> by_length(CoreOp op, std::uint32_t bytes, std::uint32_t leas
 
 }  // namespace
 
-Registers16::Registers16() {
-  for (std::uint8_t reg = 0; reg < known.size(); ++reg) known[reg].value = register_itself(reg);
+State::State() {
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) known[reg].value = register_itself(reg);
 }
 
-void Registers16::set(std::uint8_t reg, const Known& to) {
+void State::set(std::uint8_t reg, const Known& to) {
   if (reg == isa::kFramePointer) return;
-  for (std::uint8_t other = 0; other < known.size(); ++other) {
+  for (std::uint8_t other = 0; other < kRegisters; ++other) {
     if (known[other].value.reg == reg) known[other].value = register_itself(other);
   }
   known[reg] = to;
   if (to.value.reg == reg) known[reg].value = register_itself(reg);
 }
 
-void Registers16::forget_packet() {
+void State::forget_packet() {
   packet_bytes = 0;
-  for (std::uint8_t reg = 0; reg < known.size(); ++reg) {
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
     if (moves_with_packet(known[reg].value)) known[reg].value = register_itself(reg);
   }
 }
 
-bool Registers16::meet(const Registers16& other) {
+bool State::meet(const State& other) {
   bool less = other.packet_bytes < packet_bytes;
   packet_bytes = std::min(packet_bytes, other.packet_bytes);
-  for (std::uint8_t reg = 0; reg < known.size(); ++reg) {
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
     const Known before = known[reg];
     known[reg].bits = std::max(before.bits, other.known[reg].bits);
     if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
@@ -298,7 +306,7 @@ bool Registers16::meet(const Registers16& other) {
   return less;
 }
 
-Value first_operand(const Slot& slot, const Registers16& at) {
+Value first_operand(const Slot& slot, const State& at) {
   if (slot.a_state) {
     const auto state = static_cast<CoreState>(slot.a);
     return state == CoreState::Zero ? constant(0) : Value{.base = Base::state, .state = state};
@@ -306,13 +314,13 @@ Value first_operand(const Slot& slot, const Registers16& at) {
   return at.known[slot.a].value;
 }
 
-Value second_operand(const Slot& slot, const Registers16& at) {
+Value second_operand(const Slot& slot, const State& at) {
   if (!slot.use_imm) return at.known[slot.b].value;
   const auto imm = static_cast<std::int64_t>(static_cast<std::int32_t>(slot.imm));
   return {.offset = slot.on_map ? imm >> 8 : imm};
 }
 
-Known result_of(const Operation& operation, const Registers16& at, bool native, const ChipPlan& plan) {
+Known result_of(const Operation& operation, const State& at, bool native, const ChipPlan& plan) {
   const Slot& slot = operation.slot;
   const Known unknown{.value = register_itself(slot.d)};
   switch (class_of(slot.op)) {
@@ -321,14 +329,14 @@ Known result_of(const Operation& operation, const Registers16& at, bool native, 
     case CoreClass::Load:
       return {.value = unknown.value, .bits = bits_of_load(slot)};
     case CoreClass::Local:
-      if (slot.op != CoreOp::LocalState || !native) return unknown;
+      if (slot.op != CoreOp::LocalState || !native || !is_steady(static_cast<CoreState>(slot.a))) return unknown;
       return {.value = first_operand(slot, at), .bits = bits_of_state(static_cast<CoreState>(slot.a))};
     default:
       return unknown;
   }
 }
 
-Comparison comparison(const Slot& slot, const Registers16& at) {
+Comparison comparison(const Slot& slot, const State& at) {
   if (slot.op == CoreOp::BranchAlways) return {.decided = true};
   const Value a = first_operand(slot, at), b = second_operand(slot, at);
   if (a.is_constant() && b.is_constant()) {
@@ -363,7 +371,7 @@ Comparison comparison(const Slot& slot, const Registers16& at) {
   return {.decided = by_length(*op, count, at.packet_bytes), .of_length = op, .bytes = count};
 }
 
-void step_over(const Operation& operation, Registers16& at, bool native, const ChipPlan& plan) {
+void step_over(const Operation& operation, State& at, bool native, const ChipPlan& plan) {
   const Slot& slot = operation.slot;
   if (slot.op == CoreOp::ControlCall) {
     at = {};

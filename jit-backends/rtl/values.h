@@ -43,24 +43,26 @@ struct Known {
   std::uint8_t bits = 64;
 };
 
+inline constexpr std::uint8_t kRegisters = 16;
+
 // All registers, at a place in the program.
-struct Registers16 {
-  std::array<Known, 16> known;
+struct State {
+  std::array<Known, kRegisters> known;
   std::uint32_t packet_bytes = 0;  // that the packet has at least
 
-  Registers16();
+  State();
   void set(std::uint8_t reg, const Known& to);
   // The packet's edges may have moved.
   void forget_packet();
   // What holds here and there too. True if it is less than before.
-  bool meet(const Registers16& other);
+  bool meet(const State& other);
 };
 
 // What an operation's operands are, and its result. Results of memory, of units and of what cannot be told are the
 // register itself.
-[[nodiscard]] Value first_operand(const Slot& slot, const Registers16& at);
-[[nodiscard]] Value second_operand(const Slot& slot, const Registers16& at);
-[[nodiscard]] Known result_of(const Operation& operation, const Registers16& at, bool native, const ChipPlan& plan);
+[[nodiscard]] Value first_operand(const Slot& slot, const State& at);
+[[nodiscard]] Value second_operand(const Slot& slot, const State& at);
+[[nodiscard]] Known result_of(const Operation& operation, const State& at, bool native, const ChipPlan& plan);
 
 // A branch, as far as it is decided, or is one by the packet's length: `length op bytes`.
 struct Comparison {
@@ -68,10 +70,10 @@ struct Comparison {
   std::optional<CoreOp> of_length;
   std::uint32_t bytes = 0;
 };
-[[nodiscard]] Comparison comparison(const Slot& slot, const Registers16& at);
+[[nodiscard]] Comparison comparison(const Slot& slot, const State& at);
 
 // Applies an operation; branches change nothing.
-void step_over(const Operation& operation, Registers16& at, bool native, const ChipPlan& plan);
+void step_over(const Operation& operation, State& at, bool native, const ChipPlan& plan);
 // What is known of the packet's length where a branch was taken, or was not.
 [[nodiscard]] std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before);
 
