@@ -68,6 +68,23 @@ module forager_device #(
   logic [63:0]            now;
   logic [7:0]             cpu;
 
+  // ---- what the parts tell each other of maps ----
+
+  logic                   map_ask, map_answer, map_ready, map_jump, redirect, map_asks_host;
+  logic [2:0]             map_depth;
+  logic [3:0]             map_fn;
+  logic [7:0]             map_with;
+  logic [63:0]            map_a, map_value, map_host_a, map_host_b, map_host_other;
+  logic [ThreadWidth-1:0] map_thread, redirect_thread, map_host_thread;
+  logic [PcWidth-1:0]     map_host_pc;
+  logic [1:0]             redirect_kind;
+  logic [5:0]             redirect_map;
+  logic [28:0]            redirect_value;
+  logic                   edge_native;
+  logic [12:0]            edge_meta, edge_data, edge_end, edge_lowest, edge_value;
+  logic [SlotWidth-1:0]   edge_slot;
+  logic [2:0]             edge_set;
+
   // ---- the ring of packets ----
 
   logic                   room, take, take_native, take_known, grow, close, close_bad, inject, inject_ready;
@@ -256,21 +273,6 @@ module forager_device #(
   assign trace_pc_o     = 16'(trace_pc);
 
   // ---- the map engine ----
-
-  logic                   map_ask, map_answer, map_ready, map_jump, redirect, map_asks_host;
-  logic [2:0]             map_depth;
-  logic [3:0]             map_fn;
-  logic [7:0]             map_with;
-  logic [63:0]            map_a, map_value, map_host_a, map_host_b, map_host_other;
-  logic [ThreadWidth-1:0] map_thread, redirect_thread, map_host_thread;
-  logic [PcWidth-1:0]     map_host_pc;
-  logic [1:0]             redirect_kind;
-  logic [5:0]             redirect_map;
-  logic [28:0]            redirect_value;
-  logic                   edge_native;
-  logic [12:0]            edge_meta, edge_data, edge_end, edge_lowest, edge_value;
-  logic [SlotWidth-1:0]   edge_slot;
-  logic [2:0]             edge_set;
 
   forager_maps #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),

@@ -64,7 +64,8 @@ class ChipHash final : public ChipTable {
       std::memcpy(entries.data() + entry_at(entry.node), key.data(), key.size());
       for (unsigned lane = 0; lane < lanes_; ++lane) {
         Bytes& to = map_.per_cpu ? values[lane] : entries;
-        std::memcpy(to.data() + map_.value_at(entry.node), entry.values.data() + std::size_t{lane} * value_bytes_, value_bytes_);
+        std::memcpy(to.data() + map_.value_at(entry.node), entry.values.data() + std::size_t{lane} * value_bytes_,
+                    value_bytes_);
       }
     }
     // The last is the spare, and not in the list.

@@ -14,7 +14,20 @@ using sim::kRowBytes;
 constexpr std::size_t kWord = 8;
 
 // Words of the descriptor, 32 bits each (hw/rtl/forager_maps.sv).
-enum Word : std::uint8_t { kKind, kEntries, kMask, kBucketRow, kLinkRow, kEntryRow, kValueRow, kSizes, kCpuRows, kFree, kSpare, kRoot };
+enum Word : std::uint8_t {
+  kKind,
+  kEntries,
+  kMask,
+  kBucketRow,
+  kLinkRow,
+  kEntryRow,
+  kValueRow,
+  kSizes,
+  kCpuRows,
+  kFree,
+  kSpare,
+  kRoot
+};
 using Descriptor = std::array<std::uint32_t, kRowBytes / 4>;
 
 }  // namespace

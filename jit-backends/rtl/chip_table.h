@@ -2,8 +2,8 @@
 //
 // ChipTable: one map's tables in the device's memory (hw/doc/maps.md), and the map on the host that they stand for.
 //
-// upload() makes the device's what the host has, download() takes back what the device changed since: keys that came and
-// went, and words of values. What the host wrote meanwhile stays, key by key and word by word, where the device did
+// upload() makes the device's what the host has, download() takes back what the device changed since: keys that came
+// and went, and words of values. What the host wrote meanwhile stays, key by key and word by word, where the device did
 // nothing.
 //
 // Tested by: tests/unit/rtl_maps_test.cc.
@@ -56,9 +56,7 @@ class ChipRows {
     return read(board, 0, static_cast<std::uint32_t>(bytes_.size() / sim::kRowBytes));
   }
   // The device may have changed them.
-  void forget(std::uint32_t first, std::uint32_t rows) {
-    std::fill_n(known_.begin() + first, rows, false);
-  }
+  void forget(std::uint32_t first, std::uint32_t rows) { std::fill_n(known_.begin() + first, rows, false); }
 
  private:
   std::uint32_t row_ = 0;

@@ -113,7 +113,8 @@ class ChipTrie final : public ChipTable {
       const Node& node = trie_.nodes()[i];
       std::byte* value = node.key.empty() ? nullptr : peek(host_, node.key.data(), place_.cpu);
       if (value == nullptr) continue;
-      changes_to_host({before.data() + map_.value_at(i), value_bytes_}, {entries_.at(map_.value_at(i)), value_bytes_}, value);
+      changes_to_host({before.data() + map_.value_at(i), value_bytes_}, {entries_.at(map_.value_at(i)), value_bytes_},
+                      value);
     }
     return {};
   }

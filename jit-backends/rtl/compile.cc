@@ -12,10 +12,13 @@
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
 #include "jit-backends/common/passes/passes.h"
-#include "jit-backends/rtl/lower.h"
+#include "jit-backends/rtl/flow.h"
 
 namespace forager::jit::rtl {
 namespace {
+
+// Without any of the passes of steps those of operations are left out too.
+const std::uint32_t kEveryPass = (1U << passes().size()) - 1;
 
 // The core has no form for its steps: an address there has one register.
 constexpr std::string_view kPassLeftOut = "address";
@@ -39,7 +42,10 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   for (const ChipMap& map : chip.maps) called[map.index] = false;
   auto code = optimised(*program, mine, std::move(called));
   if (!code) return std::unexpected(std::move(code.error()));
-  auto made = place(*code, select(*code, chip));
+  Flow flow = flow_of(select(*code, chip));
+  const bool plain = (options.passes_off & kEveryPass) == kEveryPass;
+  if (!plain) improve(flow, chip, program->program().type() == isa::ProgType::xdp);
+  auto made = place(*code, flow);
   if (!made) return std::unexpected(std::move(made.error()));
   made->chip = std::move(chip);
   return std::make_shared<const RtlImage>(std::move(program), std::move(*made));

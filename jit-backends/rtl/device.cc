@@ -264,6 +264,8 @@ class RtlDevice final : public exec::Device {
     const std::pair<CoreRegister, std::uint64_t> values[] = {
         {CoreRegister::Entry, 0},
         {CoreRegister::Cpu, options_.cpu},
+        {CoreRegister::LongEntry, image_->code().long_entry},
+        {CoreRegister::LongBytes, image_->code().long_bytes},
         {CoreRegister::ClearRows, image_->code().cleared_rows},
         {CoreRegister::ClearFrames, image_->code().frames},
         {CoreRegister::Budget, std::min(budget, kMostBudget)},

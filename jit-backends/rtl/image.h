@@ -27,11 +27,15 @@ struct Relocation {
   std::uint32_t offset = 0;  // in the map's values
 };
 
+inline constexpr std::uint32_t kNoLength = 0x1fff;  // more than any packet has
+
 struct CoreProgram {
   std::vector<Bundle> bundles;              // packets begin at the first
   std::vector<std::uint32_t> instructions;  // of each bundle: the BPF instruction that it is for, by its first slot
   std::vector<Relocation> relocations;
   ChipPlan chip;
+  std::uint32_t long_entry = 0;  // bundle where packets begin that came by the port and have long_bytes
+  std::uint32_t long_bytes = kNoLength;
   std::uint32_t leave = 0;         // bundle that returns 0 from a function, for LD_ABS
   std::uint32_t cleared_rows = 0;  // of a stack frame, from its top, in 64 bytes, that begin as zeros
   std::uint32_t frames = 1;        // of which they are cleared

@@ -28,10 +28,30 @@ std::string_view name_of(CoreOp op) {
   }
 }
 
+std::string_view name_of(CoreState state) {
+  switch (state) {
+#define FORAGER_CORE_CLASS(...)
+#define FORAGER_CORE_OP(...)
+#define FORAGER_CORE_STATE(name, encoding) \
+  case CoreState::name:                    \
+    return #name;
+#define FORAGER_CORE_CAUSE(...)
+#define FORAGER_CORE_MAP(...)
+#include "jit-backends/rtl/isa/ops.def"
+    default:
+      return "?";
+  }
+}
+
 std::string text_of(const Slot& slot) {
   if (slot.op == CoreOp::AluNop) return "";
   std::string b = slot.use_imm ? fmt::format("{:#x}", slot.imm) : fmt::format("r{}", slot.b);
-  return fmt::format("{}{} r{}, r{}, {}, {}", name_of(slot.op), slot.wide ? "" : ".32", slot.d, slot.a, b, slot.offset);
+  std::string a = slot.a_state ? std::string(name_of(static_cast<CoreState>(slot.a))) : fmt::format("r{}", slot.a);
+  if (slot.on_map) {
+    a = fmt::format("map {}[{} << {}]", slot.imm % kMapsInTable, a, OnMap::kScales[slot.imm >> 6 & 3]);
+    if (slot.use_imm) b = fmt::format("{:#x}", static_cast<std::int32_t>(slot.imm) >> 8);
+  }
+  return fmt::format("{}{} r{}, {}, {}, {}", name_of(slot.op), slot.wide ? "" : ".32", slot.d, a, b, slot.offset);
 }
 
 }  // namespace

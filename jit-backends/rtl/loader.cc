@@ -28,16 +28,18 @@ std::uint64_t address_of(const Relocation& relocation, const interp::Unit& unit)
   return 0;
 }
 
-bool branches(const Slot& slot) { return class_of(slot.op) == CoreClass::Branch || slot.op == CoreOp::ControlCall; }
+bool leads(const Slot& slot) { return class_of(slot.op) == CoreClass::Branch || slot.op == CoreOp::ControlCall; }
 
 // As it stands in memory from bundle `first` on.
 std::vector<sim::BundleWords> words_of(const CoreProgram& code, const interp::Unit& unit, std::uint32_t first,
                                        std::uint32_t maps) {
   std::vector<Bundle> bundles = code.bundles;
   for (Bundle& bundle : bundles) {
-    Slot& slot = bundle.slots[0];
-    if (is_of_engine(slot)) slot.offset = static_cast<std::uint16_t>(slot.offset + maps);
-    if (branches(bundle.slots[1])) bundle.slots[1].offset = static_cast<std::uint16_t>(bundle.slots[1].offset + first);
+    for (Slot& slot : bundle.slots) {
+      if (is_of_engine(slot)) slot.offset = static_cast<std::uint16_t>(slot.offset + maps);
+      if (slot.on_map) slot.imm += maps;
+      if (leads(slot)) slot.offset = static_cast<std::uint16_t>(slot.offset + first);
+    }
   }
   for (const Relocation& relocation : code.relocations) {
     const std::uint64_t address = address_of(relocation, unit);

@@ -14,12 +14,17 @@
 
 namespace forager::jit::rtl {
 
+// Bit n is rn.
+using Registers = std::uint16_t;
+inline constexpr Registers kProgramRegisters = 0x7ff;  // what lives from block to block; the others are the compiler's
+
 // Which bytes an access may reach: as verifier::AccessFact, the last byte included; none known if last < first.
 struct Reach {
   verifier::Region region = verifier::Region::unknown;
   std::uint32_t map = program::kNone;
   std::uint8_t frame = 0;
   std::int64_t first = 0, last = -1;
+  bool aligned = false;  // the address is a multiple of the width
 };
 
 // One slot's worth, with what placing it needs to know.
@@ -27,9 +32,12 @@ struct Operation {
   Slot slot;
   Reach reach = {};  // of a load, store or atomic
   std::uint32_t instruction = 0;
-  std::uint32_t target = program::kNone;  // of a branch or call: the instruction there, which begins a block
-  std::optional<Slot> beside;             // has to stand in slot 1 of the same bundle
-  std::optional<Relocation> relocation;   // bundle is filled in when it is placed
+  std::uint32_t target = program::kNone;     // of a branch or call: the instruction there, which begins a block
+  std::optional<Slot> beside;                // has to stand in slot 1 of the same bundle
+  std::optional<Relocation> relocation;      // bundle is filled in when it is placed
+  std::uint32_t needs = program::kNone;      // of a load that cannot fail: so many bytes of packet, from its first on
+  std::uint32_t known_bytes = 0;             // of a branch: bytes that the packet has
+  Registers live_there = kProgramRegisters;  // of what leaves: what may be read where it leads
 };
 
 // What stands beside an operation is its other operand, or the upper half of a constant.
@@ -45,8 +53,5 @@ struct OperationBlock {
 };
 
 [[nodiscard]] std::vector<OperationBlock> select(const Code& code, const ChipPlan& plan);
-
-// Errors: limit, if the program has more bundles than a branch can name.
-[[nodiscard]] Result<CoreProgram> place(const Code& code, const std::vector<OperationBlock>& blocks);
 
 }  // namespace forager::jit::rtl

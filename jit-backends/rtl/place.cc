@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blocks one after the other, and branches to where they begin.
+// Traces one after the other, and branches to where they begin.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "jit-backends/rtl/lower.h"
+#include "jit-backends/rtl/flow.h"
 #include "jit-backends/rtl/schedule.h"
+#include "jit-backends/rtl/trace.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -18,15 +20,17 @@ class Placement {
  public:
   explicit Placement(const Code& code) : code_(code) {}
 
-  Result<CoreProgram> run(const std::vector<OperationBlock>& blocks) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const std::uint32_t next = i + 1 < blocks.size() ? blocks[i + 1].begin : program::kNone;
-      place_block(blocks[i], next);
-    }
+  Result<CoreProgram> run(const Flow& flow) {
+    std::vector<Trace> traces = traces_of(flow);
+    for (Trace& trace : traces) place_trace(trace);
     place_leave();
     if (made_.bundles.size() > kMostBundles) return too_long();
     for (const Pending& branch : branches_) {
-      made_.bundles[branch.bundle].slots[1].offset = static_cast<std::uint16_t>(begins_.at(branch.target));
+      made_.bundles[branch.bundle].slots[branch.slot].offset = static_cast<std::uint16_t>(begins_.at(branch.target));
+    }
+    if (flow.long_entry != program::kNone) {
+      made_.long_entry = begins_.at(flow.long_entry);
+      made_.long_bytes = flow.long_bytes;
     }
     return std::move(made_);
   }
@@ -34,16 +38,12 @@ class Placement {
  private:
   static constexpr std::size_t kMostBundles = 1U << 16;
   struct Pending {
-    std::uint32_t bundle = 0, target = 0;
+    std::uint32_t bundle = 0, slot = 0, target = 0;
   };
 
-  void place_block(const OperationBlock& block, std::uint32_t next) {
-    begins_[block.begin] = static_cast<std::uint32_t>(made_.bundles.size());
-    std::vector<Operation> operations = block.operations;
-    const bool falls =
-        !operations.empty() && operations.back().slot.op == CoreOp::BranchAlways && operations.back().target == next;
-    if (falls) operations.pop_back();
-    for (const Pair& pair : schedule(operations)) place(pair);
+  void place_trace(Trace& trace) {
+    begins_[trace.block] = static_cast<std::uint32_t>(made_.bundles.size());
+    for (const Pair& pair : schedule(trace.operations, trace.live_at_end)) place(pair);
   }
 
   void place(const Pair& pair) {
@@ -54,8 +54,9 @@ class Placement {
     if (pair.second != nullptr) made.slots[1] = pair.second->slot;
     made_.bundles.push_back(made);
     made_.instructions.push_back((pair.first != nullptr ? pair.first : pair.second)->instruction);
-    if (pair.second != nullptr && pair.second->target != program::kNone) {
-      branches_.push_back({bundle, pair.second->target});
+    for (const auto& [operation, slot] : {std::pair{pair.first, 0U}, std::pair{pair.second, 1U}}) {
+      if (operation != nullptr && operation->target != program::kNone)
+        branches_.push_back({bundle, slot, operation->target});
     }
     if (pair.first != nullptr && pair.first->relocation) {
       made_.relocations.push_back(*pair.first->relocation);
@@ -95,8 +96,8 @@ void set_cleared(const Code& code, CoreProgram& made) {
 
 }  // namespace
 
-Result<CoreProgram> place(const Code& code, const std::vector<OperationBlock>& blocks) {
-  auto made = Placement(code).run(blocks);
+Result<CoreProgram> place(const Code& code, const Flow& flow) {
+  auto made = Placement(code).run(flow);
   if (made) set_cleared(code, *made);
   return made;
 }

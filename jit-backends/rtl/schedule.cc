@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 
+#include "jit-backends/rtl/flow.h"
 #include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
@@ -12,6 +13,8 @@ namespace {
 
 // How far behind an operation another one has to stand.
 enum class Distance : std::uint8_t { none, same, next };
+
+bool ends(const Slot& slot) { return class_of(slot.op) == CoreClass::Control || slot.op == CoreOp::BranchAlways; }
 
 Distance by_registers(const Slot& a, const Slot& b) {
   const bool a_writes = writes_result(a), b_writes = writes_result(b);
@@ -25,16 +28,6 @@ Distance by_registers(const Operation& a, const Operation& b) {
   if (writes_result(a.slot) && reads_beside(b, a.slot.d)) most = Distance::next;
   if (writes_result(b.slot) && reads_beside(a, b.slot.d)) most = std::max(most, Distance::same);
   return most;
-}
-
-bool may_meet(const Reach& a, const Reach& b) {
-  using verifier::Region;
-  if (a.region == Region::unknown || b.region == Region::unknown) return true;
-  if (a.region != b.region) return false;
-  if (a.region == Region::map_value && a.map != b.map && a.map != program::kNone && b.map != program::kNone)
-    return false;
-  const bool known = a.last >= a.first && b.last >= b.first && a.frame == b.frame;
-  return !known || (a.first <= b.last && b.first <= a.last);
 }
 
 bool touches_memory(const Operation& operation) {
@@ -58,10 +51,12 @@ Distance by_memory(const Operation& a, const Operation& b) {
   const bool a_host = changes(a.slot), b_host = changes(b.slot);
   const auto of_host = [](const Operation& one) {
     return touches_memory(one) || class_of(one.slot.op) == CoreClass::Local || one.slot.op == CoreOp::UnitHost ||
-           is_of_engine(one.slot);
+           is_of_engine(one.slot) || one.slot.a_state;
   };
   if ((a_host && of_host(b)) || (b_host && of_host(a))) return Distance::next;
-  const auto keeps = [](const Slot& slot) { return class_of(slot.op) == CoreClass::Local && slot.op != CoreOp::LocalState; };
+  const auto keeps = [](const Slot& slot) {
+    return class_of(slot.op) == CoreClass::Local && slot.op != CoreOp::LocalState;
+  };
   if ((finds(a.slot) && keeps(b.slot)) || (keeps(a.slot) && finds(b.slot))) return Distance::next;
   if (class_of(a.slot.op) == CoreClass::Local && class_of(b.slot.op) == CoreClass::Local) {
     return a.slot.op == CoreOp::LocalState || b.slot.op == CoreOp::LocalState ? Distance::none : Distance::next;
@@ -71,12 +66,27 @@ Distance by_memory(const Operation& a, const Operation& b) {
   return both_load || !may_meet(a.reach, b.reach) ? Distance::none : Distance::next;
 }
 
-Distance distance(const Operation& a, const Operation& b) {
-  if (leaves(b.slot)) return std::max(Distance::same, by_registers(a, b));
-  return std::max(by_registers(a, b), by_memory(a, b));
+// Whether an operation may be done although a branch before it leads away: nobody there misses what it overwrites, and
+// it cannot fail.
+bool may_go_before(const Operation& branch, const Operation& operation) {
+  if ((writes_of(operation) & branch.live_there) != 0) return false;
+  if (class_of(operation.slot.op) == CoreClass::Alu) return true;
+  return class_of(operation.slot.op) == CoreClass::Load && operation.needs <= branch.known_bytes;
+}
+// ... may be left undone where a branch after it leads away.
+bool may_go_behind(const Operation& operation, const Operation& branch) {
+  return is_pure(operation) && (writes_of(operation) & branch.live_there) == 0;
 }
 
-// A stretch without a branch in its middle.
+Distance distance(const Operation& a, const Operation& b) {
+  const Distance tied = by_registers(a, b);
+  if (leaves(a.slot))
+    return leaves(b.slot) ? std::max(Distance::same, tied) : may_go_before(a, b) ? tied : Distance::next;
+  if (leaves(b.slot)) return !ends(b.slot) && may_go_behind(a, b) ? tied : std::max(Distance::same, tied);
+  return std::max(tied, by_memory(a, b));
+}
+
+// A stretch that is entered at its begin only. Branches may lead out of its middle.
 class Stretch {
  public:
   explicit Stretch(std::span<const Operation> operations) : operations_(operations), nodes_(operations.size()) {
@@ -104,7 +114,7 @@ class Stretch {
   struct Node {
     std::vector<Tie> ties;     // those that have to come after
     std::uint32_t waits = 0;   // for so many
-    std::uint32_t height = 0;  // bundles to the end
+    std::uint32_t height = 0;  // half bundles to the end
     std::uint32_t ready = 0;   // the first bundle it may stand in
     bool placed = false;
   };
@@ -115,7 +125,9 @@ class Stretch {
       if (apart == Distance::none) continue;
       nodes_[i].ties.push_back({j, apart});
       ++nodes_[j].waits;
-      nodes_[i].height = std::max(nodes_[i].height, nodes_[j].height + (apart == Distance::next ? 1 : 0));
+      const bool branches = leaves(operations_[i].slot) && leaves(operations_[j].slot);  // two in a bundle
+      const std::uint32_t halves = apart == Distance::next ? 2 : branches ? 1 : 0;
+      nodes_[i].height = std::max(nodes_[i].height, nodes_[j].height + halves);
     }
   }
 
@@ -130,18 +142,20 @@ class Stretch {
     return best;
   }
 
+  // Of two branches the earlier one takes slot 0: the order of ties lets it come first.
   [[nodiscard]] static bool fits(const Operation& operation, const Pair& pair) {
-    const bool lane0 = !leaves(operation.slot), lane1 = fits_lane1(operation.slot) && !operation.beside;
     if (pair.first == nullptr && pair.second == nullptr) return true;
     if (operation.beside || (pair.first != nullptr && pair.first->beside)) return false;
     if (pair.first != nullptr && pair.second != nullptr) return false;
-    if (pair.second == nullptr) return lane1 || (lane0 && fits_lane1(pair.first->slot));
-    return lane0;
+    const Slot& slot = operation.slot;
+    if (pair.second == nullptr) return fits_lane1(slot) || (fits_lane0(slot) && fits_lane1(pair.first->slot));
+    return leaves(slot) ? fits_lane0(pair.second->slot) : fits_lane0(slot);
   }
 
   void take(std::size_t i, std::uint32_t bundle, Pair& pair) {
     const Operation* operation = &operations_[i];
     if (leaves(operation->slot)) {
+      if (pair.second != nullptr) pair.first = pair.second;
       pair.second = operation;
     } else if (pair.first == nullptr) {
       pair.first = operation;
@@ -164,32 +178,39 @@ class Stretch {
 };
 
 // Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until
-// they were read. Which are free takes turns; those that the operations use themselves stay theirs.
+// they were read, and branches do not hold up what is overwritten where they lead. Which are free takes turns.
 class Renamer {
  public:
-  explicit Renamer(std::vector<Operation>& operations) : operations_(operations) {
-    for (std::uint8_t reg = kFirstFree; reg < kUnusedRegister; ++reg) {
-      if (std::ranges::none_of(operations, [&](const Operation& one) { return names(one, reg); }))
-        free_.push_back({reg});
+  // live: after each operation.
+  Renamer(std::span<Operation> operations, Registers before, std::span<const Registers> live)
+      : operations_(operations), live_(live) {
+    Registers taken = before | only(isa::kFramePointer) | only(kUnusedRegister);
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      taken |= live[i] | operations[i].live_there;
+      for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
+        if (names(operations[i], reg)) taken |= only(reg);
+      }
+    }
+    for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
+      if ((taken & only(reg)) == 0) free_.push_back({reg});
     }
   }
 
   void run() {
     for (std::size_t i = 0; i < operations_.size() && !free_.empty(); ++i) {
       const Slot& slot = operations_[i].slot;
-      if (!writes_result(slot) || slot.d >= kFirstFree) continue;
-      const std::size_t end = next_writer(i);
+      if (!writes_result(slot) || slot.d == kUnusedRegister) continue;
+      const std::size_t end = last_reader(i);
       if (end == operations_.size()) continue;
       // The one that is free for the longest time, if it is.
       const auto oldest = std::ranges::min_element(free_, {}, &Free::until);
-      if (oldest->until > i) continue;
+      if (oldest->until > i || oldest->number == slot.d) continue;
       oldest->until = end;
       rename(i, end, oldest->number);
     }
   }
 
  private:
-  static constexpr std::uint8_t kFirstFree = 11;
   struct Free {
     std::uint8_t number = 0;
     std::size_t until = 0;  // the operation that reads its value last
@@ -198,9 +219,13 @@ class Renamer {
   [[nodiscard]] static bool names(const Operation& one, std::uint8_t reg) {
     return one.slot.d == reg || one.slot.a == reg || one.slot.b == reg;
   }
-  [[nodiscard]] std::size_t next_writer(std::size_t i) const {
+  // Where a value ends in the stretch; nowhere, if it goes on where a branch leads or behind the stretch.
+  [[nodiscard]] std::size_t last_reader(std::size_t i) const {
+    const Registers of = only(operations_[i].slot.d);
     for (std::size_t j = i + 1; j < operations_.size(); ++j) {
-      if (writes_result(operations_[j].slot) && operations_[j].slot.d == operations_[i].slot.d) return j;
+      const Operation& one = operations_[j];
+      if (leaves(one.slot) && (one.live_there & of) != 0) return operations_.size();
+      if ((writes_of(one) & of) != 0 || (live_[j] & of) == 0) return j;
     }
     return operations_.size();
   }
@@ -217,24 +242,51 @@ class Renamer {
     }
   }
 
-  std::vector<Operation>& operations_;
+  std::span<Operation> operations_;
+  std::span<const Registers> live_;
   std::vector<Free> free_;
 };
 
+// Registers that are live after each operation.
+std::vector<Registers> live_after(std::span<const Operation> operations, Registers live) {
+  std::vector<Registers> out(operations.size());
+  for (std::size_t i = operations.size(); i-- > 0;) {
+    const Operation& one = operations[i];
+    if (ends(one.slot) && one.slot.op != CoreOp::ControlCall) live = one.live_there;
+    out[i] = live;
+    if (leaves(one.slot)) live |= one.live_there;
+    live = static_cast<Registers>((live & ~writes_of(one)) | reads_of(one));
+  }
+  return out;
+}
+
 }  // namespace
 
+bool may_meet(const Reach& a, const Reach& b) {
+  using verifier::Region;
+  if (a.region == Region::unknown || b.region == Region::unknown) return true;
+  if (a.region != b.region) return false;
+  if (a.region == Region::map_value && a.map != b.map && a.map != program::kNone && b.map != program::kNone)
+    return false;
+  const bool known = a.last >= a.first && b.last >= b.first && a.frame == b.frame;
+  return !known || (a.first <= b.last && b.first <= a.last);
+}
+
 // Longer stretches are cut: what ties operations together is looked for between all of them.
-std::vector<Pair> schedule(std::vector<Operation>& all) {
+std::vector<Pair> schedule(std::vector<Operation>& all, Registers live_at_end) {
   constexpr std::size_t kMost = 256;
   std::vector<Pair> out;
+  const std::vector<Registers> live = live_after(all, live_at_end);
   std::span<Operation> operations = all;
   while (!operations.empty()) {
-    const auto branch = std::ranges::find_if(operations, [](const Operation& one) { return leaves(one.slot); });
-    const auto whole = static_cast<std::size_t>(branch - operations.begin()) + (branch != operations.end() ? 1 : 0);
+    const auto end = std::ranges::find_if(operations, [](const Operation& one) { return ends(one.slot); });
+    const auto whole = static_cast<std::size_t>(end - operations.begin()) + (end != operations.end() ? 1 : 0);
     const std::size_t count = std::min(whole, kMost);
-    std::vector<Operation> renamed(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(count));
-    Renamer(renamed).run();
-    std::ranges::copy(renamed, operations.begin());
+    const std::span<const Registers> after = std::span(live).subspan(all.size() - operations.size(), count);
+    const Operation& first = operations.front();
+    const auto before =
+        static_cast<Registers>((after.front() & ~writes_of(first)) | reads_of(first) | first.live_there);
+    Renamer(operations.first(count), before, after).run();
     Stretch(operations.first(count)).run(out);
     operations = operations.subspan(count);
   }

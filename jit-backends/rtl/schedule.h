@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operations of a block into bundles. Both halves of a bundle read registers before either writes, so operations share
+// Operations into bundles. Both halves of a bundle read registers before either writes, so operations share
 // one where neither needs the other's result; those that come later may go first where nothing ties them to what they
-// pass.
+// pass. That may be a branch which leads away, if nobody misses there what they overwrite, and if they cannot fail.
 //
 // Tested by: tests/unit/rtl_compile_test.cc.
 #pragma once
@@ -21,7 +21,10 @@ struct Pair {
 };
 
 // In the order in which they are executed. Values that end in the block may get other registers. The operations must
-// outlive the result.
-[[nodiscard]] std::vector<Pair> schedule(std::vector<Operation>& operations);
+// outlive the result. Nobody comes to their middle but by a return.
+[[nodiscard]] std::vector<Pair> schedule(std::vector<Operation>& operations, Registers live_at_end = kProgramRegisters);
+
+// Whether two accesses may be of the same bytes.
+[[nodiscard]] bool may_meet(const Reach& a, const Reach& b);
 
 }  // namespace forager::jit::rtl

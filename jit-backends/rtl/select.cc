@@ -413,7 +413,7 @@ class Selector {
   // What the verifier knows of the access at hand.
   [[nodiscard]] Reach reach_of(unsigned bytes) const {
     const verifier::AccessFact& access = code_.facts(at_).access;
-    Reach reach = {.region = access.region, .map = access.map, .frame = access.frame};
+    Reach reach = {.region = access.region, .map = access.map, .frame = access.frame, .aligned = access.aligned};
     if (!access.in_bounds) return {};
     if (access.frame != verifier::AccessFact::kAnyFrame) {
       reach.first = access.offset_min;
@@ -459,8 +459,6 @@ class Selector {
 
 }  // namespace
 
-std::vector<OperationBlock> select(const Code& code, const ChipPlan& plan) {
-  return Selector(code, plan).run();
-}
+std::vector<OperationBlock> select(const Code& code, const ChipPlan& plan) { return Selector(code, plan).run(); }
 
 }  // namespace forager::jit::rtl

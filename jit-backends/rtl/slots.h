@@ -25,6 +25,12 @@ namespace forager::jit::rtl {
   return op == CoreOp::UnitAdjustHead || op == CoreOp::UnitAdjustTail || op == CoreOp::UnitAdjustMeta;
 }
 
+// Of a load or store.
+[[nodiscard]] constexpr unsigned bytes_of(CoreOp op) {
+  const unsigned function = static_cast<unsigned>(op) & 7;
+  return function == kSixBytes ? 6 : 1U << (function & 3);
+}
+
 // It decides where the thread goes on.
 [[nodiscard]] constexpr bool leaves(const Slot& slot) {
   return class_of(slot.op) == CoreClass::Branch || class_of(slot.op) == CoreClass::Control;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Flow: the operations of a program as a graph of blocks, which passes change before they are placed in bundles.
+//
+// A program may be there twice. The blocks that `native` marks are for packets that came by the port, with `long_bytes`
+// at least: there the packet's edges are operands, and comparisons with its end that the length decides are gone. The
+// others do for any packet. The two never meet but in functions, which are there once.
+//
+// Tested by: tests/unit/rtl_flow_test.cc, and everything that runs on the device.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "jit-backends/rtl/lower.h"
+
+namespace forager::jit::rtl {
+
+struct FlowBlock {
+  std::uint32_t begin = 0;              // the BPF instruction
+  std::vector<Operation> operations;    // targets are numbers of blocks; a jump at the end is `next` instead
+  std::uint32_t next = program::kNone;  // where it goes on, if no operation leaves
+  bool native = false;
+  bool function = false;          // of a function: a return gives r0 back
+  std::uint32_t known_bytes = 0;  // that a packet has when it comes here; native blocks only
+};
+
+struct Flow {
+  std::vector<FlowBlock> blocks;              // packets begin at the first
+  std::uint32_t long_entry = program::kNone;  // ... those of long_bytes and more, block
+  std::uint32_t long_bytes = 0;
+};
+
+[[nodiscard]] Flow flow_of(const std::vector<OperationBlock>& blocks);
+
+// Adds the native version of the main function.
+void add_native(Flow& flow);
+
+// Constants, copies, pointers and comparisons are worked out; where the packet's length decides, by what is known of
+// it. Addresses are taken apart, so that accesses name their packet or map themselves.
+void propagate(Flow& flow, const ChipPlan& plan);
+// `x = *p; x += y; *p = x` becomes an atomic.
+void count_at_once(Flow& flow);
+// Copies of neighbouring bytes become one.
+void copy_together(Flow& flow);
+// What nobody reads is not made.
+void sweep(Flow& flow);
+// All of it, in order. Packets of XDP programs may come by the port; then there are two versions, unless the program is
+// long.
+void improve(Flow& flow, const ChipPlan& plan, bool by_port);
+
+// Registers that may be read before they are written, at the begin of each block.
+class FlowLiveness {
+ public:
+  explicit FlowLiveness(const Flow& flow);
+  [[nodiscard]] Registers at_begin(std::uint32_t block) const { return at_begin_[block]; }
+  [[nodiscard]] Registers at_end(const FlowBlock& block) const {
+    return block.next == program::kNone ? Registers{0} : at_begin_[block.next];
+  }
+  // Before an operation, of what is live after it in its block.
+  [[nodiscard]] Registers before(const FlowBlock& block, const Operation& operation, Registers after) const;
+
+ private:
+  std::vector<Registers> at_begin_;
+};
+
+[[nodiscard]] constexpr Registers only(unsigned reg) { return static_cast<Registers>(1U << reg); }
+[[nodiscard]] Registers reads_of(const Operation& operation);
+[[nodiscard]] Registers writes_of(const Operation& operation);
+// Nothing but its result would be missed.
+[[nodiscard]] bool is_pure(const Operation& operation);
+
+// Errors: limit, if the program has more bundles than a branch can name.
+[[nodiscard]] Result<CoreProgram> place(const Code& code, const Flow& flow);
+
+}  // namespace forager::jit::rtl

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/rtl/values.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+
+#include "jit-backends/rtl/slots.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+using Base = Value::Base;
+
+constexpr std::int64_t kFar = 1 << 16;  // offsets beyond this are not looked through
+
+std::uint64_t bits_of(const Value& value) { return static_cast<std::uint64_t>(value.offset); }
+std::uint64_t low(std::uint64_t value, unsigned bits) { return bits >= 64 ? value : value & ((1ULL << bits) - 1); }
+
+bool moves_with_packet(const Value& value) {
+  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
+  return value.base == Base::state && std::ranges::find(kOfPacket, value.state) != std::end(kOfPacket);
+}
+
+bool keeps_packet(CoreOp op) {
+  switch (op) {
+    case CoreOp::UnitMul:
+    case CoreOp::UnitDiv:
+    case CoreOp::UnitMod:
+    case CoreOp::UnitSdiv:
+    case CoreOp::UnitSmod:
+    case CoreOp::UnitLookup:
+    case CoreOp::UnitUpdate:
+    case CoreOp::UnitDelete:
+    case CoreOp::UnitRedirectMap:
+    case CoreOp::UnitRedirect:
+      return true;
+    default:
+      return class_of(op) != CoreClass::Unit && op != CoreOp::ControlCall;
+  }
+}
+
+std::uint8_t bits_needed(const Value& value) {
+  return value.is_constant() ? static_cast<std::uint8_t>(std::bit_width(bits_of(value))) : 64;
+}
+
+// ---- arithmetic on sums ----
+
+std::optional<Value> add(const Value& a, const Value& b) {
+  if (b.base != Base::none || (a.is_constant() && !b.is_constant())) {
+    if (a.base != Base::none) return std::nullopt;
+    return add(b, a);
+  }
+  Value sum = a;
+  if (b.has_register()) {
+    // An index is only of use to a map's address.
+    if (a.base != Base::map || a.has_register()) return std::nullopt;
+    sum.reg = b.reg;
+    sum.shift = b.shift;
+  }
+  sum.offset = static_cast<std::int64_t>(bits_of(a) + bits_of(b));
+  return sum;
+}
+
+std::optional<Value> subtract(const Value& a, const Value& b) {
+  if (b.is_constant()) return add(a, constant(0 - bits_of(b)));
+  if (a.is_state(CoreState::DataEnd) && b.is_state(CoreState::Data))
+    return Value{.base = Base::state, .state = CoreState::Length, .offset = a.offset - b.offset};
+  return std::nullopt;
+}
+
+std::optional<Value> shift_left(const Value& a, const Value& b, std::uint8_t bits) {
+  if (!b.is_constant() || !a.is_copy() || bits > 32) return std::nullopt;
+  if (std::ranges::find(OnMap::kScales, bits_of(b)) == OnMap::kScales.end()) return std::nullopt;
+  Value out = a;
+  out.shift = static_cast<std::uint8_t>(b.offset);
+  return out;
+}
+
+std::optional<std::uint64_t> of_constants(const Slot& slot, std::uint64_t a, std::uint64_t b) {
+  const unsigned width = slot.wide ? 64 : 32;
+  const unsigned amount = b % width;
+  const unsigned bytes = 8U << (slot.offset & 3);
+  if (!slot.wide) a = low(a, 32);
+  switch (slot.op) {
+    case CoreOp::AluOr:
+      return a | b;
+    case CoreOp::AluAnd:
+      return a & b;
+    case CoreOp::AluXor:
+      return a ^ b;
+    case CoreOp::AluLsh:
+      return a << amount;
+    case CoreOp::AluRsh:
+      return a >> amount;
+    case CoreOp::AluAdd:
+      return a + b;
+    case CoreOp::AluSub:
+      return a - b;
+    case CoreOp::AluMov:
+      return b;
+    case CoreOp::AluNeg:
+      return 0 - a;
+    case CoreOp::AluZext:
+      return low(a, bytes);
+    default:
+      return std::nullopt;
+  }
+}
+
+// Of operations of 64 bits.
+std::optional<Value> sum_of(const Slot& slot, const Value& a, const Value& b, std::uint8_t a_bits) {
+  switch (slot.op) {
+    case CoreOp::AluMov:
+      return b;
+    case CoreOp::AluAdd:
+      return add(a, b);
+    case CoreOp::AluSub:
+      return subtract(a, b);
+    case CoreOp::AluLsh:
+      return shift_left(a, b, a_bits);
+    case CoreOp::AluAnd:
+      if (b.is_constant() && low(bits_of(b), a_bits) == low(~0ULL, a_bits)) return a;
+      return std::nullopt;
+    case CoreOp::AluZext:
+      if (a_bits <= (8U << (slot.offset & 3))) return a;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Bits of a result that is not known otherwise.
+std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std::uint8_t b_bits) {
+  const std::uint8_t most = slot.wide ? 64 : 32;
+  switch (slot.op) {
+    case CoreOp::AluMov:
+      return std::min(most, b_bits);
+    case CoreOp::AluZext:
+    case CoreOp::AluSwap:
+      return static_cast<std::uint8_t>(8U << (slot.offset & 3));
+    case CoreOp::AluAnd:
+      return std::min({most, a_bits, b_bits});
+    case CoreOp::AluOr:
+    case CoreOp::AluXor:
+      return std::min(most, std::max(a_bits, b_bits));
+    case CoreOp::AluRsh:
+      if (!b.is_constant()) return std::min(most, a_bits);
+      return static_cast<std::uint8_t>(std::min(most, a_bits) -
+                                       std::min<std::uint64_t>(bits_of(b) % most, std::min(most, a_bits)));
+    default:
+      return most;
+  }
+}
+
+Known of_alu(const Slot& slot, const State& at) {
+  const Value a = first_operand(slot, at), b = second_operand(slot, at);
+  const auto bits = [&](bool immediate, std::uint8_t reg, const Value& value) {
+    if (value.is_constant()) return bits_needed(value);
+    return immediate ? std::uint8_t{64} : at.known[reg].bits;
+  };
+  const std::uint8_t a_bits = bits(slot.a_state, slot.a, a), b_bits = bits(slot.use_imm, slot.b, b);
+  const std::uint8_t width = width_of(slot, b, a_bits, b_bits);
+  if ((a.is_constant() || !reads_a(slot.op)) && (b.is_constant() || !reads_b(slot.op))) {
+    if (const auto value = of_constants(slot, bits_of(a), bits_of(b))) {
+      const Value known = constant(slot.wide ? *value : low(*value, 32));
+      return {.value = known, .bits = bits_needed(known)};
+    }
+  }
+  // 32 bits are as good as 64 where nothing is above them.
+  const bool whole =
+      slot.wide || (slot.op == CoreOp::AluMov && b_bits <= 32) || (slot.op == CoreOp::AluZext && a_bits <= 32);
+  const auto sum = whole ? sum_of(slot, a, b, a_bits) : std::nullopt;
+  return {.value = sum.value_or(register_itself(slot.d)),
+          .bits = sum && sum->is_constant() ? bits_needed(*sum) : width};
+}
+
+Known of_constant_pair(const Operation& operation, const ChipPlan& plan) {
+  const Known unknown{.value = register_itself(operation.slot.d)};
+  if (!operation.relocation) {
+    const std::uint64_t high = operation.beside ? operation.beside->imm : 0;
+    const Value value = constant(high << 32 | operation.slot.imm);
+    return {.value = value, .bits = bits_needed(value)};
+  }
+  const Relocation& of = *operation.relocation;
+  const ChipMap* map = of.kind == Relocation::Kind::map_value ? plan.find(of.index) : nullptr;
+  if (map == nullptr || map->kind != CoreMap::Array || map->redirects || of.index >= kMapsInTable) return unknown;
+  return {.value = {.base = Base::map, .map = static_cast<std::uint8_t>(of.index), .offset = of.offset}};
+}
+
+std::uint8_t bits_of_load(const Slot& slot) {
+  const unsigned function = static_cast<unsigned>(slot.op) & 0xf;
+  if ((function & 7) == kSixBytes) return 48;
+  return (function & kSigned) != 0 ? 64 : static_cast<std::uint8_t>(8U << (function & 3));
+}
+
+// Of state that stays as it is, unless the packet's edges move.
+bool is_steady(CoreState state) { return state <= CoreState::Cpu || state == CoreState::Length; }
+
+std::uint8_t bits_of_state(CoreState state) {
+  const bool number = state == CoreState::Port || state == CoreState::Queue || state == CoreState::Cpu;
+  return number ? 32 : 64;
+}
+
+CoreOp turned(CoreOp op) {
+  switch (op) {
+    case CoreOp::BranchGt:
+      return CoreOp::BranchLt;
+    case CoreOp::BranchGe:
+      return CoreOp::BranchLe;
+    case CoreOp::BranchLt:
+      return CoreOp::BranchGt;
+    case CoreOp::BranchLe:
+      return CoreOp::BranchGe;
+    default:
+      return op;
+  }
+}
+
+template <class U, class S>
+bool holds(CoreOp op, U a, U b) {
+  switch (op) {
+    case CoreOp::BranchAlways:
+      return true;
+    case CoreOp::BranchEq:
+      return a == b;
+    case CoreOp::BranchNe:
+      return a != b;
+    case CoreOp::BranchGt:
+      return a > b;
+    case CoreOp::BranchGe:
+      return a >= b;
+    case CoreOp::BranchLt:
+      return a < b;
+    case CoreOp::BranchLe:
+      return a <= b;
+    case CoreOp::BranchSgt:
+      return static_cast<S>(a) > static_cast<S>(b);
+    case CoreOp::BranchSge:
+      return static_cast<S>(a) >= static_cast<S>(b);
+    case CoreOp::BranchSlt:
+      return static_cast<S>(a) < static_cast<S>(b);
+    case CoreOp::BranchSle:
+      return static_cast<S>(a) <= static_cast<S>(b);
+    case CoreOp::BranchSet:
+      return (a & b) != 0;
+    default:
+      return (a & b) == 0;
+  }
+}
+
+bool is_pointer(const Value& value) {
+  return value.base == Base::map || value.is_state(CoreState::Data) || value.is_state(CoreState::DataEnd) ||
+         value.is_state(CoreState::DataMeta);
+}
+
+// `length op bytes`, if at least `least` are there.
+std::optional<bool> by_length(CoreOp op, std::uint32_t bytes, std::uint32_t least) {
+  switch (op) {
+    case CoreOp::BranchLt:
+      return bytes <= least ? std::optional(false) : std::nullopt;
+    case CoreOp::BranchGe:
+      return bytes <= least ? std::optional(true) : std::nullopt;
+    case CoreOp::BranchLe:
+    case CoreOp::BranchEq:
+      return bytes < least ? std::optional(false) : std::nullopt;
+    case CoreOp::BranchGt:
+    case CoreOp::BranchNe:
+      return bytes < least ? std::optional(true) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+State::State() {
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) known[reg].value = register_itself(reg);
+}
+
+void State::set(std::uint8_t reg, const Known& to) {
+  if (reg == isa::kFramePointer) return;
+  for (std::uint8_t other = 0; other < kRegisters; ++other) {
+    if (known[other].value.reg == reg) known[other].value = register_itself(other);
+  }
+  known[reg] = to;
+  if (to.value.reg == reg) known[reg].value = register_itself(reg);
+}
+
+void State::forget_packet() {
+  packet_bytes = 0;
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
+    if (moves_with_packet(known[reg].value)) known[reg].value = register_itself(reg);
+  }
+}
+
+bool State::meet(const State& other) {
+  bool less = other.packet_bytes < packet_bytes;
+  packet_bytes = std::min(packet_bytes, other.packet_bytes);
+  for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
+    const Known before = known[reg];
+    known[reg].bits = std::max(before.bits, other.known[reg].bits);
+    if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
+    less = less || known[reg].bits != before.bits || !(known[reg].value == before.value);
+  }
+  return less;
+}
+
+Value first_operand(const Slot& slot, const State& at) {
+  if (slot.a_state) {
+    const auto state = static_cast<CoreState>(slot.a);
+    return state == CoreState::Zero ? constant(0) : Value{.base = Base::state, .state = state};
+  }
+  return at.known[slot.a].value;
+}
+
+Value second_operand(const Slot& slot, const State& at) {
+  if (!slot.use_imm) return at.known[slot.b].value;
+  const auto imm = static_cast<std::int64_t>(static_cast<std::int32_t>(slot.imm));
+  return {.offset = slot.on_map ? imm >> 8 : imm};
+}
+
+Known result_of(const Operation& operation, const State& at, bool native, const ChipPlan& plan) {
+  const Slot& slot = operation.slot;
+  const Known unknown{.value = register_itself(slot.d)};
+  switch (class_of(slot.op)) {
+    case CoreClass::Alu:
+      return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
+    case CoreClass::Load:
+      return {.value = unknown.value, .bits = bits_of_load(slot)};
+    case CoreClass::Local:
+      if (slot.op != CoreOp::LocalState || !native || !is_steady(static_cast<CoreState>(slot.a))) return unknown;
+      return {.value = first_operand(slot, at), .bits = bits_of_state(static_cast<CoreState>(slot.a))};
+    default:
+      return unknown;
+  }
+}
+
+Comparison comparison(const Slot& slot, const State& at) {
+  if (slot.op == CoreOp::BranchAlways) return {.decided = true};
+  const Value a = first_operand(slot, at), b = second_operand(slot, at);
+  if (a.is_constant() && b.is_constant()) {
+    const std::uint64_t x = bits_of(a), y = bits_of(b);
+    return {.decided = slot.wide ? holds<std::uint64_t, std::int64_t>(slot.op, x, y)
+                                 : holds<std::uint32_t, std::int32_t>(slot.op, static_cast<std::uint32_t>(x),
+                                                                      static_cast<std::uint32_t>(y))};
+  }
+  if (!slot.wide) return {};
+  if (is_pointer(a) && b == constant(0)) {
+    if (slot.op == CoreOp::BranchEq) return {.decided = false};
+    if (slot.op == CoreOp::BranchNe) return {.decided = true};
+  }
+  std::optional<CoreOp> op;
+  std::int64_t bytes = 0;
+  if (a.is_state(CoreState::Data) && b.is_state(CoreState::DataEnd)) {
+    op = turned(slot.op);
+    bytes = a.offset - b.offset;
+  } else if (a.is_state(CoreState::DataEnd) && b.is_state(CoreState::Data)) {
+    op = slot.op;
+    bytes = b.offset - a.offset;
+  } else if (a.is_state(CoreState::Length) && b.is_constant()) {
+    op = slot.op;
+    bytes = b.offset - a.offset;
+  }
+  const bool is_unsigned = op && *op >= CoreOp::BranchEq && *op <= CoreOp::BranchLe;
+  const bool near = a.offset >= -kFar && a.offset <= kFar && b.offset >= -kFar && b.offset <= kFar;
+  // Length less a number wraps round where there is less of it.
+  const bool plain = !a.is_state(CoreState::Length) || a.offset == 0;
+  if (!is_unsigned || !near || !plain || bytes < 0) return {};
+  const auto count = static_cast<std::uint32_t>(bytes);
+  return {.decided = by_length(*op, count, at.packet_bytes), .of_length = op, .bytes = count};
+}
+
+void step_over(const Operation& operation, State& at, bool native, const ChipPlan& plan) {
+  const Slot& slot = operation.slot;
+  if (slot.op == CoreOp::ControlCall) {
+    at = {};
+    return;
+  }
+  if (!keeps_packet(slot.op)) at.forget_packet();
+  if (writes_result(slot)) at.set(slot.d, result_of(operation, at, native, plan));
+}
+
+std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before) {
+  if (!of.of_length) return before;
+  const auto at_least = [&](CoreOp holds, CoreOp fails, std::uint32_t bytes) {
+    return *of.of_length == (taken ? holds : fails) ? std::max(before, bytes) : before;
+  };
+  return std::max({at_least(CoreOp::BranchGe, CoreOp::BranchLt, of.bytes),
+                   at_least(CoreOp::BranchGt, CoreOp::BranchLe, of.bytes + 1),
+                   at_least(CoreOp::BranchEq, CoreOp::BranchNe, of.bytes)});
+}
+
+}  // namespace forager::jit::rtl
