@@ -10,6 +10,7 @@ forager_align.sv
 forager_core.sv
 forager_hash.sv
 forager_prefix.sv
+forager_map_queue.sv
 forager_maps.sv
 forager_slots.sv
 forager_ingress.sv

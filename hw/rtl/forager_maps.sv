@@ -22,13 +22,13 @@ module forager_maps
   input  logic [31:0]            seed_i,
   input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
 
-  // A request. `with_i` is the operation's offset: the map's number in the low 6 bits.
+  // A request. `with` is the operation's offset: the map's number in the low 6 bits, words of its key in the upper 5.
   input  logic                   ask_i,
   input  logic [ThreadWidth-1:0] ask_thread_i,
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [7:0]             ask_with_i,
+  input  logic [12:0]            ask_with_i,
   input  logic [63:0]            ask_a_i,
   input  logic [63:0]            ask_b_i,
   input  logic [63:0]            ask_other_i,
@@ -74,41 +74,28 @@ module forager_maps
 );
 
   typedef enum logic [4:0] {
-    Idle, Describe, Key, KeyHere, Kind, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
+    Idle, Describe, Key, KeyHere, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
     ElementHere, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
   } state_e;
 
-  // ---- requests that wait ----
-
-  logic [Threads-1:0]     waiting_q;
-  logic [PcWidth+14:0]    asked_how [Threads];  // pc, depth, offset, function
-  logic [63:0]            asked_a [Threads];
-  logic [63:0]            asked_b [Threads];
-  logic [63:0]            asked_other [Threads];
+  // ---- requests ----
 
   state_e                 state_q;
-  logic [ThreadWidth-1:0] thread_q, next_thread;
-  logic [PcWidth-1:0]     pc_q;
-  logic [2:0]             depth_q;
-  logic [7:0]             with_q;
-  logic [3:0]             fn_q;
-  logic [63:0]            other_q, flags_q, a_q, b_q;
+  logic                   queue_ready, take;
+  logic [ThreadWidth-1:0] queue_thread, thread_q;
+  logic [PcWidth-1:0]     queue_pc, pc_q;
+  logic [2:0]             queue_depth, depth_q;
+  logic [12:0]            queue_with, with_q;
+  logic [3:0]             queue_fn, fn_q;
+  logic [63:0]            queue_a, queue_b, queue_other, a_q, b_q, other_q, flags_q;
+  logic [31:0]            queue_hash, bucket_hash_q;
 
-  always_comb begin
-    next_thread = thread_q;
-    for (int i = Threads; i > 0; i--) begin
-      if (waiting_q[thread_q+ThreadWidth'(i)]) next_thread = thread_q + ThreadWidth'(i);
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (ask_i) begin
-      asked_how[ask_thread_i]   <= {ask_pc_i, ask_depth_i, ask_with_i, ask_fn_i};
-      asked_a[ask_thread_i]     <= ask_a_i;
-      asked_b[ask_thread_i]     <= ask_b_i;
-      asked_other[ask_thread_i] <= ask_other_i;
-    end
-  end
+  forager_map_queue #(.Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth)) u_queue (
+    .clk_i, .rst_i, .seed_i, .ask_i, .ask_thread_i, .ask_pc_i, .ask_depth_i, .ask_fn_i, .ask_with_i, .ask_a_i, .ask_b_i,
+    .ask_other_i, .ready_o(queue_ready), .take_i(take), .thread_o(queue_thread), .pc_o(queue_pc), .depth_o(queue_depth),
+    .fn_o(queue_fn), .with_o(queue_with), .a_o(queue_a), .b_o(queue_b), .other_o(queue_other), .hash_o(queue_hash)
+  );
+  assign take = queue_ready && (state_q == Idle || (state_q == Answer && answer_ready_i));
 
   // ---- the map's descriptor, one row of sixteen words ----
 
@@ -116,7 +103,7 @@ module forager_maps
   logic [31:0] kind_q, entries_q, mask_q, sizes_q;
   /* verilator lint_on UNUSEDSIGNAL */
   logic [RowWidth-1:0] bucket_row_q, link_row_q, entry_row_q, value_row_q, cpu_rows_q;
-  logic [23:0]         free_q, spare_q, root_q;
+  logic [23:0]         free_q, spare_q;
   logic [3:0]          kind;
   logic [6:0]          key_bytes;
   logic                marked, per_cpu, nested;
@@ -168,7 +155,7 @@ module forager_maps
   forager_hash u_hash (.state_i(hash_q), .word_i(hash_word), .state_o(hash_next), .hash_o(hash));
 
   logic [4:0] key_words;
-  assign key_words = 5'((key_bytes + 7'd3) >> 2);
+  assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
   for (genvar i = 0; i < 64; i++) begin : gen_mask
@@ -201,7 +188,9 @@ module forager_maps
 
   // A value's place in the map's memory.
   logic [31:0] value_at;
-  assign value_at = per_cpu ? (32'(found_q) << value_shift) << 6 : ((32'(found_q) << shift) << 6) + 32'(value_offset);
+  logic [23:0] value_node;
+  assign value_node = kind == MapTrie ? found_q : node_q;
+  assign value_at = per_cpu ? (32'(value_node) << value_shift) << 6 : ((32'(value_node) << shift) << 6) + 32'(value_offset);
 
   // ---- edges of the packet ----
 
@@ -221,7 +210,7 @@ module forager_maps
 
   logic [RowWidth-1:0] entry_at, image_to;
   logic [31:0]         bucket;
-  assign bucket   = hash & mask_q;
+  assign bucket   = bucket_hash_q & mask_q;
   assign entry_at = entry_row_q + RowWidth'(node_q << shift);
 
   logic [2:0] value_row_of_image;
@@ -301,26 +290,15 @@ module forager_maps
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
   localparam logic signed [33:0] TailLimit = 34'sd3776;  // the reserve behind it is 320 bytes
 
-
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
     product_q <= 32'(a_q[31:0] * 32'(stride));
     unique case (state_q)
-      Idle: if (waiting_q != '0) begin
-        thread_q                  <= next_thread;
-        waiting_q[next_thread]    <= 1'b0;
-        {pc_q, depth_q, with_q, fn_q} <= asked_how[next_thread];
-        redirect_kind_o           <= 2'd0;
-        a_q                       <= asked_a[next_thread];
-        b_q                       <= asked_b[next_thread];
-        other_q                   <= asked_other[next_thread];
-        flags_q                   <= asked_other[next_thread];
-        state_q                   <= Describe;
-      end
+      Idle: ;
       Describe: begin
         // A map that the program has from another map comes as a pointer.
         if (with_q[7]) begin
-          with_q  <= {1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
+          with_q  <= {with_q[12:8], 1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
           flags_q <= '0;
         end
         else if (fn_q <= UnitAdjustMeta) state_q <= Adjust;
@@ -340,40 +318,40 @@ module forager_maps
         cpu_rows_q   <= RowWidth'(row_data_i[287:256]);
         free_q       <= row_data_i[311:288];
         spare_q      <= row_data_i[343:320];
-        root_q       <= row_data_i[375:352];
-        state_q      <= in_scratch ? Key : Kind;
-      end
-      Key: if (row_grant_i) state_q <= Kind;
-      Kind: begin
-        if (in_scratch) key_q <= row_data_i;
-        hash_q      <= {32'h736f6d65 ^ seed_i, 32'h646f7261, 32'h6c796765 ^ seed_i, 32'h74656462};
-        round_q     <= '0;
-        found_q     <= '0;
-        hit_q       <= 1'b0;
-        node_q      <= root_q;
-        unique case (kind)
-          MapHash:  state_q <= Hash;
-          MapTrie:  state_q <= is_lookup ? (root_q == '0 ? Answer : Entry) : Ask;
+        found_q      <= '0;
+        hit_q        <= 1'b0;
+        node_q       <= row_data_i[375:352];
+        value_q      <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+        unique case (row_data_i[3:0])
+          MapHash:  state_q <= in_scratch ? Key : Head;
+          MapTrie:  state_q <= !is_lookup ? Ask : in_scratch ? Key : Entry;
           MapArray: state_q <= is_lookup ? Scale : Ask;
           MapTable: state_q <= Scale;
           default:  state_q <= Ask;
         endcase
-        if (fn_q == UnitRedirect && a_q[31:29] != 3'd0) state_q <= Ask;
-        else if (fn_q == UnitRedirect) begin
+        if (fn_q == UnitRedirect) begin
           redirect_kind_o  <= 2'd1;
           redirect_value_o <= a_q[28:0];
           value_q          <= 64'd4;
-          state_q          <= Answer;
-        end else begin
-          value_q <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+          state_q          <= a_q[31:29] != 3'd0 ? Ask : Answer;
         end
+      end
+      Key: if (row_grant_i) state_q <= KeyRow;
+      KeyRow: begin
+        key_q   <= row_data_i;
+        hash_q  <= {32'h736f6d65 ^ seed_i, 32'h646f7261, 32'h6c796765 ^ seed_i, 32'h74656462};
+        round_q <= '0;
+        state_q <= kind == MapHash ? Hash : Entry;
       end
 
       // Hash tables: a bucket's chain of nodes.
       Hash: begin
         hash_q  <= hash_next;
         round_q <= round_q + 5'd1;
-        if (round_q == key_words + 5'd1) state_q <= Head;
+        if (round_q == key_words + 5'd2) begin
+          bucket_hash_q <= hash;
+          state_q       <= Head;
+        end
       end
       Head: begin
         slot_row_q  <= bucket_row_q + RowWidth'(bucket[31:4]);
@@ -384,7 +362,8 @@ module forager_maps
         node_q  <= number_in(row_data_i, slot_word_q);
         state_q <= Entry;
       end
-      Entry: if (kind == MapHash && node_q == '0) begin
+      Entry: if (kind == MapTrie && node_q == '0) state_q <= Answer;
+      else if (kind == MapHash && node_q == '0) begin
         // Nothing there.
         fresh_q <= free_q;
         unique case (fn_q)
@@ -416,14 +395,14 @@ module forager_maps
       end else begin
         hit_q   <= same_key;
         found_q <= node_q;
-        if (nested && same_key) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
         if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
           redirect_kind_o  <= 2'd2;
           redirect_value_o <= a_q[28:0];
           value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
           state_q          <= a_q[31:29] == '0 ? Answer : Ask;
-        end else if (is_lookup) state_q <= nested ? Answer : marked ? Mark : Scale;
+        end else if (is_lookup) state_q <= marked && !nested ? Mark : Answer;
         else if (is_update && flags_q == 64'd1) begin
           value_q <= Exists;
           state_q <= Answer;
@@ -453,7 +432,7 @@ module forager_maps
           state_q <= Image;
         end
       end
-      Mark: if (row_grant_i) state_q <= Scale;
+      Mark: if (row_grant_i) state_q <= Answer;
 
       // A new entry: the free list goes on behind it.
       Fresh: if (row_grant_i) state_q <= FreshHere;
@@ -497,7 +476,7 @@ module forager_maps
           if (a_q[31:0] < entries_q) value_q <= pointer(region_i, map, product_q);
         end else if (kind == MapTable) begin
           if (a_q[31:0] < entries_q) state_q <= Element;
-        end else if (found_q != '0 && is_lookup) begin
+        end else if (found_q != '0) begin
           value_q <= pointer(region_i, map, value_at);
         end
       end
@@ -547,12 +526,24 @@ module forager_maps
         state_q <= Idle;
       end
     endcase
-    if (ask_i) waiting_q[ask_thread_i] <= 1'b1;
+    if (take) begin
+      thread_q        <= queue_thread;
+      pc_q            <= queue_pc;
+      depth_q         <= queue_depth;
+      with_q          <= queue_with;
+      fn_q            <= queue_fn;
+      a_q             <= queue_a;
+      b_q             <= queue_b;
+      other_q         <= queue_other;
+      flags_q         <= queue_other;
+      bucket_hash_q   <= queue_hash;
+      redirect_kind_o <= 2'd0;
+      state_q         <= Describe;
+    end
     if (rst_i) begin
-      state_q   <= Idle;
-      waiting_q <= '0;
-      thread_q  <= '0;
-      jump_q    <= 1'b0;
+      state_q  <= Idle;
+      thread_q <= '0;
+      jump_q   <= 1'b0;
     end
   end
 

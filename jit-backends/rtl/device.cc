@@ -22,6 +22,7 @@
 #include "jit-backends/rtl/counters.h"
 #include "jit-backends/rtl/meter.h"
 #include "jit-backends/rtl/scratch.h"
+#include "jit-backends/rtl/wave_event.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -160,12 +161,26 @@ class RtlDevice final : public exec::Device {
       error.error().asked = options_.simulation.threads;
       return error;
     }
-    if (!options_.simulation.wave.empty()) {
-      if (auto traced = board_.trace_to(options_.simulation.wave); !traced) return traced;
-    }
+    if (auto traced = begin_wave(); !traced) return traced;
     if (auto seeded = seed_threads(); !seeded) return seeded;
     attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
     return {};
+  }
+
+  Result<> begin_wave() {
+    const exec::Simulation& asked = options_.simulation;
+    auto event = parse_wave_event(asked.wave_on);
+    if (!event) return std::unexpected(std::move(event.error()));
+    wave_event_ = *event;
+    if (asked.wave.empty()) return {};
+    return board_.trace_to(asked.wave, wave_event_.kind == WaveEvent::Kind::none ? 0 : std::max(asked.wave_before, 1U));
+  }
+  // Bundles of the instruction that is waited for.
+  void watch_instruction() {
+    if (wave_event_.kind != WaveEvent::Kind::pc) return;
+    std::vector<bool> bundles;
+    for (const std::uint32_t of : image_->code().instructions) bundles.push_back(of == wave_event_.number);
+    board_.keep_trace_at(std::move(bundles), options_.simulation.wave_after);
   }
 
   // Where threads have their random states.
@@ -215,6 +230,7 @@ class RtlDevice final : public exec::Device {
     attendant_->forget_targets();
     if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
     loaded_ = true;
+    watch_instruction();
     return configure();
   }
 
@@ -306,6 +322,7 @@ class RtlDevice final : public exec::Device {
         const auto sent = give(batch[given]);
         if (!sent) return std::unexpected(sent.error());
         if (!*sent) break;
+        if (wave_event_.is(WaveEvent::Kind::packet, counters_.packets + given - done)) board_.keep_trace(UINT32_MAX);
         ++given;
       }
       board_.step();
@@ -314,6 +331,12 @@ class RtlDevice final : public exec::Device {
       }
       while (auto departure = board_.receive()) {
         if (auto finished = attendant_->finish(*departure); !finished) return finished;
+        const bool shown = wave_event_.is(WaveEvent::Kind::packet, counters_.packets) ||
+                           wave_event_.is(WaveEvent::Kind::verdict, batch[done].return_value);
+        if (shown) {
+          board_.keep_trace(options_.simulation.wave_after);
+          wave_event_ = {};
+        }
         meter_.packet(departure->ended - departure->came);
         counters_.traps += batch[done].trap != nullptr ? 1 : 0;
         ++done;
@@ -354,6 +377,7 @@ class RtlDevice final : public exec::Device {
   exec::Counters counters_;
   Meter meter_;
   DeviceCounters device_counters_;
+  WaveEvent wave_event_;
 };
 
 }  // namespace

@@ -88,9 +88,9 @@ class MapCall {
   }
 
   [[nodiscard]] Slot operation() const {
-    return {.op = engine_.op,
-            .d = 0,
-            .offset = static_cast<std::uint16_t>(engine_.inner ? kMapByPointer : map_.index)};
+    const std::uint32_t words = map_.kind == CoreMap::Hash ? (spec_.key_size + 3) / 4 : 0;
+    const std::uint32_t which = engine_.inner ? kMapByPointer : map_.index;
+    return {.op = engine_.op, .d = 0, .offset = static_cast<std::uint16_t>(words << kMapKeyWordsAt | which)};
   }
   static Slot in_scratch(Slot slot) {
     slot.use_imm = true;

@@ -3,15 +3,16 @@
 
 #include <fmt/format.h>
 #include <verilated.h>
-#include <verilated_fst_c.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <fstream>
 
 #include "sim/board/model.h"
+#include "sim/board/wave.h"
 
 namespace forager::sim {
 namespace {
@@ -50,7 +51,9 @@ struct Board::Parts {
   VerilatedContext context;
   std::unique_ptr<Model> device;
   Ports model;
-  std::unique_ptr<VerilatedFstC> wave;
+  std::unique_ptr<Wave> wave;
+  std::vector<bool> watched;  // bundles
+  std::uint64_t watched_after = 0;
   std::uint64_t cycle = 0;
 
   Line line;
@@ -71,7 +74,7 @@ struct Board::Parts {
     return make_model(configuration, context);
   }
   ~Parts() {
-    if (wave != nullptr) wave->close();
+    wave.reset();
     device->final();
   }
 
@@ -92,11 +95,20 @@ struct Board::Parts {
   }
   // The clock's edge; settle() was called since the last.
   void edge() {
-    if (wave != nullptr) wave->dump(2 * cycle);
+    if (wave != nullptr) dump_wave();
     model.clk_i = 1;
     device->eval();
-    if (wave != nullptr) wave->dump(2 * cycle + 1);
+    if (wave != nullptr) wave->dump(cycle, true);
     ++cycle;
+  }
+
+  void dump_wave() {
+    const bool event = model.trace_valid_o != 0 && model.trace_pc_o < watched.size() && watched[model.trace_pc_o];
+    if (event) {
+      wave->keep(cycle, watched_after);
+      watched.clear();
+    }
+    wave->dump(cycle, false);
   }
 
   void offer_beat() {
@@ -316,17 +328,23 @@ std::optional<Retired> Board::retired() const {
   return made;
 }
 
-Result<> Board::trace_to(const std::string& path) {
+Result<> Board::trace_to(const std::string& path, std::uint64_t before) {
   if (!std::ofstream(path)) return fail(ErrorKind::input, errno, fmt::format("{}: cannot be written", path));
-  parts_->wave = std::make_unique<VerilatedFstC>();
-  parts_->device->trace(*parts_->wave);
-  parts_->wave->open(path.c_str());
+  // An event may never come: then there is no file.
+  if (before != 0) std::remove(path.c_str());
+  parts_->wave = std::make_unique<Wave>(*parts_->device, path, before);
   return {};
 }
 
-void Board::end_trace() {
-  if (parts_->wave != nullptr) parts_->wave->close();
-  parts_->wave.reset();
+void Board::end_trace() { parts_->wave.reset(); }
+
+void Board::keep_trace(std::uint64_t after) {
+  if (parts_->wave != nullptr) parts_->wave->keep(parts_->cycle, after);
+}
+
+void Board::keep_trace_at(std::vector<bool> bundles, std::uint64_t after) {
+  parts_->watched = std::move(bundles);
+  parts_->watched_after = after;
 }
 
 }  // namespace forager::sim

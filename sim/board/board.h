@@ -102,9 +102,14 @@ class Board {
   // What the last step() retired.
   [[nodiscard]] std::optional<Retired> retired() const;
 
-  // Waveform from now on, or no more. Errors: input if the file cannot be written.
-  [[nodiscard]] Result<> trace_to(const std::string& path);
+  // Waveform from now on, of everything or of what is around an event (wave.h), or no more. Errors: input if the file
+  // cannot be written.
+  [[nodiscard]] Result<> trace_to(const std::string& path, std::uint64_t before = 0);
   void end_trace();
+  // The event: so many more cycles.
+  void keep_trace(std::uint64_t after);
+  // It is the event that one of these bundles goes through; so many more cycles then.
+  void keep_trace_at(std::vector<bool> bundles, std::uint64_t after);
 
  private:
   struct Parts;

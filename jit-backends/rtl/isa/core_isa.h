@@ -77,6 +77,7 @@ inline constexpr std::uint8_t kFetches = 8;      // of atomics
 inline constexpr unsigned kScratchBytes = 256;   // of a call depth
 inline constexpr unsigned kMapsInTable = 64;     // that the engine and the core know
 inline constexpr unsigned kMapInScratch = 1U << 6, kMapByPointer = 1U << 7;  // of a map operation's offset
+inline constexpr unsigned kMapKeyWordsAt = 8;
 inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
 
 struct Slot {
