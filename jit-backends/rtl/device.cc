@@ -175,11 +175,16 @@ class RtlDevice final : public exec::Device {
     if (asked.wave.empty()) return {};
     return board_.trace_to(asked.wave, wave_event_.kind == WaveEvent::Kind::none ? 0 : std::max(asked.wave_before, 1U));
   }
-  // Bundles of the instruction that is waited for.
+  // Bundles of the instruction that is waited for; of the next, should another have taken it in.
   void watch_instruction() {
     if (wave_event_.kind != WaveEvent::Kind::pc) return;
+    const auto& instructions = image_->code().instructions;
+    std::uint64_t nearest = UINT64_MAX;
+    for (const std::uint32_t of : instructions) {
+      if (of >= wave_event_.number) nearest = std::min<std::uint64_t>(nearest, of);
+    }
     std::vector<bool> bundles;
-    for (const std::uint32_t of : image_->code().instructions) bundles.push_back(of == wave_event_.number);
+    for (const std::uint32_t of : instructions) bundles.push_back(of == nearest);
     board_.keep_trace_at(std::move(bundles), options_.simulation.wave_after);
   }
 

@@ -75,7 +75,7 @@ class RtlWave : public ::testing::Test {
 TEST_F(RtlWave, OfAllOfARun) {
   run({}, 400);
   const Times times = times_of(path());
-  EXPECT_EQ(times.first, 0U);
+  EXPECT_LT(times.first, 100U) << "after the first registers were read";
   EXPECT_GT(times.last, 2U * 400U) << "two edges a cycle, a cycle a packet at the least";
   EXPECT_EQ(files(), 1U);
 }
