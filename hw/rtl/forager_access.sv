@@ -33,7 +33,7 @@ module forager_access
 
   input  logic                   map_i,      // the map table has the base's region
   input  logic [RowWidth-1:0]    map_row_i,
-  input  logic [19:0]            map_bytes_i,
+  input  logic [21:0]            map_bytes_i,
 
   output logic                   remote_o,   // is the host's
   output logic                   wait_o,
@@ -46,8 +46,8 @@ module forager_access
   logic [2:0]  frame;
   logic [12:0] offset;
   logic [13:0] last;
-  logic [19:0] map_offset;
-  logic [20:0] map_last;
+  logic [21:0] map_offset;
+  logic [22:0] map_last;
 
   assign frame  = base_i[2:0] - RegionStack[2:0];
   assign stack  = base_i >= RegionStack && base_i < RegionStack + 24'd8;
@@ -55,9 +55,9 @@ module forager_access
   assign same   = address_i[63:39] == {base_i, !on_map_i};
   assign near   = same && address_i[38:13] == 26'd0;
   assign offset = address_i[12:0];
-  assign map_near = same && address_i[38:20] == 19'd0;
-  assign map_offset = address_i[19:0];
-  assign map_last   = 21'(map_offset) + 21'(bytes_i);
+  assign map_near = same && address_i[38:22] == 17'd0;
+  assign map_offset = address_i[21:0];
+  assign map_last   = 23'(map_offset) + 23'(bytes_i);
   assign last   = 14'(offset) + 14'(bytes_i);
 
   always_comb begin
@@ -77,8 +77,8 @@ module forager_access
       fault_o = !near || offset < meta_i || last > 14'(end_i) || last > 14'd4096;
       wait_o  = !fault_o && last > 14'(arrived_i);
     end else if (map_i) begin
-      row_o   = map_row_i + RowWidth'(map_offset[19:6]);
-      fault_o = !map_near || map_last > 21'(map_bytes_i);
+      row_o   = map_row_i + RowWidth'(map_offset[21:6]);
+      fault_o = !map_near || map_last > 23'(map_bytes_i);
     end else begin
       remote_o = 1'b1;
     end

@@ -96,7 +96,7 @@ module forager_core
   input  logic                   map_write_i,
   input  logic [ThreadWidth+5:0] map_index_i,   // thread, map
   input  logic [RowWidth-1:0]    map_row_i,
-  input  logic [19:0]            map_bytes_i,   // 0: not on the chip
+  input  logic [21:0]            map_bytes_i,   // 0: not on the chip
 
   // Requests to the map engine, and its answers.
   output logic                   map_ask_o,
@@ -264,22 +264,22 @@ module forager_core
 
   // ---- the map table, looked up by the base register or the number of the map ----
 
-  logic [RowWidth+19:0] map_table [Threads*64];
-  logic [RowWidth+19:0] map_entry;
+  logic [RowWidth+21:0] map_table [Threads*64];
+  logic [RowWidth+21:0] map_entry;
   logic [23:0]          map_distance;
   logic [5:0]           map_number;
   logic                 p4_map_q;
   logic [RowWidth-1:0]  p4_map_row_q;
-  logic [19:0]          p4_map_bytes_q;
+  logic [21:0]          p4_map_bytes_q;
 
   assign map_distance = p3_a0_q[63:40] - map_region_i;
   assign map_number   = p3_op0_q.on_map ? p3_op0_q.imm[5:0] : map_distance[6:1];
   assign map_entry    = map_table[{p3_thread_q, map_number}];
   always_ff @(posedge clk_i) begin
     if (map_write_i) map_table[map_index_i] <= {map_row_i, map_bytes_i};
-    p4_map_q       <= (p3_op0_q.on_map || (map_distance[0] && map_distance[23:7] == '0)) && map_entry[19:0] != 20'd0;
-    p4_map_row_q   <= map_entry[RowWidth+19:20];
-    p4_map_bytes_q <= map_entry[19:0];
+    p4_map_q       <= (p3_op0_q.on_map || (map_distance[0] && map_distance[23:7] == '0)) && map_entry[21:0] != 22'd0;
+    p4_map_row_q   <= map_entry[RowWidth+21:22];
+    p4_map_bytes_q <= map_entry[21:0];
   end
 
   assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;

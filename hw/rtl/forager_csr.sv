@@ -75,7 +75,7 @@ module forager_csr
   output logic                   map_write_o,
   output logic [ThreadWidth+5:0] map_index_o,
   output logic [RowWidth-1:0]    map_row_o,
-  output logic [19:0]            map_bytes_o,
+  output logic [21:0]            map_bytes_o,
   output logic [31:0]            map_seed_o,
 
   output logic [11:0]            counter_address_o,
@@ -108,7 +108,7 @@ module forager_csr
   assign answer_o      = awvalid_i && wvalid_i && !bvalid_o && at == RegAnswer && pending_q[select_o] && answer_ready_i;
   assign answer_kind_o = wdata_i[1:0];
   assign map_write_o   = write && at == RegMapBytes;
-  assign map_bytes_o   = wdata_i[19:0];
+  assign map_bytes_o   = wdata_i[21:0];
   assign set_value_o   = wdata_i[23:0];
   assign set_o = {write && at == RegThreadRegion, write && at == RegThreadEnd, write && at == RegThreadData,
                   write && at == RegThreadMeta};

@@ -6,7 +6,7 @@ module forager_device #(
   parameter int unsigned Threads = 8,        // a power of two, 2 to 16
   parameter int unsigned Slots = 16,         // packet buffers
   parameter int unsigned Bundles = 4096,     // of instruction memory
-  parameter int unsigned MapRows = 8192,     // of 64 bytes, for maps
+  parameter int unsigned MapRows = 32768,    // of 64 bytes, for maps
   localparam int unsigned ThreadWidth = $clog2(Threads),
   localparam int unsigned SlotWidth = $clog2(Slots),
   localparam int unsigned PcWidth = $clog2(Bundles),
@@ -229,7 +229,7 @@ module forager_device #(
   logic                   map_write;
   logic [ThreadWidth+5:0] map_index;
   logic [RowWidth-1:0]    map_row;
-  logic [19:0]            map_bytes;
+  logic [21:0]            map_bytes;
   logic [31:0]            map_seed;
 
   forager_imem #(.Bundles(Bundles), .PcWidth(PcWidth)) u_imem (

@@ -72,8 +72,15 @@ class ChipHash final : public ChipTable {
     for (std::size_t i = 1; i + 1 < free.size(); ++i) put_link(links, free[i - 1], {.node = free[i]});
     Result<> done = buckets_.write(board, buckets);
     if (done) done = links_.write(board, links);
-    if (done) done = entries_.write(board, entries);
-    for (std::size_t lane = 0; done && lane < values_.size(); ++lane) done = values_[lane].write(board, values[lane]);
+    const auto live = [&](std::uint32_t shift) {
+      return [this, shift](std::size_t row) { return live_[row >> shift]; };
+    };
+    live_.assign(map_.nodes, false);
+    for (const auto& [key, entry] : known_) live_[entry.node] = true;
+    if (done) done = entries_.write(board, entries, live(map_.shift));
+    for (std::size_t lane = 0; done && lane < values_.size(); ++lane) {
+      done = values_[lane].write(board, values[lane], live(map_.value_shift));
+    }
     if (!done) return done;
     return write_descriptor(board, map_, host_.spec(), place_,
                             {.free = free.size() > 1 ? free.front() : 0, .spare = free.back()});
@@ -254,6 +261,7 @@ class ChipHash final : public ChipTable {
   ChipRows buckets_, links_, entries_;
   std::vector<ChipRows> values_;  // per-CPU maps
   std::map<Bytes, Entry> known_;  // on both sides, as of the last transfer
+  std::vector<bool> live_;        // nodes, as of the last upload
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 using isa::MapType;
 
 constexpr std::uint32_t kRow = 64, kNumbersInRow = 16, kWordsInRow = 8;
-constexpr std::uint64_t kMostBytes = (1U << 20) - 1;  // that pointers reach: what an entry of the map table can say
+constexpr std::uint64_t kMostBytes = (1U << 22) - 1;  // that pointers reach: what an entry of the map table can say
 constexpr std::uint32_t kMostKey = 64, kMostImage = 192;  // bytes of key and value that an update brings
 constexpr std::uint32_t kMostPrefix = 20;                 // a trie's key: its length and 16 bytes
 constexpr std::uint32_t kPrefixValue = 24;                // where a trie's node has the value

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/rtl/chip_table.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -32,9 +33,11 @@ using Descriptor = std::array<std::uint32_t, kRowBytes / 4>;
 
 }  // namespace
 
-Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now) {
+Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now,
+                         const std::function<bool(std::size_t row)>& wanted) {
   const std::size_t rows = bytes_.size() / kRowBytes;
   const auto differs = [&](std::size_t row) {
+    if (wanted && !wanted(row)) return false;
     return !known_[row] || std::memcmp(bytes_.data() + row * kRowBytes, now.data() + row * kRowBytes, kRowBytes) != 0;
   };
   for (std::size_t from = 0; from < rows;) {
@@ -43,11 +46,11 @@ Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now) {
     if (to > from) {
       const std::span<const std::byte> part(now.data() + from * kRowBytes, (to - from) * kRowBytes);
       if (auto put = board.write_rows(row_ + static_cast<std::uint32_t>(from), part); !put) return put;
+      std::ranges::copy(part, bytes_.begin() + static_cast<std::ptrdiff_t>(from * kRowBytes));
+      std::fill(known_.begin() + static_cast<std::ptrdiff_t>(from), known_.begin() + static_cast<std::ptrdiff_t>(to), true);
     }
     from = to + 1;
   }
-  bytes_ = now;
-  known_.assign(rows, true);
   return {};
 }
 

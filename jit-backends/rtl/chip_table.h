@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -48,8 +49,9 @@ class ChipRows {
 
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] const std::byte* at(std::size_t offset) const { return bytes_.data() + offset; }
-  // Writes the rows that differ, or are not known.
-  [[nodiscard]] Result<> write(sim::Board& board, const std::vector<std::byte>& now);
+  // Writes the rows that differ, or are not known. Of others than `wanted` nothing is said: nobody looks at them.
+  [[nodiscard]] Result<> write(sim::Board& board, const std::vector<std::byte>& now,
+                               const std::function<bool(std::size_t row)>& wanted = {});
   // Reads rows anew.
   [[nodiscard]] Result<> read(sim::Board& board, std::uint32_t first, std::uint32_t rows);
   [[nodiscard]] Result<> read(sim::Board& board) {

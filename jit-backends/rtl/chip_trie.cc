@@ -101,7 +101,8 @@ class ChipTrie final : public ChipTable {
     }
     Bytes now(entries_.at(0), entries_.at(0) + entries_.size());
     for (std::uint32_t i = 1; i < trie_.nodes().size(); ++i) put_node(i, now);
-    if (auto put = entries_.write(board, now); !put) return put;
+    const std::size_t rows = trie_.nodes().size() << map_.shift;
+    if (auto put = entries_.write(board, now, [=](std::size_t row) { return row < rows; }); !put) return put;
     return write_descriptor(board, map_, host_.spec(), place_, {.free = 0, .spare = 0, .root = trie_.root()});
   }
 

@@ -112,6 +112,25 @@ TEST(RtlDevice, TargetsOfTailCallsReachTheSameMaps) {
   }
 }
 
+// ---- devices that there are not ------------------------------------------------------------------------------------
+
+std::string refusal(const exec::Simulation& simulation) {
+  auto device = backend().open({.environment = &exec::testing::plain_environment(), .simulation = simulation});
+  if (!device) return device.error().text();
+  const auto image = backend().compile(verified({}, "r0 = 2\nexit"), {});
+  const auto loaded = (*device)->load(*image);
+  return loaded ? "" : loaded.error().text();
+}
+
+TEST(RtlDevice, ConfigurationsAndThreads) {
+  EXPECT_EQ(refusal({.configuration = "small", .threads = 4}), "");
+  EXPECT_EQ(refusal({.configuration = "large", .threads = 16}), "");
+  EXPECT_THAT(refusal({.configuration = "tiny"}), HasSubstr("no configuration tiny of the device"));
+  EXPECT_THAT(refusal({.configuration = "small", .threads = 5}), HasSubstr("fewer hardware threads"));
+  EXPECT_THAT(refusal({.wave = "/nonexistent/out.fst"}), HasSubstr("cannot be written"));
+  EXPECT_THAT(refusal({.wave = "/tmp/out.fst", .wave_on = "when"}), HasSubstr("no event of a waveform"));
+}
+
 // ---- maps on the chip ----------------------------------------------------------------------------------------------
 
 MapRef make_map(MapType type, std::uint32_t value_size, std::uint32_t entries) {
