@@ -18,6 +18,7 @@
 #include "cli/story.h"
 #include "isa/tables.h"
 #include "jit-backends/backends.h"
+#include "jit-backends/rtl/delegations.h"
 #include "runtime/explain.h"
 #include "runtime/runtime.h"
 
@@ -30,11 +31,14 @@ struct Arguments {
   std::string object, program;
 };
 
+constexpr std::string_view kDelegates = "rtl";  // the backend that leaves parts of a program to the host
+
 // What was found out about one program.
 struct Judgement {
   std::string program;
   std::optional<Diagnostic> refused;  // by verification: no backend can help
   runtime::Explanation explanation;
+  std::vector<jit::rtl::Delegation> delegated;  // of kDelegates
 };
 
 struct Findings {
@@ -52,7 +56,10 @@ Judgement judge(const runtime::LoadAttempt& attempt) {
   Judgement out;
   out.program = attempt.source.name;
   if (attempt.error != nullptr) out.refused = *attempt.error;
-  if (attempt.program != nullptr) out.explanation = runtime::explain(*attempt.program->verified);
+  if (attempt.program != nullptr) {
+    out.explanation = runtime::explain(*attempt.program->verified);
+    out.delegated = jit::rtl::delegations(attempt.program->verified);
+  }
   return out;
 }
 
@@ -94,11 +101,23 @@ Json to_json(const runtime::BackendVerdict& verdict) {
   return out;
 }
 
+Json to_json(const std::vector<jit::rtl::Delegation>& delegated) {
+  Json out = Json::array();
+  for (const auto& one : delegated) {
+    out.push_back({{"what", one.what}, {"instructions", one.times}});
+    if (one.instruction != program::kNone) out.back()["instruction"] = one.instruction;
+  }
+  return out;
+}
+
 Json to_json(const Judgement& judged) {
   Json out = {{"program", judged.program}, {"verified", !judged.refused}};
   if (judged.refused) out["refused"] = cli::to_json(*judged.refused);
   out["backends"] = Json::array();
-  for (const auto& verdict : judged.explanation.backends) out["backends"].push_back(to_json(verdict));
+  for (const auto& verdict : judged.explanation.backends) {
+    out["backends"].push_back(to_json(verdict));
+    if (verdict.takes && verdict.backend == kDelegates) out["backends"].back()["delegated"] = to_json(judged.delegated);
+  }
   out["nearest"] = judged.explanation.nearest ? Json(*judged.explanation.nearest) : Json(nullptr);
   return out;
 }
@@ -123,6 +142,17 @@ std::string to_text(const runtime::BackendVerdict& verdict, const std::optional<
   return out;
 }
 
+// What the device leaves to the host.
+std::string to_text(const std::vector<jit::rtl::Delegation>& delegated) {
+  if (delegated.empty()) return {};
+  std::string out = fmt::format("  {:<10} by the host, some {} cycles and more each time:", "", jit::rtl::kRequestCycles);
+  for (const auto& one : delegated) {
+    out += fmt::format("{} {}", &one == &delegated.front() ? "" : ",", one.what);
+    if (one.instruction != program::kNone) out += fmt::format(" (instruction {})", one.instruction);
+  }
+  return out + "\n";
+}
+
 std::string to_text(const Findings& findings) {
   std::string out;
   for (const Diagnostic& map : findings.maps) out += fmt::format("no backend: {}\n", map.text());
@@ -132,7 +162,10 @@ std::string to_text(const Findings& findings) {
       out += fmt::format("  no backend: verification refused it: {}\n{}", judged.refused->text(),
                          story_of(*judged.refused, "    "));
     }
-    for (const auto& verdict : judged.explanation.backends) out += to_text(verdict, judged.explanation.nearest);
+    for (const auto& verdict : judged.explanation.backends) {
+      out += to_text(verdict, judged.explanation.nearest);
+      if (verdict.takes && verdict.backend == kDelegates) out += to_text(judged.delegated);
+    }
   }
   return out;
 }

@@ -296,6 +296,10 @@ module forager_device #(
 
   // ---- the host ----
 
+  logic [11:0] counter_address;
+  logic        counter_known;
+  logic [31:0] counter;
+
   forager_csr #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .Slots(Slots), .SlotWidth(SlotWidth), .PcWidth(PcWidth),
     .Bundles(Bundles), .StackRow(StackRow), .ScratchRow(ScratchRow), .TableRow(TableRow), .MapRow(MapRow), .MapRows(MapRows), .RowWidth(RowWidth)
@@ -321,10 +325,6 @@ module forager_device #(
     .map_bytes_o(map_bytes), .map_seed_o(map_seed), .counter_address_o(counter_address),
     .counter_known_i(counter_known), .counter_i(counter)
   );
-
-  logic [11:0] counter_address;
-  logic        counter_known;
-  logic [31:0] counter;
 
   forager_counters u_counters (
     .clk_i, .rst_i, .run_i(run), .issued_i(issued), .stall_i(stall), .idle_i(no_work), .used_i(used),

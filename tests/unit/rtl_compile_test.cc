@@ -7,6 +7,7 @@
 
 #include "exec_testing.h"
 #include "jit-backends/rtl/compile.h"
+#include "jit-backends/rtl/delegations.h"
 #include "jit-backends/rtl/schedule.h"
 #include "maps/registry.h"
 
@@ -119,7 +120,8 @@ TEST(RtlSchedule, ManyValuesAtATimeKeepTheirRegistersApart) {
 // ---- maps on the chip ----------------------------------------------------------------------------------------------
 
 MapRef make_map(MapType type, std::uint32_t entries, const char* name = "values") {
-  return maps::create({.type = type, .key_size = 4, .value_size = 8, .max_entries = entries, .name = name}, 2).value();
+  const std::uint32_t key_size = type == MapType::queue ? 0 : 4;
+  return maps::create({.type = type, .key_size = key_size, .value_size = 8, .max_entries = entries, .name = name}, 2).value();
 }
 std::size_t on_chip(const std::string& text, std::vector<MapRef> maps) {
   return plan_chip(*verified(Rig{.maps = std::move(maps)}, text)).maps.size();
@@ -155,6 +157,22 @@ TEST(RtlChipMaps, ProgramsAreJumpedTo) {
   auto programs = std::make_shared<FakePrograms>();
   const std::string jumps = "r6 = r1\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\n";
   EXPECT_EQ(on_chip(jumps + kLookUp, {make_map(MapType::array, 10), programs}), 2U);
+}
+
+// ---- what the host does ----------------------------------------------------------------------------------------------
+
+TEST(RtlDelegations, HelpersAndMapsThatTheCoreHasNot) {
+  EXPECT_TRUE(delegations(verified({}, "call bpf_get_prandom_u32\nr0 = 2\nexit")).empty());
+  const auto found = delegations(verified(Rig{.maps = {make_map(MapType::queue, 10)}},
+                                          "call bpf_get_numa_node_id\ncall bpf_get_numa_node_id\n*(u64 *)(r10 -8) = 1\n"
+                                          "r1 = map[values] ll\nr2 = r10\nr2 += -8\nr3 = 0\ncall bpf_map_push_elem\n"
+                                          "r0 = 2\nexit"));
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].what, "bpf_get_numa_node_id");
+  EXPECT_EQ(found[0].times, 2U);
+  EXPECT_EQ(found[0].instruction, 0U);
+  EXPECT_EQ(found[1].what, "bpf_map_push_elem");
+  EXPECT_EQ(found[2].what, "map values");
 }
 
 TEST(RtlOrder, OnlyWhatNobodyCanSeeInAnyOrderRunsAtTheSameTime) {
