@@ -155,6 +155,8 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   if (by_port && operations <= kMost) add_native(flow);
   propagate(flow, plan);
   sweep(flow);
+  drop_spills(flow);
+  sweep(flow);
   count_at_once(flow);
   sweep(flow);
   copy_together(flow);

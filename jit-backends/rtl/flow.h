@@ -43,6 +43,8 @@ void propagate(Flow& flow, const ChipPlan& plan);
 void count_at_once(Flow& flow);
 // Copies of neighbouring bytes become one.
 void copy_together(Flow& flow);
+// Words of the stack that nobody reads are not written.
+void drop_spills(Flow& flow);
 // What nobody reads is not made.
 void sweep(Flow& flow);
 // All of it, in order. Packets of XDP programs may come by the port; then there are two versions, unless the program is

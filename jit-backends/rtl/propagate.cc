@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "jit-backends/rtl/slots.h"
-#include "jit-backends/rtl/values.h"
+#include "jit-backends/rtl/variants.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -19,113 +19,6 @@ constexpr std::uint32_t kShortestFrame = 60;  // of Ethernet, without its checks
 
 bool fits(std::int64_t value, std::int64_t least, std::int64_t most) { return value >= least && value <= most; }
 std::uint8_t number_of(CoreState state) { return static_cast<std::uint8_t>(state); }
-
-// Blocks of the native version are there once for each of a few things that may be known at their begin: where in the
-// packet a header is, above all.
-class Propagation {
- public:
-  Propagation(Flow& flow, const ChipPlan& plan)
-      : flow_(flow), plan_(plan), liveness_(flow), in_(flow.blocks.size()), variants_(flow.blocks.size()) {
-    for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
-      origin_.push_back(i);
-      room_ += flow.blocks[i].operations.size();
-    }
-    room_ = 3 * room_ + 128;
-    enter(0, {});
-    if (flow_.long_entry != program::kNone) {
-      State at;
-      at.packet_bytes = flow_.long_bytes;
-      enter(flow_.long_entry, at);
-    }
-    while (!open_.empty()) {
-      const std::uint32_t block = open_.back();
-      open_.pop_back();
-      walk(block);
-    }
-  }
-
-  [[nodiscard]] const std::optional<State>& at_begin(std::uint32_t block) const { return in_[block]; }
-
- private:
-  static constexpr std::size_t kMostVariants = 6;
-
-  // The block of its origin's that stands for what is known.
-  std::uint32_t enter(std::uint32_t block, const State& at) {
-    auto& variants = variants_[origin_[block]];
-    const auto same = std::ranges::find_if(variants, [&](std::uint32_t one) { return alike(one, at); });
-    if (same != variants.end()) return join(*same, at);
-    const std::size_t size = flow_.blocks[block].operations.size();
-    const bool another = flow_.blocks[block].native && variants.size() < kMostVariants && size <= room_;
-    if (!variants.empty() && !another) return join(variants.back(), at);
-    if (variants.empty()) return begin(origin_[block], at);
-    room_ -= size;
-    const auto fresh = static_cast<std::uint32_t>(flow_.blocks.size());
-    flow_.blocks.push_back(FlowBlock(flow_.blocks[block]));
-    origin_.push_back(origin_[block]);
-    in_.emplace_back();
-    return begin(fresh, at);
-  }
-  std::uint32_t begin(std::uint32_t block, const State& at) {
-    variants_[origin_[block]].push_back(block);
-    in_[block] = at;
-    open_.push_back(block);
-    return block;
-  }
-  std::uint32_t join(std::uint32_t block, const State& at) {
-    if (in_[block]->meet(at)) open_.push_back(block);
-    return block;
-  }
-
-  // Whether the same is known of all registers that are read.
-  [[nodiscard]] bool alike(std::uint32_t block, const State& at) const {
-    const Registers live = liveness_.at_begin(origin_[block]);
-    for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
-      const Value &here = in_[block]->known[reg].value, &there = at.known[reg].value;
-      const bool telling = !here.has_register() || !there.has_register();
-      if ((live & only(reg)) != 0 && telling && !(here == there)) return false;
-    }
-    return true;
-  }
-
-  // By index: blocks are added meanwhile.
-  void walk(std::uint32_t number) {
-    State at = *in_[number];
-    const bool native = flow_.blocks[number].native;
-    for (std::size_t i = 0; i < flow_.blocks[number].operations.size(); ++i) {
-      const Operation operation = flow_.blocks[number].operations[i];
-      const auto lead = [&](const State& there) {
-        const std::uint32_t target = enter(operation.target, there);
-        flow_.blocks[number].operations[i].target = target;
-      };
-      if (operation.slot.op == CoreOp::ControlCall) lead({});
-      if (class_of(operation.slot.op) == CoreClass::Branch) {
-        const Comparison of = comparison(operation.slot, at);
-        if (of.decided != false) {
-          State there = at;
-          there.packet_bytes = length_after(of, true, at.packet_bytes);
-          lead(there);
-        }
-        if (of.decided == true) return;
-        at.packet_bytes = length_after(of, false, at.packet_bytes);
-      }
-      step_over(operation, at, native, plan_);
-    }
-    const std::uint32_t next = flow_.blocks[number].next;
-    if (next != program::kNone) {
-      const std::uint32_t there = enter(next, at);
-      flow_.blocks[number].next = there;
-    }
-  }
-
-  Flow& flow_;
-  const ChipPlan& plan_;
-  const FlowLiveness liveness_;  // of the blocks as they came
-  std::vector<std::optional<State>> in_;
-  std::vector<std::vector<std::uint32_t>> variants_;  // by origin
-  std::vector<std::uint32_t> origin_;
-  std::vector<std::uint32_t> open_;
-  std::size_t room_ = 0;  // operations that may be added
-};
 
 class Rewriter {
  public:
@@ -174,6 +67,9 @@ class Rewriter {
       case CoreClass::Alu:
         return compute(operation);
       case CoreClass::Load:
+        compute(operation);  // of the stack, whose words are known
+        if (class_of(slot.op) == CoreClass::Load) access(operation);
+        return;
       case CoreClass::Store:
       case CoreClass::Atomic:
         return access(operation);

@@ -2,6 +2,7 @@
 #include "jit-backends/rtl/remote_access.h"
 
 #include <bit>
+#include <cstring>
 
 #include "interp/access.h"
 #include "jit-backends/rtl/slots.h"
@@ -50,6 +51,18 @@ std::uint64_t move(const RemoteAccess& access, std::byte* at, std::uint64_t valu
   return access.is_signed ? sign_extended(loaded, sizeof(T)) : loaded;
 }
 
+// The compiler's own: of six copied bytes.
+std::uint64_t move_six(const RemoteAccess& access, std::byte* at, std::uint64_t value) {
+  constexpr std::size_t kSix = 6;
+  if (access.use == Use::write) {
+    std::memcpy(at, &value, kSix);
+    return 0;
+  }
+  std::uint64_t loaded = 0;
+  std::memcpy(&loaded, at, kSix);
+  return loaded;
+}
+
 }  // namespace
 
 RemoteAccess remote_access(const Slot& slot) {
@@ -58,9 +71,9 @@ RemoteAccess remote_access(const Slot& slot) {
     return {.op = slot.op, .bytes = slot.wide ? 8U : 4U, .use = Use::read_write, .atomic = true};
   }
   return {.op = slot.op,
-          .bytes = 1U << (function & 3),
+          .bytes = bytes_of(slot.op),
           .use = class_of(slot.op) == CoreClass::Store ? Use::write : Use::read,
-          .is_signed = (function & kSigned) != 0,
+          .is_signed = (function & kSigned) != 0 && (function & kSixBytes) != kSixBytes,
           .swapped = (function & kSwapped) != 0};
 }
 
@@ -76,6 +89,8 @@ std::uint64_t perform(const RemoteAccess& access, std::byte* at, std::uint64_t v
       return move<std::uint16_t>(access, at, value);
     case 4:
       return move<std::uint32_t>(access, at, value);
+    case 6:
+      return move_six(access, at, value);
     default:
       return move<std::uint64_t>(access, at, value);
   }

@@ -12,8 +12,6 @@ namespace {
 
 using Base = Value::Base;
 
-constexpr std::int64_t kFar = 1 << 16;  // offsets beyond this are not looked through
-
 std::uint64_t bits_of(const Value& value) { return static_cast<std::uint64_t>(value.offset); }
 std::uint64_t low(std::uint64_t value, unsigned bits) { return bits >= 64 ? value : value & ((1ULL << bits) - 1); }
 
@@ -202,74 +200,22 @@ std::uint8_t bits_of_state(CoreState state) {
   return number ? 32 : 64;
 }
 
-CoreOp turned(CoreOp op) {
-  switch (op) {
-    case CoreOp::BranchGt:
-      return CoreOp::BranchLt;
-    case CoreOp::BranchGe:
-      return CoreOp::BranchLe;
-    case CoreOp::BranchLt:
-      return CoreOp::BranchGt;
-    case CoreOp::BranchLe:
-      return CoreOp::BranchGe;
-    default:
-      return op;
-  }
-}
-
-template <class U, class S>
-bool holds(CoreOp op, U a, U b) {
-  switch (op) {
-    case CoreOp::BranchAlways:
-      return true;
-    case CoreOp::BranchEq:
-      return a == b;
-    case CoreOp::BranchNe:
-      return a != b;
-    case CoreOp::BranchGt:
-      return a > b;
-    case CoreOp::BranchGe:
-      return a >= b;
-    case CoreOp::BranchLt:
-      return a < b;
-    case CoreOp::BranchLe:
-      return a <= b;
-    case CoreOp::BranchSgt:
-      return static_cast<S>(a) > static_cast<S>(b);
-    case CoreOp::BranchSge:
-      return static_cast<S>(a) >= static_cast<S>(b);
-    case CoreOp::BranchSlt:
-      return static_cast<S>(a) < static_cast<S>(b);
-    case CoreOp::BranchSle:
-      return static_cast<S>(a) <= static_cast<S>(b);
-    case CoreOp::BranchSet:
-      return (a & b) != 0;
-    default:
-      return (a & b) == 0;
-  }
-}
-
-bool is_pointer(const Value& value) {
-  return value.base == Base::map || value.is_state(CoreState::Data) || value.is_state(CoreState::DataEnd) ||
-         value.is_state(CoreState::DataMeta);
-}
-
-// `length op bytes`, if at least `least` are there.
-std::optional<bool> by_length(CoreOp op, std::uint32_t bytes, std::uint32_t least) {
-  switch (op) {
-    case CoreOp::BranchLt:
-      return bytes <= least ? std::optional(false) : std::nullopt;
-    case CoreOp::BranchGe:
-      return bytes <= least ? std::optional(true) : std::nullopt;
-    case CoreOp::BranchLe:
-    case CoreOp::BranchEq:
-      return bytes < least ? std::optional(false) : std::nullopt;
-    case CoreOp::BranchGt:
-    case CoreOp::BranchNe:
-      return bytes < least ? std::optional(true) : std::nullopt;
-    default:
-      return std::nullopt;
-  }
+// The host may write all of the frame; who writes somewhere that is not known to be elsewhere, too.
+void write_stack(const Operation& operation, State& at) {
+  using verifier::Region;
+  const Slot& slot = operation.slot;
+  const CoreClass of = class_of(slot.op);
+  if (slot.op == CoreOp::UnitHost) return at.forget_stack();
+  if (of != CoreClass::Store && of != CoreClass::Atomic) return;
+  const Reach& reach = operation.reach;
+  if (reach.region != Region::stack && reach.region != Region::unknown) return;
+  const bool own = reach.region == Region::stack && reach.frame == 0 && reach.first <= reach.last;
+  own ? at.forget_stack(reach.first, reach.last) : at.forget_stack();
+  const auto word = of == CoreClass::Store ? word_of_stack(operation, at) : std::nullopt;
+  if (!word || !own) return;
+  const Value value = second_operand(slot, at);
+  const std::uint8_t bits = slot.use_imm || value.is_constant() ? bits_needed(value) : at.known[slot.b].bits;
+  at.stack[*word] = Known{.value = value, .bits = bits};
 }
 
 }  // namespace
@@ -283,12 +229,18 @@ void State::set(std::uint8_t reg, const Known& to) {
   for (std::uint8_t other = 0; other < kRegisters; ++other) {
     if (known[other].value.reg == reg) known[other].value = register_itself(other);
   }
+  for (auto& word : stack) {
+    if (word && word->value.reg == reg) word.reset();
+  }
   known[reg] = to;
   if (to.value.reg == reg) known[reg].value = register_itself(reg);
 }
 
 void State::forget_packet() {
   packet_bytes = 0;
+  for (auto& word : stack) {
+    if (word && moves_with_packet(word->value)) word.reset();
+  }
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
     if (moves_with_packet(known[reg].value)) known[reg].value = register_itself(reg);
   }
@@ -303,7 +255,34 @@ bool State::meet(const State& other) {
     if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
     less = less || known[reg].bits != before.bits || !(known[reg].value == before.value);
   }
+  for (std::size_t word = 0; word < kWords; ++word) {
+    if (!stack[word]) continue;
+    const auto& there = other.stack[word];
+    if (there && there->value == stack[word]->value && there->bits <= stack[word]->bits) continue;
+    stack[word].reset();
+    less = true;
+  }
   return less;
+}
+
+void State::forget_stack(std::int64_t first, std::int64_t last) {
+  for (std::int64_t word = std::max<std::int64_t>(first, 0) / 8; word <= last / 8 && word < std::int64_t{kWords};
+       ++word) {
+    stack[static_cast<std::size_t>(word)].reset();
+  }
+}
+
+std::optional<std::size_t> word_of_stack(const Operation& operation, const State& at) {
+  const Slot& slot = operation.slot;
+  const unsigned function = static_cast<unsigned>(slot.op) & 0xf;
+  const CoreClass of = class_of(slot.op);
+  if ((of != CoreClass::Load && of != CoreClass::Store) || function != 3 || slot.a_state || slot.on_map)
+    return std::nullopt;
+  const Value base = slot.a == isa::kFramePointer ? register_itself(slot.a) : at.known[slot.a].value;
+  if (base.base != Base::none || base.reg != isa::kFramePointer || base.shift != 0) return std::nullopt;
+  const std::int64_t first = base.offset + static_cast<std::int16_t>(slot.offset) + std::int64_t{isa::kStackBytes};
+  if (first < 0 || first % 8 != 0 || first > std::int64_t{isa::kStackBytes} - 8) return std::nullopt;
+  return static_cast<std::size_t>(first) / 8;
 }
 
 Value first_operand(const Slot& slot, const State& at) {
@@ -327,6 +306,7 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
     case CoreClass::Alu:
       return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
     case CoreClass::Load:
+      if (const auto word = word_of_stack(operation, at); word && at.stack[*word]) return *at.stack[*word];
       return {.value = unknown.value, .bits = bits_of_load(slot)};
     case CoreClass::Local:
       if (slot.op != CoreOp::LocalState || !native || !is_steady(static_cast<CoreState>(slot.a))) return unknown;
@@ -336,41 +316,6 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
   }
 }
 
-Comparison comparison(const Slot& slot, const State& at) {
-  if (slot.op == CoreOp::BranchAlways) return {.decided = true};
-  const Value a = first_operand(slot, at), b = second_operand(slot, at);
-  if (a.is_constant() && b.is_constant()) {
-    const std::uint64_t x = bits_of(a), y = bits_of(b);
-    return {.decided = slot.wide ? holds<std::uint64_t, std::int64_t>(slot.op, x, y)
-                                 : holds<std::uint32_t, std::int32_t>(slot.op, static_cast<std::uint32_t>(x),
-                                                                      static_cast<std::uint32_t>(y))};
-  }
-  if (!slot.wide) return {};
-  if (is_pointer(a) && b == constant(0)) {
-    if (slot.op == CoreOp::BranchEq) return {.decided = false};
-    if (slot.op == CoreOp::BranchNe) return {.decided = true};
-  }
-  std::optional<CoreOp> op;
-  std::int64_t bytes = 0;
-  if (a.is_state(CoreState::Data) && b.is_state(CoreState::DataEnd)) {
-    op = turned(slot.op);
-    bytes = a.offset - b.offset;
-  } else if (a.is_state(CoreState::DataEnd) && b.is_state(CoreState::Data)) {
-    op = slot.op;
-    bytes = b.offset - a.offset;
-  } else if (a.is_state(CoreState::Length) && b.is_constant()) {
-    op = slot.op;
-    bytes = b.offset - a.offset;
-  }
-  const bool is_unsigned = op && *op >= CoreOp::BranchEq && *op <= CoreOp::BranchLe;
-  const bool near = a.offset >= -kFar && a.offset <= kFar && b.offset >= -kFar && b.offset <= kFar;
-  // Length less a number wraps round where there is less of it.
-  const bool plain = !a.is_state(CoreState::Length) || a.offset == 0;
-  if (!is_unsigned || !near || !plain || bytes < 0) return {};
-  const auto count = static_cast<std::uint32_t>(bytes);
-  return {.decided = by_length(*op, count, at.packet_bytes), .of_length = op, .bytes = count};
-}
-
 void step_over(const Operation& operation, State& at, bool native, const ChipPlan& plan) {
   const Slot& slot = operation.slot;
   if (slot.op == CoreOp::ControlCall) {
@@ -378,17 +323,8 @@ void step_over(const Operation& operation, State& at, bool native, const ChipPla
     return;
   }
   if (!keeps_packet(slot.op)) at.forget_packet();
+  write_stack(operation, at);
   if (writes_result(slot)) at.set(slot.d, result_of(operation, at, native, plan));
-}
-
-std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before) {
-  if (!of.of_length) return before;
-  const auto at_least = [&](CoreOp holds, CoreOp fails, std::uint32_t bytes) {
-    return *of.of_length == (taken ? holds : fails) ? std::max(before, bytes) : before;
-  };
-  return std::max({at_least(CoreOp::BranchGe, CoreOp::BranchLt, of.bytes),
-                   at_least(CoreOp::BranchGt, CoreOp::BranchLe, of.bytes + 1),
-                   at_least(CoreOp::BranchEq, CoreOp::BranchNe, of.bytes)});
 }
 
 }  // namespace forager::jit::rtl

@@ -49,32 +49,29 @@ inline constexpr std::uint8_t kRegisters = 16;
 struct State {
   std::array<Known, kRegisters> known;
   std::uint32_t packet_bytes = 0;  // that the packet has at least
+  // Words of the running function's frame, from its lowest.
+  static constexpr std::size_t kWords = isa::kStackBytes / 8;
+  std::array<std::optional<Known>, kWords> stack;
 
   State();
   void set(std::uint8_t reg, const Known& to);
   // The packet's edges may have moved.
   void forget_packet();
+  // Bytes of the frame were written.
+  void forget_stack(std::int64_t first = 0, std::int64_t last = std::int64_t{isa::kStackBytes} - 1);
   // What holds here and there too. True if it is less than before.
   bool meet(const State& other);
 };
 
-// What an operation's operands are, and its result. Results of memory, of units and of what cannot be told are the
-// register itself.
+// The word of the frame that a load or store is of, if it is one.
+[[nodiscard]] std::optional<std::size_t> word_of_stack(const Operation& operation, const State& at);
+
+// What an operation's operands are, and its result. Results of memory other than the stack, of
+// units and of what cannot be told are the register itself.
 [[nodiscard]] Value first_operand(const Slot& slot, const State& at);
 [[nodiscard]] Value second_operand(const Slot& slot, const State& at);
 [[nodiscard]] Known result_of(const Operation& operation, const State& at, bool native, const ChipPlan& plan);
 
-// A branch, as far as it is decided, or is one by the packet's length: `length op bytes`.
-struct Comparison {
-  std::optional<bool> decided;
-  std::optional<CoreOp> of_length;
-  std::uint32_t bytes = 0;
-};
-[[nodiscard]] Comparison comparison(const Slot& slot, const State& at);
-
 // Applies an operation; branches change nothing.
 void step_over(const Operation& operation, State& at, bool native, const ChipPlan& plan);
-// What is known of the packet's length where a branch was taken, or was not.
-[[nodiscard]] std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before);
-
 }  // namespace forager::jit::rtl

@@ -79,9 +79,8 @@ TEST(RtlDevice, TailCallsEnd) {
       "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 8\nif r4 > r3 goto out\nr5 = *(u64 *)(r2 +0)\n"
       "r5 += 1\n*(u64 *)(r2 +0) = r5\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nout: r0 = 1\nexit";
   const auto program = verified({.maps = {programs}}, text);
-  programs->set(0, {.id = 1,
-                    .program = program,
-                    .maps = std::make_shared<const exec::MapList>(exec::MapList{programs})});
+  programs->set(0,
+                {.id = 1, .program = program, .maps = std::make_shared<const exec::MapList>(exec::MapList{programs})});
   const auto device = open_device(rig({programs}), text);
   ASSERT_NE(device, nullptr);
   for (int i = 0; i < 3; ++i) {
@@ -96,7 +95,9 @@ TEST(RtlDevice, TailCallsEnd) {
 // What a program's map holds is seen by those that it jumps to.
 TEST(RtlDevice, TargetsOfTailCallsReachTheSameMaps) {
   auto programs = std::make_shared<FakePrograms>();
-  const MapRef map = maps::create({.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 4, .name = "values"}, 2).value();
+  const MapRef map =
+      maps::create({.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 4, .name = "values"}, 2)
+          .value();
   const std::string count =
       "r6 = r1\n*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto out\n"
       "r1 = *(u64 *)(r0 +0)\nr1 += 1\n*(u64 *)(r0 +0) = r1\nr7 = r1\n";
@@ -236,6 +237,50 @@ TEST(RtlDevice, PacketsComeBackWhole) {
     const auto bytes = frames[i].packet();
     EXPECT_TRUE(std::ranges::equal(bytes, std::as_bytes(std::span(expected[i])))) << "packet " << i;
   }
+}
+
+// Addresses that change places, six bytes at a time: in the device's buffer, and in a packet that the host keeps, whose
+// headroom is not the device's.
+TEST(RtlDevice, SixBytesOnTheDeviceAndOnTheHost) {
+  std::string swap = "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 14\nr0 = 1\nif r4 > r3 goto out\n";
+  for (unsigned at = 0; at < 6; at += 2) {
+    swap += fmt::format(
+        "r4 = *(u16 *)(r2 +{0})\nr5 = *(u16 *)(r2 +{1})\n*(u16 *)(r2 +{1}) = r4\n*(u16 *)(r2 +{0}) = r5\n", at, at + 6);
+  }
+  const auto image = backend().compile(verified({}, swap + "r0 = 3\nout: exit"), {});
+  Bytes packet(64);
+  for (std::size_t i = 0; i < packet.size(); ++i) packet[i] = static_cast<std::uint8_t>(0xf0 + i);
+  for (const std::uint32_t headroom : {exec::kHeadroom, exec::kHeadroom - 8U}) {
+    auto device = backend().open({.environment = &exec::testing::plain_environment()});
+    ASSERT_TRUE((*device)->load(*image));
+    std::vector<Frame> frames;
+    frames.push_back(*Frame::make(exec::testing::as_bytes(packet), headroom));
+    ASSERT_TRUE((*device)->run(frames));
+    EXPECT_EQ(frames[0].return_value, 3U);
+    Bytes expected = packet;
+    std::swap_ranges(expected.begin(), expected.begin() + 6, expected.begin() + 6);
+    EXPECT_TRUE(std::ranges::equal(frames[0].packet(), std::as_bytes(std::span(expected)))) << headroom;
+  }
+}
+
+// A word of the stack whose value is known is not read, but what the host reads there is written.
+TEST(RtlDevice, KnownWordsOfTheStack) {
+  EXPECT_EQ(
+      result("r6 = *(u32 *)(r1 +4)\nr7 = *(u32 *)(r1 +0)\nr6 -= r7\n*(u64 *)(r10 -8) = r6\n*(u64 *)(r10 -16) = 7\n"
+             "*(u8 *)(r10 -16) = 9\nr0 = *(u64 *)(r10 -8)\nr1 = *(u64 *)(r10 -16)\nr0 += r1\nexit",
+             {}, Bytes(100)),
+      109U);
+  auto map =
+      maps::create({.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 2, .name = "values"}, 2)
+          .value();
+  EXPECT_EQ(result("*(u64 *)(r10 -8) = 1\n*(u64 *)(r10 -16) = 5\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -16\nr4 = 0\n"
+                   "r1 = map[values] ll\ncall bpf_map_update_elem\nr1 = *(u64 *)(r10 -16)\nr0 += r1\nexit",
+                   {map}),
+            5U);
+  std::uint64_t value = 0;
+  const std::uint32_t key = 1;
+  ASSERT_EQ(map->read(&key, &value, 0), 0);
+  EXPECT_EQ(value, 5U);
 }
 
 TEST(RtlDevice, HelpersMoveThePacket) {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a branch comes to, by what is known of its operands and of the packet's length.
+//
+// Tested by: tests/unit/rtl_flow_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "jit-backends/rtl/values.h"
+
+namespace forager::jit::rtl {
+
+// A branch, as far as it is decided, or is one by the packet's length: `length op bytes`.
+struct Comparison {
+  std::optional<bool> decided;
+  std::optional<CoreOp> of_length;
+  std::uint32_t bytes = 0;
+};
+[[nodiscard]] Comparison comparison(const Slot& slot, const State& at);
+
+// What is known of the packet's length where a branch was taken, or was not.
+[[nodiscard]] std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before);
+
+}  // namespace forager::jit::rtl
