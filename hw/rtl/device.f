@@ -1,5 +1,6 @@
 forager_core_pkg.sv
 forager_regs_pkg.sv
+forager_map_pkg.sv
 forager_alu.sv
 forager_compare.sv
 forager_muldiv.sv
@@ -7,10 +8,16 @@ forager_regfile.sv
 forager_threads.sv
 forager_access.sv
 forager_align.sv
+forager_amo.sv
+forager_map_table.sv
+forager_address.sv
 forager_core.sv
 forager_hash.sv
 forager_prefix.sv
 forager_map_queue.sv
+forager_edges.sv
+forager_map_descriptor.sv
+forager_map_rows.sv
 forager_maps.sv
 forager_slots.sv
 forager_ingress.sv

@@ -26,9 +26,7 @@ module forager_core
   parameter int unsigned StackRow = 1024,
   parameter int unsigned ScratchRow = 1536
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_i,
-  input  logic                   run_i,
+  input  logic                   clk_i, rst_i, run_i,
   input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
   input  logic [31:0]            cycle_i,
   input  logic [63:0]            time_i,
@@ -50,12 +48,8 @@ module forager_core
   input  logic [SlotWidth-1:0]   slot_i,
   input  logic                   slot_native_i,
   input  logic [23:0]            slot_region_i,
-  input  logic [12:0]            slot_meta_i,
-  input  logic [12:0]            slot_data_i,
-  input  logic [12:0]            slot_end_i,
-  input  logic [12:0]            slot_arrived_i,
-  input  logic [31:0]            slot_port_i,
-  input  logic [31:0]            slot_queue_i,
+  input  logic [12:0]            slot_meta_i, slot_data_i, slot_end_i, slot_arrived_i,
+  input  logic [31:0]            slot_port_i, slot_queue_i,
 
   // Instruction memory; the bundle arrives in P2.
   output logic [PcWidth-1:0]     fetch_pc_o,
@@ -68,20 +62,16 @@ module forager_core
   output logic [63:0]            data_write_o,
   output logic [511:0]           data_o,
   input  logic [511:0]           data_i,
-
   // What an atomic writes: bytes of a row, the same 8 for each bank. Always granted.
   output logic                   update_o,
   output logic [RowWidth-1:0]    update_row_o,
-  output logic [63:0]            update_write_o,
-  output logic [63:0]            update_data_o,
+  output logic [63:0]            update_write_o, update_data_o,
 
   // Requests to the host, and its answers. One that ends a thread waits until ready.
   output logic                   request_o,
   output logic [ThreadWidth-1:0] request_thread_o,
   output logic [PcWidth-1:0]     request_pc_o,
-  output logic [63:0]            request_address_o,
-  output logic [63:0]            request_data_o,
-  output logic [63:0]            request_other_o,
+  output logic [63:0]            request_address_o, request_data_o, request_other_o,
   input  logic                   answer_i,
   output logic                   answer_ready_o,
   input  logic [1:0]             answer_kind_i,  // 0 result, 1 jump, 2 end, 3 stop
@@ -150,8 +140,8 @@ module forager_core
   op_t         p2_op0, p2_op1, p3_op0_q, p3_op1_q;
   /* verilator lint_off UNUSEDSIGNAL */
   op_t         p4_op0_q, p4_op1_q;  // operands were read before
-  logic [3:0]  p5_fn_q, p6_fn_q;    // of atomics, which fetch by another bit
   /* verilator lint_on UNUSEDSIGNAL */
+  logic [3:0]  p5_fn_q;
   logic [63:0] a0, b0, a1, b1, frame_top;
   logic [63:0] p3_a0_q, p3_b0_q, p3_a1_q, p3_b1_q;
   logic [63:0] unit_answer, host_answer, p3_answer_q;
@@ -241,46 +231,19 @@ module forager_core
   assign taken0 = p3_op0_q.cls == ClassBranch && holds0;
   assign taken1 = p3_op1_q.cls == ClassBranch && holds1;
 
-  // What an address counts from: a register, an index into a map's values, or the scratch's beginning.
-  always_comb begin
-    p3_start = p3_a0_q;
-    if (p3_op0_q.cls == ClassLocal) p3_start = 64'd0;
-    else if (p3_op0_q.on_map) begin
-      unique case (p3_op0_q.imm[7:6])
-        2'd1: p3_start = {29'd0, p3_a0_q[31:0], 3'd0};
-        2'd2: p3_start = {28'd0, p3_a0_q[31:0], 4'd0};
-        2'd3: p3_start = {27'd0, p3_a0_q[31:0], 5'd0};
-        default: p3_start = {32'd0, p3_a0_q[31:0]};
-      endcase
-    end
-  end
+  forager_address u_address (
+    .op_i(p3_op0_q), .a_i(p3_a0_q), .start_o(p3_start), .bytes_o(p3_bytes)
+  );
 
-  always_comb begin
-    p3_bytes = 4'd1 << p3_op0_q.fn[1:0];
-    if (p3_op0_q.cls == ClassLocal) p3_bytes = 4'd8;
-    else if (p3_op0_q.cls == ClassAtomic) p3_bytes = p3_op0_q.wide ? 4'd8 : 4'd4;
-    else if (p3_op0_q.fn[2:0] == AccessSix) p3_bytes = 4'd6;
-  end
-
-  // ---- the map table, looked up by the base register or the number of the map ----
-
-  logic [RowWidth+21:0] map_table [Threads*64];
-  logic [RowWidth+21:0] map_entry;
-  logic [23:0]          map_distance;
-  logic [5:0]           map_number;
   logic                 p4_map_q;
   logic [RowWidth-1:0]  p4_map_row_q;
   logic [21:0]          p4_map_bytes_q;
 
-  assign map_distance = p3_a0_q[63:40] - map_region_i;
-  assign map_number   = p3_op0_q.on_map ? p3_op0_q.imm[5:0] : map_distance[6:1];
-  assign map_entry    = map_table[{p3_thread_q, map_number}];
-  always_ff @(posedge clk_i) begin
-    if (map_write_i) map_table[map_index_i] <= {map_row_i, map_bytes_i};
-    p4_map_q       <= (p3_op0_q.on_map || (map_distance[0] && map_distance[23:7] == '0)) && map_entry[21:0] != 22'd0;
-    p4_map_row_q   <= map_entry[RowWidth+21:22];
-    p4_map_bytes_q <= map_entry[21:0];
-  end
+  forager_map_table #(.Threads(Threads), .ThreadWidth(ThreadWidth), .RowWidth(RowWidth)) u_map_table (
+    .clk_i, .write_i(map_write_i), .index_i(map_index_i), .row_i(map_row_i), .bytes_i(map_bytes_i), .region_i(map_region_i),
+    .thread_i(p3_thread_q), .by_number_i(p3_op0_q.on_map), .number_i(p3_op0_q.imm[5:0]), .pointer_i(p3_a0_q[63:40]),
+    .found_o(p4_map_q), .row_o(p4_map_row_q), .bytes_o(p4_map_bytes_q)
+  );
 
   assign is_call   = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlCall;
   assign is_return = p3_op1_q.cls == ClassControl && p3_op1_q.fn == ControlRet;
@@ -329,7 +292,7 @@ module forager_core
   logic [RowWidth-1:0] row;
   logic [5:0]          byte_of_row;
   logic [7:0]          next_banks;
-  logic [63:0]         enable, to_store, changed;
+  logic [63:0]         enable, to_store;
   logic [3:0]          cause;
 
   assign second     = p4_phase_q != 2'd0;
@@ -360,11 +323,11 @@ module forager_core
   );
 
   // A row that an atomic is about to write. What may reach into the next row waits for any.
-  logic                p5_atomic_q, p6_atomic_q;
-  logic [RowWidth-1:0] p5_row_q, p6_row_q;
+  logic                p5_atomic_q;
+  logic [RowWidth-1:0] p5_row_q;
   logic                crosses;
   assign crosses = byte_of_row[5:3] == 3'd7;
-  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (p6_atomic_q && (crosses || p6_row_q == row));
+  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
 
   assign ask_host     = !second && ((is_memory && far) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
@@ -459,44 +422,11 @@ module forager_core
 
   assign wb_value0 = p5_load_q ? aligned : p5_value0_q;
 
-  // ---- P6: an atomic's new value, a cycle after the old one is there ----------------------------------------------
-
-  logic        p6_wide_q;
-  logic [5:2]  p6_byte_q;
-  logic [63:0] p6_old_q, p6_b0_q, p6_b1_q;
-  logic [7:0]  p6_enable;
-
-  always_ff @(posedge clk_i) begin
-    p6_atomic_q <= p5_atomic_q && !rst_i;
-    p6_row_q    <= p5_row_q;
-    p6_byte_q   <= p5_byte_q[5:2];
-    p6_fn_q     <= p5_fn_q;
-    p6_wide_q   <= p5_wide_q;
-    p6_old_q    <= aligned;
-    p6_b0_q     <= p5_b0_q;
-    p6_b1_q     <= p5_b1_q;
-  end
-
-  assign p6_enable      = p6_wide_q ? 8'hff : p6_byte_q[2] ? 8'hf0 : 8'h0f;
-  assign update_o       = p6_atomic_q;
-  assign update_row_o   = p6_row_q;
-  assign update_data_o  = p6_wide_q ? changed : {changed[31:0], changed[31:0]};
-  always_comb begin
-    update_write_o = 64'd0;
-    update_write_o[{p6_byte_q[5:3], 3'd0}+:8] = p6_enable;
-  end
-
-  always_comb begin
-    unique case ({1'b0, p6_fn_q[2:0]})
-      AtomicAdd:     changed = p6_old_q + p6_b0_q;
-      AtomicOr:      changed = p6_old_q | p6_b0_q;
-      AtomicAnd:     changed = p6_old_q & p6_b0_q;
-      AtomicXor:     changed = p6_old_q ^ p6_b0_q;
-      AtomicXchg:    changed = p6_b0_q;
-      AtomicCmpxchg: changed = p6_old_q == (p6_wide_q ? p6_b1_q : {32'd0, p6_b1_q[31:0]}) ? p6_b0_q : p6_old_q;
-      default:            changed = p6_old_q;
-    endcase
-  end
+  forager_amo #(.RowWidth(RowWidth)) u_amo (
+    .clk_i, .rst_i, .valid_i(p5_atomic_q), .fn_i(p5_fn_q), .byte_i(p5_byte_q), .wide_i(p5_wide_q), .row_i(p5_row_q),
+    .old_i(aligned), .b_i(p5_b0_q), .other_i(p5_b1_q), .update_o, .row_o(update_row_o), .write_o(update_write_o),
+    .data_o(update_data_o)
+  );
 
   // Answers by thread.
   logic [63:0]            unit_answers [Threads];
@@ -506,12 +436,10 @@ module forager_core
   logic [63:0]            unit_value;
   assign unit_answer = unit_answers[p2_thread_q];
   assign host_answer = host_answers[p2_thread_q];
-
   always_ff @(posedge clk_i) begin
-    if (unit_valid) unit_answers[unit_thread] <= unit_value;
-    else if (map_answer_i) unit_answers[map_thread_i] <= map_value_i;
+    if (unit_valid || map_answer_i) unit_answers[unit_valid ? unit_thread : map_thread_i] <= unit_valid ? unit_value : map_value_i;
+    if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
   end
-  always_ff @(posedge clk_i) if (answer_i) host_answers[answer_thread_i] <= answer_value_i;
 
   forager_muldiv #(.ThreadWidth(ThreadWidth)) u_muldiv (
     .clk_i, .rst_i, .valid_i(p4_valid_q && ask_unit && !stop), .ready_o(unit_ready), .thread_i(p4_thread_q),

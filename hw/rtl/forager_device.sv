@@ -80,7 +80,7 @@ module forager_device #(
   logic [1:0]             redirect_kind;
   logic [5:0]             redirect_map;
   logic [28:0]            redirect_value;
-  logic                   edge_native;
+  logic                   edge_native, edge_whole;
   logic [12:0]            edge_meta, edge_data, edge_end, edge_lowest, edge_value;
   logic [SlotWidth-1:0]   edge_slot;
   logic [2:0]             edge_set;
@@ -115,7 +115,7 @@ module forager_device #(
     .data_o(slot_data), .end_o(slot_end), .arrived_o(slot_arrived), .port_o(slot_port), .queue_o(slot_queue),
     .look_thread_i(look_thread), .look_slot_o(look_slot), .look_tag_o(look_tag), .look_meta_o(look_meta),
     .look_data_o(look_data), .look_end_o(look_end), .look_region_o(look_region), .set_i(set), .set_value_i(set_value),
-    .edge_thread_i(redirect_thread), .edge_native_o(edge_native), .edge_meta_o(edge_meta), .edge_data_o(edge_data),
+    .edge_thread_i(redirect_thread), .edge_native_o(edge_native), .edge_whole_o(edge_whole), .edge_meta_o(edge_meta), .edge_data_o(edge_data),
     .edge_end_o(edge_end), .edge_lowest_o(edge_lowest), .edge_slot_o(edge_slot), .edge_set_i(edge_set), .edge_value_i(edge_value),
     .redirect_i(redirect), .redirect_thread_i(redirect_thread), .redirect_to_i({redirect_value, redirect_map, redirect_kind}),
     .finish_i(ends), .finish_thread_i(end_thread), .finish_value_i(end_value), .finish_cause_i(end_cause),
@@ -286,7 +286,7 @@ module forager_device #(
     .host_o(map_asks_host), .host_ready_i(!request), .host_thread_o(map_host_thread), .host_pc_o(map_host_pc),
     .host_a_o(map_host_a), .host_b_o(map_host_b), .host_other_o(map_host_other),
     .host_done_i(answer && answer_ready), .host_done_thread_i(look_thread),
-    .native_i(edge_native), .meta_i(edge_meta), .data_i(edge_data), .end_i(edge_end),
+    .native_i(edge_native), .whole_i(edge_whole), .meta_i(edge_meta), .data_i(edge_data), .end_i(edge_end),
     .lowest_i(edge_lowest), .buffer_i(RowWidth'({edge_slot, 6'd0})), .edge_o(edge_set), .edge_value_o(edge_value),
     .redirect_o(redirect), .redirect_thread_o(redirect_thread), .redirect_kind_o(redirect_kind),
     .redirect_map_o(redirect_map), .redirect_value_o(redirect_value),

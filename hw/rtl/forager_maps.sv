@@ -8,6 +8,7 @@
 // of the program's. What it cannot do it gives to the host, and waits: the tables do not change until the answer is there.
 module forager_maps
   import forager_core_pkg::*;
+  import forager_map_pkg::*;
 #(
   parameter int unsigned Threads = 8,
   parameter int unsigned ThreadWidth = 3,
@@ -16,8 +17,7 @@ module forager_maps
   parameter int unsigned ScratchRow = 1536,
   parameter int unsigned TableRow = 1664  // of the descriptors
 ) (
-  input  logic                   clk_i,
-  input  logic                   rst_i,
+  input  logic                   clk_i, rst_i,
   input  logic [23:0]            region_i,   // of map 0, as MapRegion
   input  logic [31:0]            seed_i,
   input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
@@ -29,9 +29,7 @@ module forager_maps
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
   input  logic [12:0]            ask_with_i,
-  input  logic [63:0]            ask_a_i,
-  input  logic [63:0]            ask_b_i,
-  input  logic [63:0]            ask_other_i,
+  input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   // The answer; a tail call goes on at the bundle instead.
   output logic                   answer_o,
@@ -45,14 +43,12 @@ module forager_maps
   input  logic                   host_ready_i,
   output logic [ThreadWidth-1:0] host_thread_o,
   output logic [PcWidth-1:0]     host_pc_o,
-  output logic [63:0]            host_a_o,
-  output logic [63:0]            host_b_o,
-  output logic [63:0]            host_other_o,
+  output logic [63:0]            host_a_o, host_b_o, host_other_o,
   input  logic                   host_done_i,
   input  logic [ThreadWidth-1:0] host_done_thread_i,
 
   // The thread's packet: its edges, and where it goes.
-  input  logic                   native_i,
+  input  logic                   native_i, whole_i,
   input  logic [12:0]            meta_i, data_i, end_i,
   input  logic [12:0]            lowest_i,  // below it no byte of the packet was seen
   input  logic [RowWidth-1:0]    buffer_i,  // the buffer's first row
@@ -72,11 +68,6 @@ module forager_maps
   output logic [511:0]           row_data_o,
   input  logic [511:0]           row_data_i
 );
-
-  typedef enum logic [4:0] {
-    Idle, Describe, Key, KeyHere, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Link, LinkHere, Scale, Element,
-    ElementHere, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask, Asleep, Answer
-  } state_e;
 
   // ---- requests ----
 
@@ -99,29 +90,25 @@ module forager_maps
 
   // ---- the map's descriptor, one row of sixteen words ----
 
-  /* verilator lint_off UNUSEDSIGNAL */  // words have room
-  logic [31:0] kind_q, entries_q, mask_q, sizes_q;
-  /* verilator lint_on UNUSEDSIGNAL */
+  logic                load;
   logic [RowWidth-1:0] bucket_row_q, link_row_q, entry_row_q, value_row_q, cpu_rows_q;
+  logic [31:0]         entries_q, mask_q;
   logic [23:0]         free_q, spare_q;
   logic [3:0]          kind;
   logic [6:0]          key_bytes;
   logic                marked, per_cpu, nested;
-  logic [2:0]          shift, value_shift;   // log2 of the rows of an entry; of a thread's value
-  logic [7:0]          value_offset;         // in the entry
-  logic [2:0]          image_rows;           // of the scratch that an update copies
-  logic [15:0]         stride;               // bytes of an array's value
+  logic [2:0]          shift, value_shift, image_rows;
+  logic [7:0]          value_offset;
+  logic [15:0]         stride;
 
-  assign kind         = kind_q[3:0];
-  assign key_bytes    = kind_q[14:8];
-  assign marked       = kind_q[16];
-  assign per_cpu      = kind_q[17];
-  assign nested       = kind_q[18];
-  assign shift        = kind_q[22:20];
-  assign value_shift  = kind_q[26:24];
-  assign value_offset = sizes_q[7:0];
-  assign image_rows   = sizes_q[10:8];
-  assign stride       = sizes_q[31:16];
+  forager_map_descriptor #(.RowWidth(RowWidth)) u_descriptor (
+    .clk_i, .load_i(load), .row_i(row_data_i), .kind_o(kind), .key_bytes_o(key_bytes), .marked_o(marked),
+    .per_cpu_o(per_cpu), .nested_o(nested), .shift_o(shift), .value_shift_o(value_shift), .entries_o(entries_q),
+    .mask_o(mask_q), .bucket_row_o(bucket_row_q), .link_row_o(link_row_q), .entry_row_o(entry_row_q),
+    .value_row_o(value_row_q), .value_offset_o(value_offset), .image_rows_o(image_rows), .stride_o(stride),
+    .cpu_rows_o(cpu_rows_q), .free_o(free_q), .spare_o(spare_q)
+  );
+  assign load = state_q == KeyHere;
 
   // ---- registers of the operation ----
 
@@ -194,101 +181,41 @@ module forager_maps
 
   // ---- edges of the packet ----
 
-  logic               is_head, is_tail;
-  logic signed [33:0] moved, bound;
-  logic [12:0]        room, zero_from_q, zero_to_q;
-  logic               zeros_end;  // in this row
-  assign zeros_end = {zero_from_q[12:6], 6'd63} >= zero_to_q - 13'd1;
+  logic        is_head, is_tail, out_of_bounds, denied, exposes, zeros_end;
+  logic [12:0] moved, zero_from, zero_to, zero_from_q, zero_to_q;
+  logic [63:0] zero_bytes;
   assign is_head = fn_q == UnitAdjustHead;
   assign is_tail = fn_q == UnitAdjustTail;
-  assign moved   = 34'({21'd0, is_head ? data_i : is_tail ? end_i : meta_i}) + {{2{a_q[31]}}, a_q[31:0]};
-  // An Ethernet header stays; metadata ends with the packet's begin.
-  assign bound   = {21'd0, is_head ? end_i - 13'd14 : is_tail ? data_i + 13'd14 : data_i};
-  assign room    = data_i - moved[12:0];
+
+  forager_edges u_edges (
+    .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
+    .out_of_bounds_o(out_of_bounds), .denied_o(denied), .exposes_o(exposes), .from_o(zero_from), .to_o(zero_to),
+    .zero_from_i(zero_from_q), .zero_to_i(zero_to_q), .zero_bytes_o(zero_bytes), .zeros_end_o(zeros_end)
+  );
 
   // ---- rows ----
 
-  logic [RowWidth-1:0] entry_at, image_to;
-  logic [31:0]         bucket;
-  assign bucket   = bucket_hash_q & mask_q;
-  assign entry_at = entry_row_q + RowWidth'(node_q << shift);
+  logic [31:0] bucket;
+  assign bucket = bucket_hash_q & mask_q;
 
-  logic [2:0] value_row_of_image;
-  assign value_row_of_image = image_q - 3'd1;
-
-  // Where a row of the image goes: an entry's rows, or of per-CPU maps its key, and a lane's value.
-  always_comb begin
-    if (!per_cpu || image_q == 3'd0) image_to = entry_row_q + RowWidth'(fresh_q << shift) + RowWidth'(image_q);
-    else image_to = value_row_q + RowWidth'(lane_q * cpu_rows_q) + RowWidth'(fresh_q << value_shift) + RowWidth'(value_row_of_image);
-  end
-
-  logic [63:0] zero_bytes, zero_end;
-  assign zero_end   = zero_from_q[12:6] == zero_to_q[12:6] ? ~(~64'd0 << zero_to_q[5:0]) : ~64'd0;
-  assign zero_bytes = (~64'd0 << zero_from_q[5:0]) & zero_end;
-
-  logic [3:0]  write_word;
-  logic [31:0] write_value;
-  logic [3:0]  write_bytes;
-
-  always_comb begin
-    row_o        = 1'b1;
-    row_number_o = RowWidth'(TableRow) + RowWidth'(map);
-    row_write_o  = '0;
-    write_word   = node_q[3:0];
-    write_value  = '0;
-    write_bytes  = '0;
-    unique case (state_q)
-      Describe: ;
-      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_q, depth_q, image_q[1:0]});
-      Head:       row_number_o = bucket_row_q + RowWidth'(bucket[31:4]);
-      Entry:      row_number_o = entry_at;
-      Link:       row_number_o = link_row_q + RowWidth'(node_q[23:4]);
-      Fresh:      row_number_o = link_row_q + RowWidth'(fresh_q[23:4]);
-      Element:    row_number_o = entry_row_q + RowWidth'(a_q[31:3]);
-      // The last byte of a link says that the entry was used.
-      Mark: begin
-        row_number_o = link_row_q + RowWidth'(node_q[23:4]);
-        write_value  = 32'h0100_0000;
-        write_bytes  = 4'b1000;
-      end
-      ImageHere: begin
-        row_number_o = image_to;
-        row_write_o  = '1;
-      end
-      Zero: begin
-        row_number_o = buffer_i + RowWidth'(zero_from_q[12:6]);
-        row_write_o  = zero_bytes;
-      end
-      SetLink: begin
-        row_number_o = link_row_q + RowWidth'(is_delete ? node_q[23:4] : fresh_q[23:4]);
-        write_word   = is_delete ? node_q[3:0] : fresh_q[3:0];
-        write_value  = {7'd0, hit_q && !is_delete, is_delete ? free_q : hit_q ? next_q : 24'd0};
-        write_bytes  = 4'b1111;
-      end
-      SetSlot: begin
-        row_number_o = slot_row_q;
-        write_word   = slot_word_q;
-        write_value  = {8'd0, is_delete ? next_q : fresh_q};
-        write_bytes  = 4'b0111;
-      end
-      // The list of free entries, or the spare one.
-      SetHead: begin
-        write_word  = hit_q && is_update ? 4'd10 : 4'd9;
-        write_value = {8'd0, hit_q ? node_q : next_q};
-        write_bytes = 4'b1111;
-      end
-      default: row_o = 1'b0;
-    endcase
-    if (write_bytes != '0) row_write_o = 64'(write_bytes) << {write_word, 2'd0};
-  end
-
-  assign row_data_o = state_q != ImageHere ? {16{write_value}} : zeros_q ? '0 : writing_q ? key_q : row_data_i;
+  forager_map_rows #(
+    .ThreadWidth(ThreadWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow), .TableRow(TableRow)
+  ) u_rows (
+    .state_i(state_q),
+    .bucket_i(RowWidth'(bucket[31:4])), .node_i(node_q), .shift_i(shift), .per_cpu_i(per_cpu),
+    .image_i(image_q), .lane_i(lane_q), .cpu_rows_i(cpu_rows_q), .fresh_i(fresh_q),
+    .value_shift_i(value_shift), .map_i(map), .thread_i(thread_q), .depth_i(depth_q),
+    .bucket_row_i(bucket_row_q), .link_row_i(link_row_q), .entry_row_i(entry_row_q),
+    .value_row_i(value_row_q), .index_i(RowWidth'(a_q[31:3])), .buffer_i, .zero_row_i(zero_from_q[12:6]),
+    .zero_bytes_i(zero_bytes), .is_delete_i(is_delete), .is_update_i(is_update), .hit_i(hit_q),
+    .free_i(free_q), .next_i(next_q), .slot_row_i(slot_row_q), .slot_word_i(slot_word_q), .zeros_i(zeros_q),
+    .writing_i(writing_q), .key_i(key_q), .row_data_i, .row_o, .row_number_o, .row_write_o, .row_data_o
+  );
 
   // ---- the operation, step by step ----
 
   localparam logic [63:0] Exists = -64'sd17, Missing = -64'sd2, Full = -64'sd7;
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
-  localparam logic signed [33:0] TailLimit = 34'sd3776;  // the reserve behind it is 320 bytes
 
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
@@ -307,17 +234,6 @@ module forager_maps
         image_q <= '0;
       end
       KeyHere: begin
-        kind_q       <= row_data_i[31:0];
-        entries_q    <= row_data_i[63:32];
-        mask_q       <= row_data_i[95:64];
-        bucket_row_q <= RowWidth'(row_data_i[127:96]);
-        link_row_q   <= RowWidth'(row_data_i[159:128]);
-        entry_row_q  <= RowWidth'(row_data_i[191:160]);
-        value_row_q  <= RowWidth'(row_data_i[223:192]);
-        sizes_q      <= row_data_i[255:224];
-        cpu_rows_q   <= RowWidth'(row_data_i[287:256]);
-        free_q       <= row_data_i[311:288];
-        spare_q      <= row_data_i[343:320];
         found_q      <= '0;
         hit_q        <= 1'b0;
         node_q       <= row_data_i[375:352];
@@ -502,17 +418,18 @@ module forager_maps
 
       // An edge of the packet, as Frame::adjust_* of host/exec do it; metadata to be moved is the host's. Bytes that come
       // to the packet are zero: what stood there was another's.
-      Adjust: begin
+      // Bytes that are still to come would be written over its tail's zeros.
+      Adjust: if (!is_tail || whole_i) begin
         value_q <= '0;
         state_q <= !native_i || (is_head && meta_i != data_i) ? Ask : Move;
       end
       Move: begin
-        zero_from_q <= is_tail ? end_i : moved[12:0];
-        zero_to_q   <= is_tail ? moved[12:0] : lowest_i;
+        zero_from_q <= zero_from;
+        zero_to_q   <= zero_to;
         state_q     <= Answer;
-        if (moved < 34'sd40 || (is_tail ? moved < bound || moved > TailLimit : moved > bound)) value_q <= Invalid;
-        else if (fn_q == UnitAdjustMeta && (room[1:0] != 2'd0 || room > 13'd255)) value_q <= Denied;
-        else if (is_tail ? !a_q[31] && a_q[31:0] != 32'd0 : moved[12:0] < lowest_i) state_q <= Zero;
+        if (out_of_bounds) value_q <= Invalid;
+        else if (denied) value_q <= Denied;
+        else if (exposes) state_q <= Zero;
       end
       Zero: if (row_grant_i) begin
         zero_from_q <= {zero_from_q[12:6] + 7'd1, 6'd0};
@@ -547,7 +464,7 @@ module forager_maps
     end
   end
 
-  assign edge_value_o = moved[12:0];
+  assign edge_value_o = moved;
   always_comb begin
     edge_o = '0;
     if (answer_o && answer_ready_i && value_q == '0) begin

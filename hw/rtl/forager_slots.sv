@@ -60,6 +60,7 @@ module forager_slots
   // The engine looks at a thread's packet, and moves its edges.
   input  logic [ThreadWidth-1:0] edge_thread_i,
   output logic                   edge_native_o,
+  output logic                   edge_whole_o,   // all of it is there
   output logic [12:0]            edge_meta_o, edge_data_o, edge_end_o,
   output logic [12:0]            edge_lowest_o,  // that metadata or packet ever began at
   output logic [SlotWidth-1:0]   edge_slot_o,
@@ -144,6 +145,7 @@ module forager_slots
   assign edge_lowest_o = lowest_q[edge_slot];
   assign edge_slot     = slot_q[edge_thread_i];
   assign edge_native_o = native_q[edge_slot];
+  assign edge_whole_o  = closed_q[edge_slot];
   assign edge_meta_o   = meta_q[edge_slot];
   assign edge_data_o   = data_q[edge_slot];
   assign edge_end_o    = end_q[edge_slot];

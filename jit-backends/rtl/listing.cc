@@ -60,7 +60,8 @@ std::string place(const Slot& slot) {
   if (slot.on_map) {
     const unsigned shift = OnMap::kScales[slot.imm >> 6 & 3];
     if (shift != 0) base = fmt::format("({} << {})", base, shift);
-    base = fmt::format("map {} + {}", slot.imm % kMapsInTable, base);
+    const bool first = slot.a_state && static_cast<CoreState>(slot.a) == CoreState::Zero;
+    base = first ? fmt::format("map {}", slot.imm % kMapsInTable) : fmt::format("map {} + {}", slot.imm % kMapsInTable, base);
   }
   const auto offset = static_cast<std::int16_t>(slot.offset);
   if (offset == 0) return fmt::format("[{}]", base);
