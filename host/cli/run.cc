@@ -208,6 +208,8 @@ void add_run(CLI::App& app, Cli& cli) {
                    "rtl: which device, by its name in hw/configs.yaml: default, small or large");
   verb->add_option("--threads", arguments->run.simulation.threads, "rtl: hardware threads in use; all by default")
       ->check(CLI::Range(1U, 16U));
+  verb->add_flag("--lockstep", arguments->run.simulation.lockstep,
+                 "rtl: compare each instruction's result with the interpreter's");
   verb->add_option("--wave", arguments->run.simulation.wave, "rtl: write all signals to an FST file");
   verb->add_option("--wave-on", arguments->run.simulation.wave_on,
                    "... only around verdict:NAME, packet:N or pc:N (BPF instruction)");

@@ -56,4 +56,14 @@ Proxy::Outcome Proxy::execute(const Unit& unit, std::uint32_t instruction, unsig
   return machine_.unit_ == &unit && machine_.next_ == instruction + 1 ? Outcome::next : Outcome::jumped;
 }
 
+Proxy::Outcome Proxy::advance() {
+  const Unit* const unit = machine_.unit_;
+  const std::uint32_t at = machine_.next_++;
+  machine_.at_ = at;
+  const bool on = machine_.step_one(machine_.steps_[at]);
+  if (machine_.trap_ != nullptr) return Outcome::stopped;
+  if (!on) return Outcome::left;
+  return machine_.unit_ == unit && machine_.next_ == at + 1 ? Outcome::next : Outcome::jumped;
+}
+
 }  // namespace forager::interp

@@ -60,6 +60,19 @@ class Proxy {
   // Executes one instruction, at a call depth.
   [[nodiscard]] Outcome execute(const Unit& unit, std::uint32_t instruction, unsigned depth);
 
+  // A whole program, one instruction after the other. Where it stands: an instruction of unit(), and at which depth.
+  [[nodiscard]] std::uint32_t next() const { return machine_.next_; }
+  [[nodiscard]] unsigned depth() const { return machine_.depth_; }
+  // Executes the instruction there. `left`: the program ended with registers()[0]; `jumped`: anything but the next
+  // follows.
+  [[nodiscard]] Outcome advance();
+  // Leaves it out: another follows.
+  void pass_over(std::uint32_t next) { machine_.next_ = next; }
+  // Why the program was stopped; null if it was not.
+  [[nodiscard]] const Diagnostic* trap() const { return machine_.trap_.get(); }
+  // Of the region that an address is in.
+  [[nodiscard]] RegionKind kind_of(GuestAddress address) const { return machine_.memory_.region(address).kind; }
+
   // Memory that is not the device's own: host bytes, or why not.
   [[nodiscard]] Span access(GuestAddress address, std::uint64_t size, Use use) const {
     return machine_.memory_.access(address, size, use);

@@ -48,7 +48,9 @@ module forager_device #(
   output logic [63:0]  m_axis_tkeep,
   output logic [255:0] m_axis_tuser,
 
-  // Retired bundles: for simulation, to be left open.
+  // Threads that begin a packet, and retired bundles: for simulation, to be left open.
+  output logic         trace_start_o,
+  output logic [7:0]   trace_start_thread_o,
   output logic         trace_valid_o,
   output logic [7:0]   trace_thread_o,
   output logic [15:0]  trace_pc_o,
@@ -269,6 +271,8 @@ module forager_device #(
     .trace_valid_o, .trace_thread_o(trace_thread), .trace_pc_o(trace_pc), .trace_write_o, .trace_register_o,
     .trace_value_o
   );
+  assign trace_start_o        = start;
+  assign trace_start_thread_o = 8'(start_thread);
   assign trace_thread_o = 8'(trace_thread);
   assign trace_pc_o     = 16'(trace_pc);
 

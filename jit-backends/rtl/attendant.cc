@@ -306,6 +306,8 @@ Result<> Attendant::call(const Request& request, std::uint32_t instruction, std:
   const auto outcome = proxy.execute(*request.resident->unit, instruction, request.depth);
   if (outcome != Proxy::Outcome::stopped) {
     if (auto given = give_back(request, proxy); !given) return given;
+    if (watcher_ != nullptr)
+      watcher_->called({*request.job->frame, *request.resident->unit, instruction, request.depth, proxy, stack_});
   }
   return conclude(request, outcome, proxy.registers()[0]);
 }

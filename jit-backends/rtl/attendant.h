@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,21 @@ struct Delegated {
   std::uint64_t instructions = 0;
 };
 
+// Sees what helpers that the host executes leave of a packet's memory.
+class CallWatcher {
+ public:
+  struct Call {
+    exec::Frame& frame;
+    const interp::Unit& unit;
+    std::uint32_t instruction;
+    unsigned depth;
+    interp::Proxy& proxy;               // has the stack frames up to `depth` as they are now
+    std::span<const std::byte> before;  // these frames as they were, outermost first
+  };
+  virtual ~CallWatcher() = default;
+  virtual void called(const Call& call) = 0;
+};
+
 class Attendant {
  public:
   Attendant(sim::Board& board, Loader& loader, ChipMemory& chip, const Geometry& geometry,
@@ -45,6 +61,8 @@ class Attendant {
   void forget_targets();
   // Of the machine that packets meet which come one at a time, between batches.
   [[nodiscard]] std::uint64_t& random_state() { return free_.back()->random_state(); }
+
+  void watch(CallWatcher& watcher) { watcher_ = &watcher; }
 
   // The frame of a tag; `native`: the device has the packet.
   void expect(std::uint32_t tag, exec::Frame& frame, bool native);
@@ -98,6 +116,7 @@ class Attendant {
   std::vector<std::unique_ptr<interp::Proxy>> proxies_;
   std::vector<interp::Proxy*> free_;
   std::unordered_map<std::uint32_t, Job> jobs_;
+  CallWatcher* watcher_ = nullptr;           // null: nobody
   std::vector<std::byte> stack_, packet_;  // as they were before a call
   Delegated delegated_;
 };

@@ -42,7 +42,9 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   for (const ChipMap& map : chip.maps) called[map.index] = false;
   auto code = optimised(*program, mine, std::move(called));
   if (!code) return std::unexpected(std::move(code.error()));
-  Flow flow = flow_of(select(*code, chip));
+  std::vector<OperationBlock> blocks = select(*code, chip);
+  mark_results(*code, blocks);
+  Flow flow = flow_of(blocks);
   const bool plain = (options.passes_off & kEveryPass) == kEveryPass;
   if (!plain) improve(flow, chip, program->program().type() == isa::ProgType::xdp);
   auto made = place(*code, flow);

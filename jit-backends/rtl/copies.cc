@@ -106,6 +106,7 @@ class Copier {
       made.reach.first = std::min(operation(low).reach.first, operation(high).reach.first);
       made.reach.last = std::max(operation(low).reach.last, operation(high).reach.last);
       made.reach.aligned = false;
+      made.result = false;
       const bool known = operation(low).needs != program::kNone && operation(high).needs != program::kNone;
       made.needs = known ? std::max(operation(low).needs, operation(high).needs) : program::kNone;
       (of == CoreClass::Load ? made.slot.d : made.slot.b) = *reg;

@@ -20,6 +20,7 @@
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/compile.h"
 #include "jit-backends/rtl/counters.h"
+#include "jit-backends/rtl/lockstep.h"
 #include "jit-backends/rtl/meter.h"
 #include "jit-backends/rtl/scratch.h"
 #include "jit-backends/rtl/wave_event.h"
@@ -92,7 +93,10 @@ class RtlDevice final : public exec::Device {
       if (!made) return std::unexpected(std::move(made.error()));
       mine = std::move(*made);
     }
+    if (lockstep_ != nullptr && mine->program().program().type() != isa::ProgType::xdp)
+      return fail(ErrorKind::unsupported, EOPNOTSUPP, "--lockstep compares XDP programs only");
     attendant_->set_program(mine->shared_program());
+    if (lockstep_ != nullptr) lockstep_->set_program(mine->shared_program());
     maps_.assign(mine->program().program().maps().size(), nullptr);
     image_ = std::move(mine);
     loaded_ = false;
@@ -102,6 +106,7 @@ class RtlDevice final : public exec::Device {
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     auto bound = attendant_->bind(index, map);
+    if (bound && lockstep_ != nullptr) bound = lockstep_->bind(index, map);
     if (bound) maps_[index] = std::move(map);
     loaded_ = false;
     return bound;
@@ -131,6 +136,9 @@ class RtlDevice final : public exec::Device {
     exec::Counters all = counters_;
     all.metrics = meter_.metrics();
     if (!all.metrics.empty()) std::ranges::move(device_counters_.metrics(), std::back_inserter(all.metrics));
+    if (lockstep_ == nullptr) return all;
+    all.metrics.push_back({"lockstep_compared", static_cast<double>(lockstep_->compared()), "results"});
+    all.metrics.push_back({"lockstep_incomplete", static_cast<double>(lockstep_->incomplete()), "packets"});
     return all;
   }
 
@@ -164,6 +172,10 @@ class RtlDevice final : public exec::Device {
     if (auto traced = begin_wave(); !traced) return traced;
     if (auto seeded = seed_threads(); !seeded) return seeded;
     attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
+    if (!options_.simulation.lockstep) return {};
+    lockstep_ = std::make_unique<Lockstep>(options_, loader_);
+    attendant_->watch(*lockstep_);
+    board_.observe(*lockstep_);
     return {};
   }
 
@@ -173,7 +185,8 @@ class RtlDevice final : public exec::Device {
     if (!event) return std::unexpected(std::move(event.error()));
     wave_event_ = *event;
     if (asked.wave.empty()) return {};
-    return board_.trace_to(asked.wave, wave_event_.kind == WaveEvent::Kind::none ? 0 : std::max(asked.wave_before, 1U));
+    const bool all = wave_event_.kind == WaveEvent::Kind::none && !asked.lockstep;
+    return board_.trace_to(asked.wave, all ? 0 : std::max(asked.wave_before, 1U));
   }
   // Bundles of the instruction that is waited for; of the next, should another have taken it in.
   void watch_instruction() {
@@ -342,6 +355,9 @@ class RtlDevice final : public exec::Device {
           board_.keep_trace(options_.simulation.wave_after);
           wave_event_ = {};
         }
+        if (lockstep_ != nullptr) {
+          if (const auto found = lockstep_->finish(batch[done], departure->cause)) return diverged(batch[done], *found);
+        }
         meter_.packet(departure->ended - departure->came);
         counters_.traps += batch[done].trap != nullptr ? 1 : 0;
         ++done;
@@ -351,11 +367,24 @@ class RtlDevice final : public exec::Device {
     return {};
   }
 
+  // The waveform ends soon after the difference was found.
+  Result<> diverged(const exec::Frame& frame, const Lockstep::Difference& found) {
+    const exec::Simulation& asked = options_.simulation;
+    std::string wave;
+    if (!asked.wave.empty() && asked.wave_on.empty()) {
+      board_.keep_trace(asked.wave_after);
+      for (unsigned i = 0; i < asked.wave_after; ++i) board_.step();
+      wave = fmt::format("; waveform: {}", asked.wave);
+    }
+    return fail(ErrorKind::bug, EIO, fmt::format("lockstep: packet {}: {}{}", frame.id, found.message, wave));
+  }
+
   // False: not yet, for what goes to the port must keep its place before what the host keeps.
   Result<bool> give(exec::Frame& frame) {
     if (is_native(frame, image_->program().program().type())) {
       const auto packet = frame.packet();
       attendant_->expect(next_on_port_++, frame, true);
+      if (lockstep_ != nullptr) lockstep_->expect(frame, true);
       board_.send({.bytes = {packet.begin(), packet.end()},
                    .port = context_word(frame, offsetof(xdp_md, ingress_ifindex)),
                    .queue = context_word(frame, offsetof(xdp_md, rx_queue_index))});
@@ -364,6 +393,7 @@ class RtlDevice final : public exec::Device {
     if (board_.unsent() != 0) return false;
     const std::uint32_t tag = kInjected | next_injected_++;
     attendant_->expect(tag, frame, false);
+    if (lockstep_ != nullptr) lockstep_->expect(frame, false);
     if (auto injected = board_.write(offset_of(CoreRegister::Inject), tag); !injected)
       return std::unexpected(injected.error());
     return true;
@@ -375,6 +405,7 @@ class RtlDevice final : public exec::Device {
   Loader loader_;
   Geometry geometry_;
   std::unique_ptr<Attendant> attendant_;
+  std::unique_ptr<Lockstep> lockstep_;  // null: not asked for
   std::shared_ptr<const RtlImage> image_;
   std::vector<std::shared_ptr<exec::Map>> maps_;
   bool loaded_ = false;

@@ -7,6 +7,7 @@
 // Tested by: tests/unit/rtl_compile_test.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,11 +28,21 @@ struct Relocation {
   std::uint32_t offset = 0;  // in the map's values
 };
 
+// What a slot is of. `result`: it gives the instruction's destination the value that the instruction gives it, whenever
+// the instruction is executed and no other time. `order`: among the slots of its trace, as the program has them.
+struct Origin {
+  std::uint32_t instruction = program::kNone;  // none: the slot is empty
+  bool result = false;
+  std::uint32_t order = 0;
+};
+
 inline constexpr std::uint32_t kNoLength = 0x1fff;  // more than any packet has
 
 struct CoreProgram {
   std::vector<Bundle> bundles;              // packets begin at the first
   std::vector<std::uint32_t> instructions;  // of each bundle: the BPF instruction that it is for, by its first slot
+  std::vector<std::array<Origin, 2>> origins;  // of each bundle's slots
+  std::vector<std::uint32_t> traces;           // of each bundle: the bundle that its trace begins with
   std::vector<Relocation> relocations;
   ChipPlan chip;
   std::uint32_t long_entry = 0;  // bundle where packets begin that came by the port and have long_bytes

@@ -11,6 +11,7 @@
 
 #include "jit-backends/rtl/flow.h"
 #include "jit-backends/rtl/schedule.h"
+#include "jit-backends/rtl/slots.h"
 #include "jit-backends/rtl/trace.h"
 
 namespace forager::jit::rtl {
@@ -18,11 +19,12 @@ namespace {
 
 class Placement {
  public:
-  explicit Placement(const Code& code) : code_(code) {}
+  explicit Placement(const Code& code) : code_(code), early_(code.steps.size()) {}
 
   Result<CoreProgram> run(const Flow& flow) {
     std::vector<Trace> traces = traces_of(flow);
     for (Trace& trace : traces) place_trace(trace);
+    forget_incomplete(flow);
     place_leave();
     if (made_.bundles.size() > kMostBundles) return too_long();
     for (const Pending& branch : branches_) {
@@ -43,10 +45,54 @@ class Placement {
 
   void place_trace(Trace& trace) {
     begins_[trace.block] = static_cast<std::uint32_t>(made_.bundles.size());
-    for (const Pair& pair : schedule(trace.operations, trace.live_at_end)) place(pair);
+    const auto first = static_cast<std::uint32_t>(made_.bundles.size());
+    for (const Pair& pair : schedule(trace.operations, trace.live_at_end)) place(pair, trace);
+    made_.traces.resize(made_.bundles.size(), first);
+    forget_early(first, trace);
   }
 
-  void place(const Pair& pair) {
+  // An instruction that has no result in some copy of its block (folded away, or early there) has none at all: which
+  // execution a result belongs to could not be told.
+  void forget_incomplete(const Flow& flow) {
+    std::unordered_map<std::uint32_t, std::size_t> copies, results;
+    for (const FlowBlock& block : flow.blocks) ++copies[block.begin];
+    for (const FlowBlock& block : flow.blocks) {
+      for (const Operation& operation : block.operations) results[operation.instruction] += operation.result ? 1 : 0;
+    }
+    const auto& blocks = code_.program->program().blocks();
+    std::vector<bool> complete(code_.steps.size());
+    for (const program::Block& block : blocks) {
+      for (std::uint32_t at = block.begin; at < block.end; ++at)
+        complete[at] = results[at] == copies[block.begin] && !early_[at];
+    }
+    for (auto& bundle : made_.origins) {
+      for (Origin& origin : bundle) origin.result = origin.result && complete[origin.instruction];
+    }
+  }
+
+  // What stands before or beside a branch that it comes after is executed too often.
+  void forget_early(std::uint32_t first, const Trace& trace) {
+    std::uint32_t branch = program::kNone;
+    for (auto bundle = static_cast<std::uint32_t>(made_.bundles.size()); bundle-- > first;) {
+      for (const Origin& origin : made_.origins[bundle]) {
+        if (origin.instruction != program::kNone && leaves(trace.operations[origin.order].slot))
+          branch = std::min(branch, origin.order);
+      }
+      for (Origin& origin : made_.origins[bundle]) {
+        if (!origin.result || origin.order < branch) continue;
+        origin.result = false;
+        early_[origin.instruction] = true;
+      }
+    }
+  }
+
+  static Origin origin_of(const Operation* operation, const Trace& trace) {
+    if (operation == nullptr) return {};
+    return {operation->instruction, operation->result,
+            static_cast<std::uint32_t>(operation - trace.operations.data())};
+  }
+
+  void place(const Pair& pair, const Trace& trace) {
     const auto bundle = static_cast<std::uint32_t>(made_.bundles.size());
     Bundle made;
     if (pair.first != nullptr) made.slots[0] = pair.first->slot;
@@ -54,6 +100,7 @@ class Placement {
     if (pair.second != nullptr) made.slots[1] = pair.second->slot;
     made_.bundles.push_back(made);
     made_.instructions.push_back((pair.first != nullptr ? pair.first : pair.second)->instruction);
+    made_.origins.push_back({origin_of(pair.first, trace), origin_of(pair.second, trace)});
     for (const auto& [operation, slot] : {std::pair{pair.first, 0U}, std::pair{pair.second, 1U}}) {
       if (operation != nullptr && operation->target != program::kNone)
         branches_.push_back({bundle, slot, operation->target});
@@ -69,6 +116,8 @@ class Placement {
     made_.bundles.push_back({.slots = {Slot{.op = CoreOp::AluMov, .d = 0, .use_imm = true},
                                        Slot{.op = CoreOp::ControlRet, .use_imm = true}}});
     made_.instructions.push_back(0);
+    made_.origins.push_back({});
+    made_.traces.push_back(made_.leave);
   }
 
   [[nodiscard]] std::unexpected<Diagnostic> too_long() const {
@@ -83,6 +132,7 @@ class Placement {
   CoreProgram made_;
   std::unordered_map<std::uint32_t, std::uint32_t> begins_;
   std::vector<Pending> branches_;
+  std::vector<bool> early_;  // instructions whose result was not to be kept
 };
 
 void set_cleared(const Code& code, CoreProgram& made) {

@@ -63,6 +63,7 @@ struct Board::Parts {
   bool offered = false;
   std::deque<Departure> departures;
   Departure departing;
+  Observer* observer = nullptr;  // null: nobody
 
   Parts(std::string_view configuration, const Line& of)
       : device(traceable(configuration, context)), model(device->ports()), line(of), chance(of.seed) {
@@ -167,7 +168,25 @@ struct Board::Parts {
     model.m_axis_tready = chance.of_256(line.back_pressure) ? 0 : 1;
     settle();
   }
+  [[nodiscard]] std::optional<Retired> retired() const {
+    if (model.trace_valid_o == 0) return std::nullopt;
+    Retired made{.thread = model.trace_thread_o, .pc = model.trace_pc_o};
+    for (unsigned lane = 0; lane < 2; ++lane) {
+      made.writes[lane] = (model.trace_write_o >> lane & 1) != 0;
+      made.registers[lane] = model.trace_register_o >> 4 * lane & 0xf;
+      made.values[lane] = bits(model.trace_value_o, 64 * lane, 64);
+    }
+    return made;
+  }
+  // A bundle leaves the pipeline no later than its thread begins anew.
+  void show() const {
+    if (observer == nullptr) return;
+    if (const auto bundle = retired()) observer->retired(*bundle, cycle);
+    if (model.trace_start_o != 0) observer->started(model.trace_start_thread_o, cycle);
+  }
+
   void clock() {
+    show();
     const bool taken = offered && model.s_axis_tready != 0;
     collect_beat();
     edge();
@@ -188,8 +207,7 @@ struct Board::Parts {
   }
 };
 
-Board::Board(std::string_view configuration, const Line& line)
-    : parts_(std::make_unique<Parts>(configuration, line)) {}
+Board::Board(std::string_view configuration, const Line& line) : parts_(std::make_unique<Parts>(configuration, line)) {}
 Board::~Board() = default;
 
 void Board::step() {
@@ -316,17 +334,8 @@ std::optional<Departure> Board::receive() {
   return first;
 }
 
-std::optional<Retired> Board::retired() const {
-  const auto& model = parts_->model;
-  if (model.trace_valid_o == 0) return std::nullopt;
-  Retired made{.thread = model.trace_thread_o, .pc = model.trace_pc_o};
-  for (unsigned lane = 0; lane < 2; ++lane) {
-    made.writes[lane] = (model.trace_write_o >> lane & 1) != 0;
-    made.registers[lane] = model.trace_register_o >> 4 * lane & 0xf;
-    made.values[lane] = bits(model.trace_value_o, 64 * lane, 64);
-  }
-  return made;
-}
+std::optional<Retired> Board::retired() const { return parts_->retired(); }
+void Board::observe(Observer& observer) { parts_->observer = &observer; }
 
 Result<> Board::trace_to(const std::string& path, std::uint64_t before) {
   if (!std::ofstream(path)) return fail(ErrorKind::input, errno, fmt::format("{}: cannot be written", path));

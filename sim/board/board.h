@@ -71,6 +71,15 @@ struct Retired {
 // Names of the devices that can be simulated (hw/configs.yaml).
 [[nodiscard]] const std::vector<std::string>& configurations();
 
+// Sees what the trace ports show, in each cycle.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A thread begins with the packet that waits longest.
+  virtual void started(std::uint8_t thread, std::uint64_t cycle) = 0;
+  virtual void retired(const Retired& bundle, std::uint64_t cycle) = 0;
+};
+
 class Board {
  public:
   // One of configurations(), empty: default.
@@ -98,6 +107,9 @@ class Board {
   void send(Arrival arrival);
   [[nodiscard]] std::size_t unsent() const;  // frames that the device has not taken whole
   [[nodiscard]] std::optional<Departure> receive();
+
+  // It outlives the board's steps.
+  void observe(Observer& observer);
 
   // What the last step() retired.
   [[nodiscard]] std::optional<Retired> retired() const;
