@@ -104,7 +104,6 @@ TEST(RtlLockstep, AWrongOperationIsFoundInItsPlace) {
   const auto image = std::dynamic_pointer_cast<const RtlImage>(*backend().compile(program, {}));
   ASSERT_NE(image, nullptr);
   CoreProgram code = image->code();
-  code.chip.room = {.rows = 8192, .threads = 8};
   std::size_t broken = 0;
   std::uint32_t instruction = 0;
   for (std::size_t i = 0; i < code.bundles.size(); ++i) {
@@ -136,7 +135,6 @@ TEST(RtlLockstep, AWrongByteOfThePacketIsFound) {
   ASSERT_NE(program, nullptr);
   const auto image = std::dynamic_pointer_cast<const RtlImage>(*backend().compile(program, {}));
   CoreProgram code = image->code();
-  code.chip.room = {.rows = 8192, .threads = 8};
   unsigned changed = 0;
   for (Bundle& bundle : code.bundles) {
     if (bundle.slots[0].imm != 55) continue;
