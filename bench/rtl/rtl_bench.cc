@@ -5,15 +5,15 @@
 // Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off),
 // so answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of
 // itself,
-//   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50, and what
-//   cycles went to, in percent.
+//   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50, and
+//   what cycles went to, in percent.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
 #include <algorithm>
-#include <memory>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +30,7 @@ namespace {
 
 // Of the device's metrics: those that every run has.
 constexpr std::string_view kShown[] = {"cycles_per_packet", "latency_p50", "host_calls", "host_accesses", "issued",
-                                       "stall_turn", "stall_unit", "stall_host", "sim_khz"};
+                                       "stall_turn",        "stall_unit",  "stall_host", "sim_khz"};
 constexpr unsigned kCpus = 8;
 constexpr std::size_t kPacketBytes = 64, kPackets = 2000;
 

@@ -145,7 +145,8 @@ std::string to_text(const runtime::BackendVerdict& verdict, const std::optional<
 // What the device leaves to the host.
 std::string to_text(const std::vector<jit::rtl::Delegation>& delegated) {
   if (delegated.empty()) return {};
-  std::string out = fmt::format("  {:<10} by the host, some {} cycles and more each time:", "", jit::rtl::kRequestCycles);
+  std::string out =
+      fmt::format("  {:<10} by the host, some {} cycles and more each time:", "", jit::rtl::kRequestCycles);
   for (const auto& one : delegated) {
     out += fmt::format("{} {}", &one == &delegated.front() ? "" : ",", one.what);
     if (one.instruction != program::kNone) out += fmt::format(" (instruction {})", one.instruction);

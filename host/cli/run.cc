@@ -214,9 +214,11 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--wave-on", arguments->run.simulation.wave_on,
                    "... only around verdict:NAME, packet:N or pc:N (BPF instruction)");
   verb->add_option("--wave-before", arguments->run.simulation.wave_before, "... clock cycles before it")
-      ->capture_default_str()->check(CLI::Range(1U, 100000000U));
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 100000000U));
   verb->add_option("--wave-after", arguments->run.simulation.wave_after, "... and after it")
-      ->capture_default_str()->check(CLI::Range(0U, 100000000U));
+      ->capture_default_str()
+      ->check(CLI::Range(0U, 100000000U));
   verb->add_option("--gap", arguments->run.simulation.gap, "rtl: chance of an idle cycle before a beat, in 256")
       ->check(CLI::Range(0U, 255U));
   verb->add_option("--back-pressure", arguments->run.simulation.back_pressure,

@@ -128,8 +128,8 @@ struct Simulation {
   std::string wave_on;          // verdict:NAME, packet:N or pc:N: only around what is named; empty: from the beginning
   unsigned wave_before = 2000;  // clock cycles before it
   unsigned wave_after = 500;    // ... and after it
-  unsigned gap = 0;            // chance of an idle cycle before each beat, in 256
-  unsigned back_pressure = 0;  // chance that the far end takes nothing in a cycle, in 256
+  unsigned gap = 0;             // chance of an idle cycle before each beat, in 256
+  unsigned back_pressure = 0;   // chance that the far end takes nothing in a cycle, in 256
 };
 
 struct DeviceOptions {

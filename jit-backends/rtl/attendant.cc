@@ -49,7 +49,8 @@ Result<> set_edges(exec::Frame& frame, std::uint32_t meta, std::uint32_t data, s
   move_tail();
   if (error == 0 && meta != frame.data_meta()) error = frame.adjust_meta(by(meta, frame.data_meta()));
   if (error == 0) return {};
-  return fail(ErrorKind::bug, EIO, fmt::format("the device moved a packet to {} to {}, metadata from {}", data, end, meta));
+  return fail(ErrorKind::bug, EIO,
+              fmt::format("the device moved a packet to {} to {}, metadata from {}", data, end, meta));
 }
 
 struct CauseRow {
@@ -225,8 +226,8 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
   if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
   const bool by_pointer = (slot.offset & kMapByPointer) != 0;
   const std::uint64_t region = request.other >> interp::Memory::kOffsetBits;
-  const std::uint64_t number = by_pointer ? (region - chip_.first_region()) / 2
-                                          : (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
+  const std::uint64_t number =
+      by_pointer ? (region - chip_.first_region()) / 2 : (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
   const auto* entry = chip_.find(number);
   if (entry == nullptr || !entry->chip || slot.op != CoreOp::UnitUpdate)
     return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");

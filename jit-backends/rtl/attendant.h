@@ -116,7 +116,7 @@ class Attendant {
   std::vector<std::unique_ptr<interp::Proxy>> proxies_;
   std::vector<interp::Proxy*> free_;
   std::unordered_map<std::uint32_t, Job> jobs_;
-  CallWatcher* watcher_ = nullptr;           // null: nobody
+  CallWatcher* watcher_ = nullptr;         // null: nobody
   std::vector<std::byte> stack_, packet_;  // as they were before a call
   Delegated delegated_;
 };

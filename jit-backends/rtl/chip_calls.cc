@@ -80,7 +80,8 @@ bool is_at_most(const verifier::ValueFact* value, std::uint64_t most) { return v
 std::optional<CoreOp> without_map(const verifier::VerifiedProgram& program, std::uint32_t call) {
   switch (static_cast<HelperId>(program.facts()[call].call.helper)) {
     case HelperId::redirect:
-      if (program.program().type() != isa::ProgType::xdp || !is_at_most(argument(program, call, 1), 0)) return std::nullopt;
+      if (program.program().type() != isa::ProgType::xdp || !is_at_most(argument(program, call, 1), 0))
+        return std::nullopt;
       return CoreOp::UnitRedirect;
     case HelperId::xdp_adjust_head:
       return CoreOp::UnitAdjustHead;
@@ -104,7 +105,8 @@ std::optional<CoreOp> with_map(const verifier::VerifiedProgram& program, std::ui
     case HelperId::map_lookup_elem:
       return values && !(inner && kind.nested) ? std::optional(CoreOp::UnitLookup) : std::nullopt;
     case HelperId::map_update_elem:
-      return hash && (!inner || is_at_most(argument(program, call, 3), 0)) ? std::optional(CoreOp::UnitUpdate) : std::nullopt;
+      return hash && (!inner || is_at_most(argument(program, call, 3), 0)) ? std::optional(CoreOp::UnitUpdate)
+                                                                           : std::nullopt;
     case HelperId::map_delete_elem:
       return hash ? std::optional(CoreOp::UnitDelete) : std::nullopt;
     case HelperId::redirect_map:

@@ -14,7 +14,7 @@ namespace {
 using isa::MapType;
 
 constexpr std::uint32_t kRow = 64, kNumbersInRow = 16, kWordsInRow = 8;
-constexpr std::uint64_t kMostBytes = (1U << 22) - 1;  // that pointers reach: what an entry of the map table can say
+constexpr std::uint64_t kMostBytes = (1U << 22) - 1;      // that pointers reach: what an entry of the map table can say
 constexpr std::uint32_t kMostKey = 64, kMostImage = 192;  // bytes of key and value that an update brings
 constexpr std::uint32_t kMostPrefix = 20;                 // a trie's key: its length and 16 bytes
 constexpr std::uint32_t kPrefixValue = 24;                // where a trie's node has the value
@@ -70,7 +70,9 @@ class Layout {
 
   // An entry is its key and its value; per-CPU values stand elsewhere.
   bool hash() {
-    const std::uint32_t key = in_words(spec_.key_size), value = map_.redirects ? 0 : map_.nested ? 8 : in_words(spec_.value_size);
+    const std::uint32_t key = in_words(spec_.key_size), value = map_.redirects ? 0
+                                                                : map_.nested  ? 8
+                                                                               : in_words(spec_.value_size);
     // A map's address is read with its key.
     if (map_.nested && key + value > kRow) return false;
     if (spec_.key_size > kMostKey || key + value > kMostImage || spec_.max_entries >= kMostBytes) return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which maps of a program stand in the device's memory while it runs, and where (hw/doc/maps.md has the tables). A map can
-// whose type the map engine knows, if nothing reaches it but what the device does itself: lookups, updates and
+// Which maps of a program stand in the device's memory while it runs, and where (hw/doc/maps.md has the tables). A map
+// can whose type the map engine knows, if nothing reaches it but what the device does itself: lookups, updates and
 // deletions of constant sizes, and its values by pointer. Everything else is the host's.
 //
 // Tested by: tests/unit/rtl_compile_test.cc, rtl_device_test.cc.
@@ -31,17 +31,17 @@ struct ChipRoom {
 struct ChipMap {
   std::uint32_t index = 0;  // of the program's maps
   CoreMap kind = CoreMap::Array;
-  bool per_cpu = false;          // values for each thread
-  bool marked = false;           // entries that were used are (LRU)
-  bool redirects = false;        // it says where packets may go, and has no values here
-  bool programs = false;         // a PROG_ARRAY
-  bool nested = false;           // its values are maps
-  std::uint32_t stride = 0;      // arrays: bytes from a value to the next
-  std::uint32_t nodes = 0;       // entries from 1, one more than the map holds; 0 is none
-  std::uint32_t mask = 0;        // of a hash for its bucket
+  bool per_cpu = false;      // values for each thread
+  bool marked = false;       // entries that were used are (LRU)
+  bool redirects = false;    // it says where packets may go, and has no values here
+  bool programs = false;     // a PROG_ARRAY
+  bool nested = false;       // its values are maps
+  std::uint32_t stride = 0;  // arrays: bytes from a value to the next
+  std::uint32_t nodes = 0;   // entries from 1, one more than the map holds; 0 is none
+  std::uint32_t mask = 0;    // of a hash for its bucket
   std::uint32_t bucket_row = 0, link_row = 0, entry_row = 0;
-  std::uint32_t value_row = 0;   // where values begin that pointers reach: thread 0's
-  std::uint32_t value_rows = 0;  // of a thread, or of all
+  std::uint32_t value_row = 0;               // where values begin that pointers reach: thread 0's
+  std::uint32_t value_rows = 0;              // of a thread, or of all
   std::uint32_t shift = 0, value_shift = 0;  // log2 of an entry's rows, and of those of a thread's value
   std::uint32_t value_offset = 0;            // in the entry
   std::uint32_t image_rows = 0;              // of key and value, as an update brings them

@@ -39,7 +39,9 @@ class ChipMemory {
     std::shared_ptr<exec::Map> host;
   };
   // By number; null if there is none.
-  [[nodiscard]] const Entry* find(std::uint64_t number) const { return number < maps_.size() ? &maps_[number] : nullptr; }
+  [[nodiscard]] const Entry* find(std::uint64_t number) const {
+    return number < maps_.size() ? &maps_[number] : nullptr;
+  }
   // Of a map on the chip.
   [[nodiscard]] std::optional<std::uint32_t> number_of(const exec::Map* map) const;
   [[nodiscard]] std::uint32_t first_region() const { return first_region_; }
@@ -54,7 +56,7 @@ class ChipMemory {
   sim::Board& board_;
   std::vector<std::unique_ptr<ChipTable>> tables_;
   std::vector<Entry> maps_;
-  ChipPlace place_;        // of the next tables
+  ChipPlace place_;  // of the next tables
   ChipRoom room_;
   std::uint32_t end_ = 0;  // behind the last row
   std::uint32_t first_region_ = 0;

@@ -47,7 +47,8 @@ Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now,
       const std::span<const std::byte> part(now.data() + from * kRowBytes, (to - from) * kRowBytes);
       if (auto put = board.write_rows(row_ + static_cast<std::uint32_t>(from), part); !put) return put;
       std::ranges::copy(part, bytes_.begin() + static_cast<std::ptrdiff_t>(from * kRowBytes));
-      std::fill(known_.begin() + static_cast<std::ptrdiff_t>(from), known_.begin() + static_cast<std::ptrdiff_t>(to), true);
+      std::fill(known_.begin() + static_cast<std::ptrdiff_t>(from), known_.begin() + static_cast<std::ptrdiff_t>(to),
+                true);
     }
     from = to + 1;
   }

@@ -31,8 +31,7 @@ const exec::Capabilities& capabilities() {
 }
 
 Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
-                                                const exec::CompileOptions& options, Maps maps,
-                                                const ChipRoom& room) {
+                                                const exec::CompileOptions& options, Maps maps, const ChipRoom& room) {
   auto found = exec::blockers(*program, capabilities());
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   exec::CompileOptions mine = options;

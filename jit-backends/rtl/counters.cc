@@ -15,9 +15,9 @@ struct Row {
   std::string_view name;
 };
 constexpr Row kShareRows[] = {
-    {CoreRegister::Cycles, "cycles"},         {CoreRegister::Issued, "issued"},
-    {CoreRegister::StallTurn, "stall_turn"},  {CoreRegister::StallUnit, "stall_unit"},
-    {CoreRegister::StallHost, "stall_host"},  {CoreRegister::Idle, "idle"},
+    {CoreRegister::Cycles, "cycles"},        {CoreRegister::Issued, "issued"},
+    {CoreRegister::StallTurn, "stall_turn"}, {CoreRegister::StallUnit, "stall_unit"},
+    {CoreRegister::StallHost, "stall_host"}, {CoreRegister::Idle, "idle"},
     {CoreRegister::SlotsUsed, "slots_used"},
 };
 constexpr Row kOtherRows[] = {
@@ -49,7 +49,8 @@ void add_difference(Array& sum, const Array& before, const Array& after) {
 Result<DeviceCounters::Values> DeviceCounters::read(sim::Board& board) {
   Values values;
   Result<> done;
-  for (std::size_t i = 0; done && i < kShares; ++i) done = read_into(board, offset_of(kShareRows[i].which), values.shares[i]);
+  for (std::size_t i = 0; done && i < kShares; ++i)
+    done = read_into(board, offset_of(kShareRows[i].which), values.shares[i]);
   for (std::uint32_t i = 0; done && i < kVerdicts; ++i) {
     done = read_into(board, offset_of(CoreRegister::VerdictPackets) + 8 * i, values.packets[i]);
     if (done) done = read_into(board, offset_of(CoreRegister::VerdictBytes) + 8 * i, values.bytes[i]);
@@ -91,7 +92,8 @@ std::vector<exec::Metric> DeviceCounters::metrics() const {
   const auto cycles = static_cast<double>(std::max<std::uint64_t>(sum_.shares[0], 1));
   for (std::size_t i = 1; i < kShares; ++i) {
     const bool slots = kShareRows[i].which == CoreRegister::SlotsUsed;
-    made.push_back({std::string(kShareRows[i].name), 100 * static_cast<double>(sum_.shares[i]) / cycles / (slots ? 2 : 1),
+    made.push_back({std::string(kShareRows[i].name),
+                    100 * static_cast<double>(sum_.shares[i]) / cycles / (slots ? 2 : 1),
                     slots ? "% of two a cycle" : "% of cycles"});
   }
   for (std::size_t i = 0; i < kVerdicts; ++i) {
@@ -100,7 +102,8 @@ std::vector<exec::Metric> DeviceCounters::metrics() const {
   }
   for (std::size_t i = 0; i < kOthers; ++i) put(std::string(kOtherRows[i].name), sum_.others[i], "");
   for (const auto& [cause, name] : kCauseNames) {
-    if (cause != CoreCause::None) put(fmt::format("stopped_{}", name), sum_.causes[static_cast<std::size_t>(cause)], "packets");
+    if (cause != CoreCause::None)
+      put(fmt::format("stopped_{}", name), sum_.causes[static_cast<std::size_t>(cause)], "packets");
   }
   return made;
 }

@@ -49,7 +49,8 @@ std::vector<Delegation> delegations(const std::shared_ptr<const verifier::Verifi
   for (const std::uint32_t at : instructions) add(found, name_of(program->program().instructions()[at]), at);
   const auto maps = program->program().maps();
   for (std::uint32_t i = 0; i < maps.size(); ++i) {
-    if ((*image)->code().chip.find(i) == nullptr && is_used(*program, i)) add(found, "map " + maps[i].name, program::kNone);
+    if ((*image)->code().chip.find(i) == nullptr && is_used(*program, i))
+      add(found, "map " + maps[i].name, program::kNone);
   }
   return found;
 }

@@ -19,8 +19,8 @@ namespace forager::jit::rtl {
 inline constexpr unsigned kRequestCycles = 80;
 
 struct Delegation {
-  std::string what;            // "bpf_fib_lookup", "map flows", "context access"
-  std::uint32_t times = 1;     // instructions of the program
+  std::string what;                            // "bpf_fib_lookup", "map flows", "context access"
+  std::uint32_t times = 1;                     // instructions of the program
   std::uint32_t instruction = program::kNone;  // the first; none: a map
 };
 

@@ -37,7 +37,8 @@ constexpr std::uint32_t kNanosecondsACycle = 4;  // 250 MHz
 
 // What a program finds there should it move the packet's head. The device makes it zeros.
 bool has_empty_headroom(exec::Frame& frame) {
-  return std::ranges::all_of(std::span(frame.buffer(), frame.data()), [](std::byte one) { return one == std::byte{0}; });
+  return std::ranges::all_of(std::span(frame.buffer(), frame.data()),
+                             [](std::byte one) { return one == std::byte{0}; });
 }
 
 // Whether the device's buffer has the frame's geometry.
@@ -76,9 +77,9 @@ class RtlDevice final : public exec::Device {
  public:
   explicit RtlDevice(const exec::DeviceOptions& options)
       : options_(options),
-        board_(options.simulation.configuration, {.gap = options.simulation.gap,
-                                                  .back_pressure = options.simulation.back_pressure,
-                                                  .seed = options.seed}),
+        board_(
+            options.simulation.configuration,
+            {.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
         chip_(board_),
         loader_(board_, chip_) {}
 
@@ -204,8 +205,8 @@ class RtlDevice final : public exec::Device {
   // Where threads have their random states.
   std::uint32_t random_row(std::uint32_t thread) const {
     constexpr std::uint32_t kRowsOfThread = isa::kMaxCallFrames * kScratchBytes / sim::kRowBytes;
-    return geometry_.scratch_row + thread * kRowsOfThread + kRandomScratch / sim::kRowBytes - kScratchBytes / sim::kRowBytes +
-           kRowsOfThread - kScratchBytes / sim::kRowBytes;
+    return geometry_.scratch_row + thread * kRowsOfThread + kRandomScratch / sim::kRowBytes -
+           kScratchBytes / sim::kRowBytes + kRowsOfThread - kScratchBytes / sim::kRowBytes;
   }
   Result<> seed(std::uint32_t thread, std::uint64_t state) {
     std::array<std::byte, sim::kRowBytes> row{};
@@ -222,10 +223,9 @@ class RtlDevice final : public exec::Device {
     }
     return done;
   }
-  // The first thread's random numbers go on where the host's were, whatever program made those, and the other way round.
-  Result<> lend_random() {
-    return image_->code().chip.random ? seed(0, attendant_->random_state()) : Result<>{};
-  }
+  // The first thread's random numbers go on where the host's were, whatever program made those, and the other way
+  // round.
+  Result<> lend_random() { return image_->code().chip.random ? seed(0, attendant_->random_state()) : Result<>{}; }
   Result<> take_random() {
     if (!image_->code().chip.random) return {};
     std::array<std::byte, sim::kRowBytes> row{};
@@ -288,8 +288,7 @@ class RtlDevice final : public exec::Device {
                              .cpu = options_.cpu,
                              .threads = threads,
                              .seed = static_cast<std::uint32_t>(options_.seed)};
-    if (auto placed =
-            chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.room());
+    if (auto placed = chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.room());
         !placed) {
       return placed;
     }

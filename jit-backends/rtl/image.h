@@ -39,8 +39,8 @@ struct Origin {
 inline constexpr std::uint32_t kNoLength = 0x1fff;  // more than any packet has
 
 struct CoreProgram {
-  std::vector<Bundle> bundles;              // packets begin at the first
-  std::vector<std::uint32_t> instructions;  // of each bundle: the BPF instruction that it is for, by its first slot
+  std::vector<Bundle> bundles;                 // packets begin at the first
+  std::vector<std::uint32_t> instructions;     // of each bundle: the BPF instruction that it is for, by its first slot
   std::vector<std::array<Origin, 2>> origins;  // of each bundle's slots
   std::vector<std::uint32_t> traces;           // of each bundle: the bundle that its trace begins with
   std::vector<Relocation> relocations;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The schedule as people read it: a line for each bundle, what both slots do, and above it the line of C that it is for.
+// The schedule as people read it: a line for each bundle, what both slots do, and above it the line of C that it is
+// for.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -61,7 +62,8 @@ std::string place(const Slot& slot) {
     const unsigned shift = OnMap::kScales[slot.imm >> 6 & 3];
     if (shift != 0) base = fmt::format("({} << {})", base, shift);
     const bool first = slot.a_state && static_cast<CoreState>(slot.a) == CoreState::Zero;
-    base = first ? fmt::format("map {}", slot.imm % kMapsInTable) : fmt::format("map {} + {}", slot.imm % kMapsInTable, base);
+    base = first ? fmt::format("map {}", slot.imm % kMapsInTable)
+                 : fmt::format("map {} + {}", slot.imm % kMapsInTable, base);
   }
   const auto offset = static_cast<std::int16_t>(slot.offset);
   if (offset == 0) return fmt::format("[{}]", base);
@@ -99,14 +101,14 @@ std::string text_access(const Slot& slot) {
   if (!six && (function & kSigned) != 0) name += "s";
   if (!six && (function & kSwapped) != 0) name += ".be";
   if (class_of(slot.op) == CoreClass::Load) return fmt::format("load{} r{} = {}", name, slot.d, place(slot));
-  const std::string value = slot.on_map && slot.use_imm ? fmt::format("{}", static_cast<std::int32_t>(slot.imm) >> 8)
-                                                        : text_b(slot);
+  const std::string value =
+      slot.on_map && slot.use_imm ? fmt::format("{}", static_cast<std::int32_t>(slot.imm) >> 8) : text_b(slot);
   return fmt::format("store{} {} = {}", name, place(slot), value);
 }
 
 std::string text_atomic(const Slot& slot) {
-  const std::string value = slot.on_map && slot.use_imm ? fmt::format("{}", static_cast<std::int32_t>(slot.imm) >> 8)
-                                                        : text_b(slot);
+  const std::string value =
+      slot.on_map && slot.use_imm ? fmt::format("{}", static_cast<std::int32_t>(slot.imm) >> 8) : text_b(slot);
   const std::string what = with_width(lower(name_of(without_fetch(slot.op))), slot);
   return writes_result(slot) ? fmt::format("atomic.{} r{} = {}, {}", what, slot.d, place(slot), value)
                              : fmt::format("atomic.{} {}, {}", what, place(slot), value);
@@ -122,8 +124,10 @@ std::string text_unit(const Slot& slot, const program::Program& program) {
   }
   const std::string name = with_width(lower(name_of(slot.op)), slot);
   if (!is_of_engine(slot)) return fmt::format("{} r{} = {}, {}", name, slot.d, text_a(slot), text_b(slot));
-  if (moves_edge(slot.op) || slot.op == CoreOp::UnitRedirect) return fmt::format("{} r{} = {}", name, slot.d, text_a(slot));
-  const std::string map = (slot.offset & kMapByPointer) != 0 ? "by pointer" : fmt::format("{}", slot.offset % kMapsInTable);
+  if (moves_edge(slot.op) || slot.op == CoreOp::UnitRedirect)
+    return fmt::format("{} r{} = {}", name, slot.d, text_a(slot));
+  const std::string map =
+      (slot.offset & kMapByPointer) != 0 ? "by pointer" : fmt::format("{}", slot.offset % kMapsInTable);
   const std::string key = (slot.offset & kMapInScratch) != 0 ? "scratch"
                           : slot.use_imm                     ? text_a(slot)
                                                              : text_a(slot) + " " + text_b(slot);
@@ -182,8 +186,9 @@ std::string text_wide(const Bundle& bundle) {
 
 std::string RtlImage::listing() const {
   const program::Program& program = program_->program();
-  std::string out = fmt::format("; {} bundles; each takes a cycle of the core, and a thread issues one in four at the most\n",
-                                made_.bundles.size());
+  std::string out =
+      fmt::format("; {} bundles; each takes a cycle of the core, and a thread issues one in four at the most\n",
+                  made_.bundles.size());
   std::string above;
   for (std::size_t i = 0; i < made_.bundles.size(); ++i) {
     const Bundle& bundle = made_.bundles[i];
@@ -191,7 +196,8 @@ std::string RtlImage::listing() const {
       out += "; " + line + "\n";
       above = std::move(line);
     }
-    out += fmt::format("{:5}: {:40} | {:36} ; {}\n", i, is_wide(bundle) ? text_wide(bundle) : text_of(bundle.slots[0], program),
+    out += fmt::format("{:5}: {:40} | {:36} ; {}\n", i,
+                       is_wide(bundle) ? text_wide(bundle) : text_of(bundle.slots[0], program),
                        is_wide(bundle) ? "" : text_of(bundle.slots[1], program), made_.instructions[i]);
   }
   return out;

@@ -78,7 +78,8 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
   if (auto written = board_.write_bundles(next_, words_of(image->code(), unit, next_, maps)); !written) {
     return std::unexpected(std::move(written.error()));
   }
-  residents_.push_back(std::make_unique<Resident>(Resident{.image = std::move(image), .unit = &unit, .first = next_, .maps = maps}));
+  residents_.push_back(
+      std::make_unique<Resident>(Resident{.image = std::move(image), .unit = &unit, .first = next_, .maps = maps}));
   next_ += static_cast<std::uint32_t>(size);
   return residents_.back().get();
 }

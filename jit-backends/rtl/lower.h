@@ -32,7 +32,7 @@ struct Operation {
   Slot slot;
   Reach reach = {};  // of a load, store or atomic
   std::uint32_t instruction = 0;
-  bool result = false;  // Origin::result; passes that make it another's take it away
+  bool result = false;                       // Origin::result; passes that make it another's take it away
   std::uint32_t target = program::kNone;     // of a branch or call: the instruction there, which begins a block
   std::optional<Slot> beside;                // has to stand in slot 1 of the same bundle
   std::optional<Relocation> relocation;      // bundle is filled in when it is placed

@@ -88,8 +88,7 @@ class Placement {
 
   static Origin origin_of(const Operation* operation, const Trace& trace) {
     if (operation == nullptr) return {};
-    return {operation->instruction, operation->result,
-            static_cast<std::uint32_t>(operation - trace.operations.data())};
+    return {operation->instruction, operation->result, static_cast<std::uint32_t>(operation - trace.operations.data())};
   }
 
   void place(const Pair& pair, const Trace& trace) {

@@ -166,7 +166,8 @@ class Selector {
 
   void call_helper(const Step& step) {
     if (by_engine()) return;
-    if (step.imm == static_cast<std::uint64_t>(exec::HelperId::ktime_get_ns)) return put(read_state(0, CoreState::Time));
+    if (step.imm == static_cast<std::uint64_t>(exec::HelperId::ktime_get_ns))
+      return put(read_state(0, CoreState::Time));
     const isa::HelperRow* helper = isa::find_helper(static_cast<std::uint32_t>(step.imm));
     const auto arguments = isa::helper_args(*helper, program_.type());
     // What bpf_trace_printk prints stands in registers that its row does not name.

@@ -19,7 +19,12 @@ class MapCall {
  public:
   // `map`: the map's tables, or of an inner map tables that look like it.
   MapCall(const Code& code, std::uint32_t call, const EngineCall& engine, const ChipMap& map, const Put& put)
-      : code_(code), call_(call), engine_(engine), map_(map), put_(put), spec_(spec_of(engine, code.program->program())) {}
+      : code_(code),
+        call_(call),
+        engine_(engine),
+        map_(map),
+        put_(put),
+        spec_(spec_of(engine, code.program->program())) {}
 
   void run() {
     switch (engine_.op) {
@@ -102,7 +107,8 @@ class MapCall {
   void keep(std::uint8_t from, std::uint32_t bytes, std::uint32_t to) {
     for (std::uint32_t at = 0; at < bytes; at += 8) {
       load_word(from, bytes, at, kWord);
-      put({.slot = {.op = CoreOp::LocalKeep, .b = kWord, .offset = static_cast<std::uint16_t>(kEntryScratch + to + at)}});
+      put({.slot = {
+               .op = CoreOp::LocalKeep, .b = kWord, .offset = static_cast<std::uint16_t>(kEntryScratch + to + at)}});
     }
   }
 
@@ -174,8 +180,8 @@ bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& pl
     return true;
   }
   if (plan.find(engine->map) == nullptr) return false;
-  const std::optional<ChipMap> map =
-      engine->inner ? lay_out(spec_of(*engine, code.program->program()), 0, 0, plan.room) : std::optional(*plan.find(engine->map));
+  const std::optional<ChipMap> map = engine->inner ? lay_out(spec_of(*engine, code.program->program()), 0, 0, plan.room)
+                                                   : std::optional(*plan.find(engine->map));
   if (map) MapCall(code, call, *engine, *map, put).run();
   return map.has_value();
 }

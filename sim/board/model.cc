@@ -43,8 +43,7 @@ struct Row {
 };
 constexpr Row kRows[] = {
 #define FORAGER_MODEL(name, verilated) {#name, make<verilated>},
-    FORAGER_MODELS
-};
+    FORAGER_MODELS};
 
 }  // namespace
 

@@ -2,9 +2,9 @@
 //
 // Wave: all signals of a model, clock edge by clock edge, in an FST file (GTKWave, Surfer).
 //
-// The whole run; or what is around one event: then files of `before` cycles follow each other, of which the last two are
-// there at any time, until keep() is called. The last one becomes the file that was asked for; the one before it stands
-// beside it as FILE.before.fst if the event came less than `before` cycles after the last one began.
+// The whole run; or what is around one event: then files of `before` cycles follow each other, of which the last two
+// are there at any time, until keep() is called. The last one becomes the file that was asked for; the one before it
+// stands beside it as FILE.before.fst if the event came less than `before` cycles after the last one began.
 //
 // Tested by: tests/unit/rtl_wave_test.cc.
 #pragma once
@@ -45,8 +45,8 @@ class Wave {
   std::uint64_t before_;
   State state_;
   std::unique_ptr<VerilatedFstC> fst_;
-  unsigned files_ = 0;         // begun
-  std::uint64_t began_ = 0;    // cycle of the last one's first
+  unsigned files_ = 0;       // begun
+  std::uint64_t began_ = 0;  // cycle of the last one's first
   std::uint64_t event_ = 0, until_ = 0;
 };
 

@@ -134,9 +134,7 @@ class RtlCauses : public ::testing::TestWithParam<Mode> {
   }
   std::uint32_t get_at(std::uint32_t offset) { return board_.read(offset).value_or(0); }
   std::uint32_t get(CoreRegister which) { return get_at(offset_of(which)); }
-  std::uint64_t get_wide(CoreRegister which) {
-    return get(which) | std::uint64_t{get_at(offset_of(which) + 4)} << 32;
-  }
+  std::uint64_t get_wide(CoreRegister which) { return get(which) | std::uint64_t{get_at(offset_of(which) + 4)} << 32; }
 
   void send(Way way) {
     Arrival arrival{.bytes = std::vector<std::byte>(64, std::byte{static_cast<unsigned char>(sent_.size())})};
@@ -188,10 +186,10 @@ class RtlCauses : public ::testing::TestWithParam<Mode> {
     EXPECT_EQ(at, out.size());
     EXPECT_EQ(get(CoreRegister::Packets), sent_.size());
     for (std::uint32_t cause = 0; cause < 16; ++cause) {
-      EXPECT_EQ(get_at(offset_of(CoreRegister::Ended) + 4 * cause), std::ranges::count_if(sent_, [&](Way way) {
-                  return static_cast<std::uint32_t>(kWanted[way].cause) == cause;
-                })) << "cause "
-                    << cause;
+      EXPECT_EQ(get_at(offset_of(CoreRegister::Ended) + 4 * cause),
+                std::ranges::count_if(sent_,
+                                      [&](Way way) { return static_cast<std::uint32_t>(kWanted[way].cause) == cause; }))
+          << "cause " << cause;
     }
     expect_cycles_add_up();
   }

@@ -121,7 +121,8 @@ TEST(RtlSchedule, ManyValuesAtATimeKeepTheirRegistersApart) {
 
 MapRef make_map(MapType type, std::uint32_t entries, const char* name = "values") {
   const std::uint32_t key_size = type == MapType::queue ? 0 : 4;
-  return maps::create({.type = type, .key_size = key_size, .value_size = 8, .max_entries = entries, .name = name}, 2).value();
+  return maps::create({.type = type, .key_size = key_size, .value_size = 8, .max_entries = entries, .name = name}, 2)
+      .value();
 }
 std::size_t on_chip(const std::string& text, std::vector<MapRef> maps) {
   return plan_chip(*verified(Rig{.maps = std::move(maps)}, text)).maps.size();
@@ -159,7 +160,8 @@ TEST(RtlChipMaps, ProgramsAreJumpedTo) {
   EXPECT_EQ(on_chip(jumps + kLookUp, {make_map(MapType::array, 10), programs}), 2U);
 }
 
-// ---- what the host does ----------------------------------------------------------------------------------------------
+// ---- what the host does
+// ----------------------------------------------------------------------------------------------
 
 TEST(RtlDelegations, HelpersAndMapsThatTheCoreHasNot) {
   EXPECT_TRUE(delegations(verified({}, "call bpf_get_prandom_u32\nr0 = 2\nexit")).empty());

@@ -239,14 +239,28 @@ TEST_P(RtlMapsOfMaps, TheHostsAndTheChipsAreTheSame) {
 // ---- the shapes ----------------------------------------------------------------------------------------------------
 
 constexpr Shape kShapes[] = {
-    {MapType::hash, 4, 8, 64, 32},          {MapType::hash, 4, 8, 16, 32},           {MapType::hash, 1, 8, 8, 16},
-    {MapType::hash, 6, 12, 32, 32},         {MapType::hash, 8, 8, 32, 48},           {MapType::hash, 12, 16, 32, 32},
-    {MapType::hash, 13, 24, 32, 32},        {MapType::hash, 16, 48, 32, 32},         {MapType::hash, 17, 40, 32, 32},
-    {MapType::hash, 40, 64, 32, 40},        {MapType::hash, 64, 128, 16, 16},        {MapType::hash, 4, 8, 1, 3},
-    {MapType::lru_hash, 4, 8, 64, 32},      {MapType::lru_hash, 20, 32, 64, 32},     {MapType::percpu_hash, 4, 8, 16, 32},
-    {MapType::percpu_hash, 24, 100, 32, 32}, {MapType::lru_percpu_hash, 8, 16, 64, 32},
-    {MapType::lpm_trie, 5, 8, 64, 60},      {MapType::lpm_trie, 8, 8, 64, 60},       {MapType::lpm_trie, 8, 40, 16, 60},
-    {MapType::lpm_trie, 20, 24, 64, 60},    {MapType::lpm_trie, 11, 8, 200, 180},
+    {MapType::hash, 4, 8, 64, 32},
+    {MapType::hash, 4, 8, 16, 32},
+    {MapType::hash, 1, 8, 8, 16},
+    {MapType::hash, 6, 12, 32, 32},
+    {MapType::hash, 8, 8, 32, 48},
+    {MapType::hash, 12, 16, 32, 32},
+    {MapType::hash, 13, 24, 32, 32},
+    {MapType::hash, 16, 48, 32, 32},
+    {MapType::hash, 17, 40, 32, 32},
+    {MapType::hash, 40, 64, 32, 40},
+    {MapType::hash, 64, 128, 16, 16},
+    {MapType::hash, 4, 8, 1, 3},
+    {MapType::lru_hash, 4, 8, 64, 32},
+    {MapType::lru_hash, 20, 32, 64, 32},
+    {MapType::percpu_hash, 4, 8, 16, 32},
+    {MapType::percpu_hash, 24, 100, 32, 32},
+    {MapType::lru_percpu_hash, 8, 16, 64, 32},
+    {MapType::lpm_trie, 5, 8, 64, 60},
+    {MapType::lpm_trie, 8, 8, 64, 60},
+    {MapType::lpm_trie, 8, 40, 16, 60},
+    {MapType::lpm_trie, 20, 24, 64, 60},
+    {MapType::lpm_trie, 11, 8, 200, 180},
 };
 INSTANTIATE_TEST_SUITE_P(Shapes, RtlMaps, ::testing::ValuesIn(kShapes));
 

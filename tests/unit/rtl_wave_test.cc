@@ -48,7 +48,8 @@ class RtlWave : public ::testing::Test {
   }
   [[nodiscard]] std::string path() const { return directory_ / "out.fst"; }
 
-  // The first and the last time in a file's header: fst_block_type 0, its length, then two big-endian numbers of 64 bits.
+  // The first and the last time in a file's header: fst_block_type 0, its length, then two big-endian numbers of 64
+  // bits.
   struct Times {
     std::uint64_t first = 0, last = 0;
   };

@@ -72,10 +72,10 @@ enum class CoreRegister : std::uint32_t {
 
 // Of loads and stores, beside the size in bits 1 and 0.
 inline constexpr std::uint8_t kSigned = 4, kSwapped = 8;
-inline constexpr std::uint8_t kSixBytes = 7;     // of loads and stores: the whole function
-inline constexpr std::uint8_t kFetches = 8;      // of atomics
-inline constexpr unsigned kScratchBytes = 256;   // of a call depth
-inline constexpr unsigned kMapsInTable = 64;     // that the engine and the core know
+inline constexpr std::uint8_t kSixBytes = 7;                                 // of loads and stores: the whole function
+inline constexpr std::uint8_t kFetches = 8;                                  // of atomics
+inline constexpr unsigned kScratchBytes = 256;                               // of a call depth
+inline constexpr unsigned kMapsInTable = 64;                                 // that the engine and the core know
 inline constexpr unsigned kMapInScratch = 1U << 6, kMapByPointer = 1U << 7;  // of a map operation's offset
 inline constexpr unsigned kMapKeyWordsAt = 8;
 inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
