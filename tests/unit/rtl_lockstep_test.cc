@@ -2,8 +2,10 @@
 //
 // Lockstep: programs of every kind go through, and one wrong operation is found where it stands.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 
 #include "exec_testing.h"
@@ -25,9 +27,10 @@ constexpr const char* kPacket =
     "r6 = r1\nr2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 40\nr0 = 0\n"
     "if r4 > r3 goto out\n";
 
-std::unique_ptr<exec::Device> device_of(std::shared_ptr<const exec::Image> image,
-                                        const std::vector<MapRef>& maps = {}) {
-  auto device = backend().open({.environment = &exec::testing::plain_environment(), .simulation = {.lockstep = true}});
+std::unique_ptr<exec::Device> device_of(std::shared_ptr<const exec::Image> image, const std::vector<MapRef>& maps = {},
+                                        const std::string& wave = {}) {
+  auto device = backend().open(
+      {.environment = &exec::testing::plain_environment(), .simulation = {.lockstep = true, .wave = wave}});
   EXPECT_TRUE(device);
   EXPECT_TRUE((*device)->load(std::move(image)));
   for (std::uint32_t i = 0; i < maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, maps[i]));
@@ -142,11 +145,17 @@ TEST(RtlLockstep, AWrongByteOfThePacketIsFound) {
     ++changed;
   }
   ASSERT_GE(changed, 1U) << "each version of the program has one";
-  const auto device = device_of(std::make_shared<const RtlImage>(program, code));
+  const std::filesystem::path wave =
+      std::filesystem::temp_directory_path() / fmt::format("lockstep-{}.fst", ::getpid());
+  auto device = device_of(std::make_shared<const RtlImage>(program, code), {}, wave);
   auto frames = packets();
   const auto ran = device->run(frames);
   ASSERT_FALSE(ran);
   EXPECT_THAT(ran.error().message, HasSubstr("byte 7 of the packet is 0x38, in the interpreter 0x37"));
+  EXPECT_THAT(ran.error().message, HasSubstr("waveform: " + wave.string()));
+  device.reset();
+  EXPECT_GT(std::filesystem::file_size(wave), 1000U) << "what was around it";
+  std::filesystem::remove(wave);
 }
 
 TEST(RtlLockstep, OtherProgramsThanXdpAreRefused) {
