@@ -58,6 +58,7 @@ class ChipHash final : public ChipTable {
     const std::vector<std::uint32_t> free = free_nodes();
     Bytes buckets(buckets_.size()), links(links_.size()), entries(entries_.at(0), entries_.at(0) + entries_.size());
     std::vector<Bytes> values;
+    values.reserve(values_.size());
     for (const ChipRows& rows : values_) values.emplace_back(rows.at(0), rows.at(0) + rows.size());
     for (const auto& [key, entry] : known_) {
       chain(key, entry.node, buckets, links);

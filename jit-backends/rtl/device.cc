@@ -198,6 +198,7 @@ class RtlDevice final : public exec::Device {
       if (of >= wave_event_.number) nearest = std::min<std::uint64_t>(nearest, of);
     }
     std::vector<bool> bundles;
+    bundles.reserve(instructions.size());
     for (const std::uint32_t of : instructions) bundles.push_back(of == nearest);
     board_.keep_trace_at(std::move(bundles), options_.simulation.wave_after);
   }

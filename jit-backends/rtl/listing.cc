@@ -75,7 +75,7 @@ std::string lower(std::string_view name) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
-std::string with_width(std::string text, const Slot& slot) { return slot.wide ? text : text + ".32"; }
+std::string with_width(const std::string& text, const Slot& slot) { return slot.wide ? text : text + ".32"; }
 
 std::string text_alu(const Slot& slot) {
   const std::string name = with_width(lower(name_of(slot.op)), slot), a = text_a(slot), b = text_b(slot);
