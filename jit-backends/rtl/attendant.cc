@@ -425,7 +425,8 @@ Result<> Attendant::finish(const sim::Departure& departure) {
   }
   if (departure.redirect.kind == sim::Redirection::entry) {
     const auto* entry = chip_.find(departure.redirect.map);
-    if (entry == nullptr) return fail(ErrorKind::bug, EIO, "the device redirects by a map that it was not given");
+    if (entry == nullptr || !entry->chip || !entry->chip->redirects)
+      return fail(ErrorKind::bug, EIO, "the device redirects by a map that it was not given");
     proxy.redirect(*entry->host, departure.redirect.value);
   } else if (departure.redirect.kind == sim::Redirection::port) {
     frame.redirect = {.ifindex = departure.redirect.value};
