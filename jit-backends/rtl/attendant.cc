@@ -20,7 +20,8 @@ namespace {
 using interp::Proxy;
 using sim::kRowBytes;
 
-constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = 32, kRowsOfPacket = 64;
+constexpr std::uint32_t kRowsOfStack = 64, kRowsOfFrame = 8, kRowsOfScratch = kScratchBytesOfThread / kRowBytes,
+                        kRowsOfPacket = 64;
 constexpr std::uint32_t kRowsOfDepth = kScratchBytes / kRowBytes;
 
 // The rows of a buffer that hold the packet and its metadata.

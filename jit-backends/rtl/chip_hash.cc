@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "jit-backends/rtl/chip_table.h"
 
@@ -61,7 +62,7 @@ class ChipHash final : public ChipTable {
     values.reserve(values_.size());
     for (const ChipRows& rows : values_) values.emplace_back(rows.at(0), rows.at(0) + rows.size());
     for (const auto& [key, entry] : known_) {
-      chain(key, entry.node, buckets, links);
+      chain(key_words(key, key_bytes_), place_.seed, map_.mask, entry.node, buckets, links);
       std::memcpy(entries.data() + entry_at(entry.node), key.data(), key.size());
       for (unsigned lane = 0; lane < lanes_; ++lane) {
         Bytes& to = map_.per_cpu ? values[lane] : entries;
@@ -128,22 +129,25 @@ class ChipHash final : public ChipTable {
 
   void take_host() {
     std::map<Bytes, Entry> now;
-    Bytes key(in_words(key_bytes_)), last;
-    for (int more = host_.next_key(nullptr, key.data()); more == 0; more = host_.next_key(last.data(), key.data())) {
-      last = key;
-      Entry entry{.node = 0, .values = Bytes(std::size_t{value_bytes_} * lanes_)};
-      bool there = true;
-      for (unsigned lane = 0; there && lane < lanes_; ++lane) {
-        std::byte* value = peek(host_, key.data(), place_.cpu + lane);
-        there = value != nullptr;
-        if (there) value_from_host(value, {entry.values.data() + std::size_t{lane} * value_bytes_, value_bytes_});
-      }
-      if (!there || now.size() + 2 >= map_.nodes) continue;
-      if (const auto found = known_.find(key); found != known_.end()) entry.node = found->second.node;
-      now[key] = std::move(entry);
-    }
+    each_key(host_, [&](std::span<const std::byte> there) {
+      const Bytes key(there.begin(), there.end());
+      if (auto entry = host_entry(key)) now[key] = std::move(*entry);
+      return now.size() + 2 < map_.nodes;
+    });
     known_ = std::move(now);
     name_nodes();
+  }
+
+  // Nothing if the key is gone by now.
+  [[nodiscard]] std::optional<Entry> host_entry(const Bytes& key) {
+    Entry entry{.node = 0, .values = Bytes(std::size_t{value_bytes_} * lanes_)};
+    for (unsigned lane = 0; lane < lanes_; ++lane) {
+      std::byte* value = peek(host_, key.data(), place_.cpu + lane);
+      if (value == nullptr) return std::nullopt;
+      value_from_host(value, {entry.values.data() + std::size_t{lane} * value_bytes_, value_bytes_});
+    }
+    if (const auto found = known_.find(key); found != known_.end()) entry.node = found->second.node;
+    return entry;
   }
 
   // Gives keys that are new to the device nodes that nobody has.
@@ -167,15 +171,6 @@ class ChipHash final : public ChipTable {
       if (!taken[node]) free.push_back(node);
     }
     return free;
-  }
-
-  void chain(const Bytes& key, std::uint32_t node, Bytes& buckets, Bytes& links) const {
-    const std::uint32_t bucket = chip_hash(key_words(key), place_.seed) & map_.mask;
-    put_link(links, node, {.node = link_at(buckets.data(), bucket).node});
-    put_link(buckets, bucket, {.node = node});
-  }
-  [[nodiscard]] std::span<const std::byte> key_words(const Bytes& key) const {
-    return std::span(key).first((key_bytes_ + 3) / 4 * 4);
   }
 
   // ---- what the device has ----
@@ -288,6 +283,17 @@ Link link_at(const std::byte* table, std::uint32_t index) {
 void put_link(std::vector<std::byte>& table, std::uint32_t index, Link link) {
   const std::uint32_t word = link.node | std::uint32_t{link.used} << 24;
   std::memcpy(table.data() + std::size_t{index} * kLinkBytes, &word, sizeof word);
+}
+
+std::span<const std::byte> key_words(std::span<const std::byte> key, std::uint32_t key_bytes) {
+  return key.first((key_bytes + 3) / 4 * 4);
+}
+
+void chain(std::span<const std::byte> key, std::uint32_t seed, std::uint32_t mask, std::uint32_t node,
+           std::vector<std::byte>& buckets, std::vector<std::byte>& links) {
+  const std::uint32_t bucket = chip_hash(key, seed) & mask;
+  put_link(links, node, {.node = link_at(buckets.data(), bucket).node});
+  put_link(buckets, bucket, {.node = node});
 }
 
 std::unique_ptr<ChipTable> make_chip_hash(const ChipMap& map, exec::Map& host, const ChipPlace& place) {

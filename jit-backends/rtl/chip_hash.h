@@ -23,4 +23,10 @@ struct Link {
 [[nodiscard]] Link link_at(const std::byte* table, std::uint32_t index);
 void put_link(std::vector<std::byte>& table, std::uint32_t index, Link link);
 
+// What of a key in whole words is hashed.
+[[nodiscard]] std::span<const std::byte> key_words(std::span<const std::byte> key, std::uint32_t key_bytes);
+// Puts a node at the begin of its bucket's chain; `key` as chip_hash() takes it.
+void chain(std::span<const std::byte> key, std::uint32_t seed, std::uint32_t mask, std::uint32_t node,
+           std::vector<std::byte>& buckets, std::vector<std::byte>& links);
+
 }  // namespace forager::jit::rtl

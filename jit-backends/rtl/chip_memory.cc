@@ -76,13 +76,11 @@ exec::MapList ChipMemory::inner_maps() const {
   for (std::size_t i = 0; i < outer_maps_; ++i) {
     const Entry& outer = maps_[i];
     if (!outer.chip || !outer.chip->nested || outer.host->abilities().maps == nullptr) continue;
-    std::vector<std::byte> key(in_words(outer.host->spec().key_size)), last;
-    for (int more = outer.host->next_key(nullptr, key.data()); more == 0;
-         more = outer.host->next_key(last.data(), key.data())) {
-      last = key;
+    each_key(*outer.host, [&](std::span<const std::byte> key) {
       auto map = outer.host->abilities().maps->get(key.data()).map;
       if (map != nullptr && std::ranges::find(all, map) == all.end()) all.push_back(std::move(map));
-    }
+      return true;
+    });
   }
   return all;
 }

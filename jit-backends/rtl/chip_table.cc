@@ -94,6 +94,14 @@ void changes_to_host(std::span<const std::byte> before, std::span<const std::byt
   }
 }
 
+void each_key(exec::Map& map, const std::function<bool(std::span<const std::byte> key)>& visit) {
+  std::vector<std::byte> key(in_words(map.spec().key_size)), last;
+  for (int more = map.next_key(nullptr, key.data()); more == 0; more = map.next_key(last.data(), key.data())) {
+    last = key;
+    if (!visit(key)) return;
+  }
+}
+
 std::byte* peek(exec::Map& map, const void* key, unsigned cpu) {
   exec::Elements* elements = map.abilities().elements;
   return static_cast<std::byte*>(elements != nullptr ? elements->peek(key, cpu) : map.lookup(key, cpu));

@@ -93,6 +93,8 @@ struct ChipDescriptor {
 // Values on both sides, word by word as programs see them: 8 bytes at a time, `bytes` of them rounded up.
 void value_from_host(std::byte* host, std::span<std::byte> to);
 void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host);
+// Each key of a map, in whole words with zeros behind it, until `visit` says no.
+void each_key(exec::Map& map, const std::function<bool(std::span<const std::byte> key)>& visit);
 // The value of a key, without making the entry younger.
 [[nodiscard]] std::byte* peek(exec::Map& map, const void* key, unsigned cpu);
 

@@ -94,11 +94,11 @@ class ChipTrie final : public ChipTable {
 
   Result<> upload(sim::Board& board) override {
     trie_ = Trie();
-    Bytes key(host_.spec().key_size), last;
-    for (int more = host_.next_key(nullptr, key.data()); more == 0; more = host_.next_key(last.data(), key.data())) {
-      last = key;
-      if (trie_.nodes().size() + 2 <= map_.nodes) trie_.insert(node_of(key));
-    }
+    each_key(host_, [&](std::span<const std::byte> key) {
+      const bool fits = trie_.nodes().size() + 2 <= map_.nodes;
+      if (fits) trie_.insert(node_of(key.first(host_.spec().key_size)));
+      return fits;
+    });
     Bytes now(entries_.at(0), entries_.at(0) + entries_.size());
     for (std::uint32_t i = 1; i < trie_.nodes().size(); ++i) put_node(i, now);
     const std::size_t rows = trie_.nodes().size() << map_.shift;
@@ -121,8 +121,8 @@ class ChipTrie final : public ChipTable {
   }
 
  private:
-  static Node node_of(const Bytes& key) {
-    Node node{.length = 0, .data = {}, .children = {}, .key = key};
+  static Node node_of(std::span<const std::byte> key) {
+    Node node{.length = 0, .data = {}, .children = {}, .key = Bytes(key.begin(), key.end())};
     std::memcpy(&node.length, key.data(), sizeof node.length);
     std::memcpy(node.data.data(), key.data() + sizeof node.length, key.size() - sizeof node.length);
     return node;

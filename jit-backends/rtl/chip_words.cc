@@ -20,28 +20,25 @@ using WordOf = std::function<std::uint64_t(const void* key)>;  // 0: nothing the
 
 constexpr std::uint64_t kNotLoaded = std::uint64_t{1} << 63;
 
-// Words by index.
-class ChipWords final : public ChipTable {
+class WordTable : public ChipTable {
  public:
-  ChipWords(const ChipMap& map, exec::Map& host, const ChipPlace& place, WordOf word_of)
+  // All that the table has stands from `first_row` on.
+  WordTable(const ChipMap& map, exec::Map& host, const ChipPlace& place, WordOf word_of, std::uint32_t first_row)
       : map_(map),
         host_(host),
         place_(place),
         word_of_(std::move(word_of)),
-        rows_(place.row + map.entry_row, map.end_row - map.entry_row) {}
+        rows_(place.row + first_row, map.end_row - first_row) {}
 
   Result<> upload(sim::Board& board) override {
-    Bytes now(rows_.size());
-    for (std::uint32_t key = 0; key < host_.spec().max_entries; ++key) {
-      const std::uint64_t word = word_of_(&key);
-      std::memcpy(now.data() + sizeof word * key, &word, sizeof word);
-    }
-    if (auto put = rows_.write(board, now); !put) return put;
+    if (auto put = rows_.write(board, contents()); !put) return put;
     return write_descriptor(board, map_, host_.spec(), place_, {});
   }
   bool shows_programs() const override { return map_.programs; }
 
- private:
+ protected:
+  [[nodiscard]] virtual Bytes contents() const = 0;
+
   ChipMap map_;
   exec::Map& host_;
   ChipPlace place_;
@@ -49,48 +46,48 @@ class ChipWords final : public ChipTable {
   ChipRows rows_;
 };
 
+// Words by index.
+class ChipWords final : public WordTable {
+ public:
+  ChipWords(const ChipMap& map, exec::Map& host, const ChipPlace& place, WordOf word_of)
+      : WordTable(map, host, place, std::move(word_of), map.entry_row) {}
+
+ private:
+  Bytes contents() const override {
+    Bytes now(rows_.size());
+    for (std::uint32_t key = 0; key < host_.spec().max_entries; ++key) {
+      const std::uint64_t word = word_of_(&key);
+      std::memcpy(now.data() + sizeof word * key, &word, sizeof word);
+    }
+    return now;
+  }
+};
+
 // Words by hashed key: behind the key, where there is room for one.
-class ChipHashedWords final : public ChipTable {
+class ChipHashedWords final : public WordTable {
  public:
   ChipHashedWords(const ChipMap& map, exec::Map& host, const ChipPlace& place, WordOf word_of)
-      : map_(map),
-        host_(host),
-        place_(place),
-        word_of_(std::move(word_of)),
-        rows_(place.row + map.bucket_row, map.end_row - map.bucket_row) {}
+      : WordTable(map, host, place, std::move(word_of), map.bucket_row) {}
 
-  Result<> upload(sim::Board& board) override {
+ private:
+  Bytes contents() const override {
     Bytes buckets(part(map_.bucket_row, map_.link_row)), links(part(map_.link_row, map_.entry_row)),
         entries(part(map_.entry_row, map_.end_row));
     std::uint32_t node = 0;
-    Bytes key(in_words(host_.spec().key_size)), last;
-    for (int more = host_.next_key(nullptr, key.data()); more == 0 && node + 2 < map_.nodes;
-         more = host_.next_key(last.data(), key.data())) {
-      last = key;
+    each_key(host_, [&](std::span<const std::byte> key) {
       const std::uint64_t word = word_of_(key.data());
-      if (word == 0) continue;
-      const auto words = std::span(key).first((host_.spec().key_size + 3) / 4 * 4);
-      const std::uint32_t bucket = chip_hash(words, place_.seed) & map_.mask;
-      put_link(links, ++node, {.node = link_at(buckets.data(), bucket).node});
-      put_link(buckets, bucket, {.node = node});
+      if (word == 0) return true;
+      chain(key_words(key, host_.spec().key_size), place_.seed, map_.mask, ++node, buckets, links);
       std::byte* entry = entries.data() + (std::size_t{node} << map_.shift) * sim::kRowBytes;
       std::memcpy(entry, key.data(), key.size());
       if (map_.nested) std::memcpy(entry + map_.value_offset, &word, sizeof word);
-    }
+      return node + 2 < map_.nodes;
+    });
     buckets.insert(buckets.end(), links.begin(), links.end());
     buckets.insert(buckets.end(), entries.begin(), entries.end());
-    if (auto put = rows_.write(board, buckets); !put) return put;
-    return write_descriptor(board, map_, host_.spec(), place_, {});
+    return buckets;
   }
-
- private:
   static std::size_t part(std::uint32_t from, std::uint32_t to) { return std::size_t{to - from} * sim::kRowBytes; }
-
-  ChipMap map_;
-  exec::Map& host_;
-  ChipPlace place_;
-  WordOf word_of_;
-  ChipRows rows_;
 };
 
 // DEVMAP and its kin: where an entry leads is the host's to say when the packet leaves (Attendant::finish).

@@ -205,9 +205,7 @@ class RtlDevice final : public exec::Device {
 
   // Where threads have their random states.
   std::uint32_t random_row(std::uint32_t thread) const {
-    constexpr std::uint32_t kRowsOfThread = isa::kMaxCallFrames * kScratchBytes / sim::kRowBytes;
-    return geometry_.scratch_row + thread * kRowsOfThread + kRandomScratch / sim::kRowBytes -
-           kScratchBytes / sim::kRowBytes + kRowsOfThread - kScratchBytes / sim::kRowBytes;
+    return geometry_.scratch_row + (thread * kScratchBytesOfThread + kRandomInThread) / sim::kRowBytes;
   }
   Result<> seed(std::uint32_t thread, std::uint64_t state) {
     std::array<std::byte, sim::kRowBytes> row{};
