@@ -92,7 +92,7 @@ module forager_core
   output logic                   map_ask_o,
   output logic [2:0]             map_depth_o,
   output logic [3:0]             map_fn_o,
-  output logic [12:0]            map_with_o,
+  output logic [14:0]            map_with_o,
   output logic [63:0]            map_a_o,
   input  logic                   map_answer_i,
   output logic                   map_ready_o,
@@ -164,6 +164,7 @@ module forager_core
       StateCycle:    state = {32'd0, cycle_i};
       StateLength:   state = {51'd0, slot_end_i - slot_data_i};
       StateTime:     state = time_i;
+      StateScratch:  state = {RegionScratch, 1'b1, 39'd0};
       default:       state = 64'd0;
     endcase
   endfunction
@@ -367,7 +368,7 @@ module forager_core
   assign map_ask_o   = p4_valid_q && sleep && ask_map;
   assign map_depth_o = p4_depth_q;
   assign map_fn_o    = p4_op0_q.fn;
-  assign map_with_o  = p4_op0_q.offset[12:0];
+  assign map_with_o  = p4_op0_q.offset[14:0];
   assign map_a_o     = p4_a0_q;
 
   assign issued_o   = p0_valid;

@@ -75,7 +75,7 @@ module forager_device #(
   logic                   map_ask, map_answer, map_ready, map_jump, redirect, map_asks_host;
   logic [2:0]             map_depth;
   logic [3:0]             map_fn;
-  logic [12:0]            map_with;
+  logic [14:0]            map_with;
   logic [63:0]            map_a, map_value, map_host_a, map_host_b, map_host_other;
   logic [ThreadWidth-1:0] map_thread, redirect_thread, map_host_thread;
   logic [PcWidth-1:0]     map_host_pc;

@@ -16,7 +16,7 @@ module forager_map_queue #(
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [12:0]            ask_with_i,
+  input  logic [14:0]            ask_with_i,
   input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   output logic                   ready_o,
@@ -25,13 +25,13 @@ module forager_map_queue #(
   output logic [PcWidth-1:0]     pc_o,
   output logic [2:0]             depth_o,
   output logic [3:0]             fn_o,
-  output logic [12:0]            with_o,
+  output logic [14:0]            with_o,
   output logic [63:0]            a_o, b_o, other_o,
   output logic [31:0]            hash_o
 );
 
   logic [Threads-1:0]     waiting_q;
-  logic [PcWidth+19:0]    asked_how [Threads];  // pc, depth, offset, function
+  logic [PcWidth+21:0]    asked_how [Threads];  // pc, depth, offset, function
   logic [63:0]            asked_a [Threads];
   logic [63:0]            asked_b [Threads];
   logic [63:0]            asked_other [Threads];

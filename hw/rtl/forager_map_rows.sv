@@ -13,6 +13,7 @@ module forager_map_rows
   input  logic [RowWidth-1:0]    bucket_i,  // row of the buckets
   input  logic [23:0]            node_i, fresh_i, free_i, next_i,
   input  logic [2:0]             shift_i, image_i, value_shift_i, depth_i,
+  input  logic [1:0]             key_row_i,
   input  logic                   per_cpu_i, is_delete_i, is_update_i, hit_i, zeros_i, writing_i,
   input  logic [ThreadWidth-1:0] lane_i, thread_i,
   input  logic [RowWidth-1:0]    cpu_rows_i, bucket_row_i, link_row_i, entry_row_i, value_row_i, buffer_i,
@@ -56,7 +57,7 @@ module forager_map_rows
     write_bytes  = '0;
     unique case (state_i)
       Describe: ;
-      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, image_i[1:0]});
+      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, 2'(image_i[1:0] + key_row_i)});
       Head:       row_number_o = bucket_row_i + bucket_i;
       Entry:      row_number_o = entry_at;
       Link:       row_number_o = link_row_i + RowWidth'(node_i[23:4]);

@@ -28,7 +28,7 @@ module forager_maps
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [12:0]            ask_with_i,
+  input  logic [14:0]            ask_with_i,
   input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   // The answer; a tail call goes on at the bundle instead.
@@ -76,7 +76,7 @@ module forager_maps
   logic [ThreadWidth-1:0] queue_thread, thread_q;
   logic [PcWidth-1:0]     queue_pc, pc_q;
   logic [2:0]             queue_depth, depth_q;
-  logic [12:0]            queue_with, with_q;
+  logic [14:0]            queue_with, with_q;
   logic [3:0]             queue_fn, fn_q;
   logic [63:0]            queue_a, queue_b, queue_other, a_q, b_q, other_q, flags_q;
   logic [31:0]            queue_hash, bucket_hash_q;
@@ -203,7 +203,7 @@ module forager_maps
   ) u_rows (
     .state_i(state_q),
     .bucket_i(RowWidth'(bucket[31:4])), .node_i(node_q), .shift_i(shift), .per_cpu_i(per_cpu),
-    .image_i(image_q), .lane_i(lane_q), .cpu_rows_i(cpu_rows_q), .fresh_i(fresh_q),
+    .image_i(image_q), .key_row_i(with_q[14:13]), .lane_i(lane_q), .cpu_rows_i(cpu_rows_q), .fresh_i(fresh_q),
     .value_shift_i(value_shift), .map_i(map), .thread_i(thread_q), .depth_i(depth_q),
     .bucket_row_i(bucket_row_q), .link_row_i(link_row_q), .entry_row_i(entry_row_q),
     .value_row_i(value_row_q), .index_i(RowWidth'(a_q[31:3])), .buffer_i, .zero_row_i(zero_from_q[12:6]),
@@ -225,7 +225,7 @@ module forager_maps
       Describe: begin
         // A map that the program has from another map comes as a pointer.
         if (with_q[7]) begin
-          with_q  <= {with_q[12:8], 1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
+          with_q  <= {with_q[14:8], 1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
           flags_q <= '0;
         end
         else if (fn_q <= UnitAdjustMeta) state_q <= Adjust;

@@ -7,6 +7,7 @@
 // Tested by: tests/unit/rtl_device_test.cc.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -23,9 +24,11 @@ namespace forager::jit::rtl {
 
 // What the device says of itself.
 struct Geometry {
-  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0, map_row = 0, map_rows = 0;
+  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0, map_row = 0, map_rows = 0, bundles = 0;
 
-  [[nodiscard]] ChipRoom room() const { return {.rows = map_rows, .threads = threads}; }
+  [[nodiscard]] ChipRoom room() const {
+    return {.rows = map_rows, .threads = threads, .bundles = std::min(bundles, kMostBundles)};
+  }
 };
 
 // How often the host was asked for what: by BPF instruction of the loaded program.

@@ -156,6 +156,7 @@ class RtlDevice final : public exec::Device {
         {CoreRegister::ScratchRow, &geometry_.scratch_row},
         {CoreRegister::MapMemoryRow, &geometry_.map_row},
         {CoreRegister::MapMemoryRows, &geometry_.map_rows},
+        {CoreRegister::Bundles, &geometry_.bundles},
     };
     for (const auto& [which, to] : fields) {
       const auto value = board_.read(offset_of(which));

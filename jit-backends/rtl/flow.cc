@@ -132,9 +132,15 @@ Registers FlowLiveness::before(const FlowBlock& block, const Operation& operatio
   return static_cast<Registers>((after & ~writes_of(operation)) | reads_of(operation));
 }
 
+// A branch to where its block goes on anyway.
+bool leads_on(const FlowBlock& block, const Operation& one) {
+  return class_of(one.slot.op) == CoreClass::Branch && one.target == block.next && &one == &block.operations.back();
+}
+
 void sweep(Flow& flow) {
   const FlowLiveness liveness(flow);
   for (FlowBlock& block : flow.blocks) {
+    std::erase_if(block.operations, [&](const Operation& one) { return leads_on(block, one); });
     Registers live = liveness.at_end(block);
     std::vector<Operation> kept;
     for (std::size_t at = block.operations.size(); at-- > 0;) {
@@ -148,19 +154,30 @@ void sweep(Flow& flow) {
   }
 }
 
-void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
-  constexpr std::size_t kMost = 1500;  // operations, of which a device's memory takes a few thousand
-  std::size_t operations = 0;
-  for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
-  if (by_port && operations <= kMost) add_native(flow);
-  propagate(flow, plan);
+namespace {
+void clean(Flow& flow) {
   sweep(flow);
   drop_spills(flow);
   sweep(flow);
+}
+}  // namespace
+
+void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
+  std::size_t operations = 0;
+  for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
+  if (by_port && operations <= plan.room.bundles / 8 * 3) add_native(flow);
+  guess_headers(flow);
+  choose_length(flow, plan);
+  propagate(flow, plan);
+  clean(flow);
   count_at_once(flow);
-  sweep(flow);
   copy_together(flow);
-  sweep(flow);
+  clean(flow);
+  // What was copied in parts is known as a whole now.
+  propagate(flow, plan);
+  clean(flow);
+  keep_keys(flow);
+  clean(flow);
 }
 
 }  // namespace forager::jit::rtl

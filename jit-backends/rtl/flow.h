@@ -17,7 +17,8 @@
 namespace forager::jit::rtl {
 
 struct FlowBlock {
-  std::uint32_t begin = 0;              // the BPF instruction
+  // BPF instructions: the first, and one behind the last, if others of their block are in another.
+  std::uint32_t begin = 0, end = program::kNone;
   std::vector<Operation> operations;    // targets are numbers of blocks; a jump at the end is `next` instead
   std::uint32_t next = program::kNone;  // where it goes on, if no operation leaves
   bool native = false;
@@ -36,9 +37,15 @@ struct Flow {
 // Adds the native version of the main function.
 void add_native(Flow& flow);
 
+// Chooses for how long packets the native version is.
+void choose_length(Flow& flow, const ChipPlan& plan);
 // Constants, copies, pointers and comparisons are worked out; where the packet's length decides, by what is known of
 // it. Addresses are taken apart, so that accesses name their packet or map themselves.
 void propagate(Flow& flow, const ChipPlan& plan);
+// Headers of the usual length get a version of what comes after them.
+void guess_headers(Flow& flow);
+// Keys that only the program and the map engine see stand where the engine reads them.
+void keep_keys(Flow& flow);
 // `x = *p; x += y; *p = x` becomes an atomic.
 void count_at_once(Flow& flow);
 // Copies of neighbouring bytes become one.

@@ -38,7 +38,6 @@ class Placement {
   }
 
  private:
-  static constexpr std::size_t kMostBundles = 1U << 16;
   struct Pending {
     std::uint32_t bundle = 0, slot = 0, target = 0;
   };
@@ -55,19 +54,22 @@ class Placement {
   // execution a result belongs to could not be told.
   void forget_incomplete(const Flow& flow) {
     std::unordered_map<std::uint32_t, std::size_t> copies, results;
-    for (const FlowBlock& block : flow.blocks) ++copies[block.begin];
     for (const FlowBlock& block : flow.blocks) {
+      for (std::uint32_t at = block.begin; at < end_of(block); ++at) ++copies[at];
       for (const Operation& operation : block.operations) results[operation.instruction] += operation.result ? 1 : 0;
     }
-    const auto& blocks = code_.program->program().blocks();
     std::vector<bool> complete(code_.steps.size());
-    for (const program::Block& block : blocks) {
-      for (std::uint32_t at = block.begin; at < block.end; ++at)
-        complete[at] = results[at] == copies[block.begin] && !early_[at];
-    }
+    for (std::uint32_t at = 0; at < complete.size(); ++at) complete[at] = results[at] == copies[at] && !early_[at];
     for (auto& bundle : made_.origins) {
       for (Origin& origin : bundle) origin.result = origin.result && complete[origin.instruction];
     }
+  }
+
+  // The block before the first has no instructions.
+  [[nodiscard]] std::uint32_t end_of(const FlowBlock& block) const {
+    const program::Program& of = code_.program->program();
+    if (block.begin >= of.instructions().size()) return block.begin;
+    return std::min(block.end, of.blocks()[of.block_of(block.begin)].end);
   }
 
   // What stands before or beside a branch that it comes after is executed too often.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Values go from block to block until nothing changes (values.h); then operations are written anew by what is known
-// before them. The native version's entry is chosen here: by the longest prefix of a packet that the program asks for
-// and that every Ethernet frame has.
+// before them. The native version's entry is chosen here, too: by the longest prefix of a packet that the program asks
+// for and that every Ethernet frame has.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -57,7 +57,7 @@ class Rewriter {
       }
       block_.operations.push_back(made);
     }
-    at_.packet_bytes = length_after(of, false, at_.packet_bytes);
+    learn(operation.slot, false, at_);
     return true;
   }
 
@@ -246,10 +246,13 @@ std::uint32_t asked_for(const Flow& flow, const Propagation& values, const ChipP
 
 }  // namespace
 
-void propagate(Flow& flow, const ChipPlan& plan) {
+void choose_length(Flow& flow, const ChipPlan& plan) {
   Flow probe = flow;
   const Propagation asked(probe, plan);
   flow.long_bytes = asked_for(probe, asked, plan);
+}
+
+void propagate(Flow& flow, const ChipPlan& plan) {
   const Propagation values(flow, plan);
   for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
     FlowBlock& block = flow.blocks[i];

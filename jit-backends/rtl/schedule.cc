@@ -41,6 +41,10 @@ bool touches_memory(const Operation& operation) {
   }
 }
 
+bool writes_memory(const Operation& operation) {
+  return touches_memory(operation) && class_of(operation.slot.op) != CoreClass::Load;
+}
+
 bool finds(const Slot& slot) { return slot.op == CoreOp::UnitLookup; }
 
 // The host may change memory, the packet's edges and what was kept for it; the engine entries of maps.
@@ -58,6 +62,10 @@ Distance by_memory(const Operation& a, const Operation& b) {
     return class_of(slot.op) == CoreClass::Local && slot.op != CoreOp::LocalState;
   };
   if ((finds(a.slot) && keeps(b.slot)) || (keeps(a.slot) && finds(b.slot))) return Distance::next;
+  const auto reads_key = [](const Operation& one) { return finds(one.slot) && one.reach.first <= one.reach.last; };
+  if ((reads_key(a) && writes_memory(b)) || (reads_key(b) && writes_memory(a))) {
+    if (may_meet(a.reach, b.reach)) return Distance::next;
+  }
   if (class_of(a.slot.op) == CoreClass::Local && class_of(b.slot.op) == CoreClass::Local) {
     return a.slot.op == CoreOp::LocalState || b.slot.op == CoreOp::LocalState ? Distance::none : Distance::next;
   }

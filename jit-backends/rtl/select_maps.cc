@@ -57,6 +57,7 @@ class MapCall {
       slot = in_scratch(slot);
     }
     Operation made{.slot = slot};
+    if (spec_.key_size > kInRegisters) made.reach = reach(kKey, 0, spec_.key_size);
     if (engine_.inner) made.beside = Slot{.b = kMap};
     put(made);
   }

@@ -15,11 +15,6 @@ using Base = Value::Base;
 std::uint64_t bits_of(const Value& value) { return static_cast<std::uint64_t>(value.offset); }
 std::uint64_t low(std::uint64_t value, unsigned bits) { return bits >= 64 ? value : value & ((1ULL << bits) - 1); }
 
-bool moves_with_packet(const Value& value) {
-  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
-  return value.base == Base::state && std::ranges::find(kOfPacket, value.state) != std::end(kOfPacket);
-}
-
 bool keeps_packet(CoreOp op) {
   switch (op) {
     case CoreOp::UnitMul:
@@ -205,20 +200,25 @@ void write_stack(const Operation& operation, State& at) {
   using verifier::Region;
   const Slot& slot = operation.slot;
   const CoreClass of = class_of(slot.op);
-  if (slot.op == CoreOp::UnitHost) return at.forget_stack();
+  if (slot.op == CoreOp::UnitHost) return at.stack.forget_all();
   if (of != CoreClass::Store && of != CoreClass::Atomic) return;
   const Reach& reach = operation.reach;
   if (reach.region != Region::stack && reach.region != Region::unknown) return;
   const bool own = reach.region == Region::stack && reach.frame == 0 && reach.first <= reach.last;
-  own ? at.forget_stack(reach.first, reach.last) : at.forget_stack();
-  const auto word = of == CoreClass::Store ? word_of_stack(operation, at) : std::nullopt;
-  if (!word || !own) return;
+  if (!own) return at.stack.forget_all();
+  const auto bytes = of == CoreClass::Store ? bytes_of_stack(slot, at) : std::nullopt;
+  if (!bytes) return at.stack.forget({.first = reach.first, .count = reach.last - reach.first + 1});
   const Value value = second_operand(slot, at);
   const std::uint8_t bits = slot.use_imm || value.is_constant() ? bits_needed(value) : at.known[slot.b].bits;
-  at.stack[*word] = Known{.value = value, .bits = bits};
+  at.stack.store(*bytes, {.value = value, .bits = bits});
 }
 
 }  // namespace
+
+bool Value::moves_with_packet() const {
+  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
+  return base == Base::state && std::ranges::find(kOfPacket, state) != std::end(kOfPacket);
+}
 
 State::State() {
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) known[reg].value = register_itself(reg);
@@ -229,20 +229,28 @@ void State::set(std::uint8_t reg, const Known& to) {
   for (std::uint8_t other = 0; other < kRegisters; ++other) {
     if (known[other].value.reg == reg) known[other].value = register_itself(other);
   }
-  for (auto& word : stack) {
-    if (word && word->value.reg == reg) word.reset();
-  }
+  stack.forget_register(reg);
+  outcomes.forget_register(reg);
   known[reg] = to;
   if (to.value.reg == reg) known[reg].value = register_itself(reg);
 }
 
+void State::refine(std::uint8_t reg, const Value& to) {
+  const Known before = known[reg];
+  if (before.value.is_constant() || reg == isa::kFramePointer) return;
+  for (std::uint8_t other = 0; other < kRegisters; ++other) {
+    const bool same = other == reg || (before.value.is_copy() && known[other].value == before.value) ||
+                      (before.value.is_copy() && other == before.value.reg);
+    if (same) known[other] = {.value = to, .bits = bits_needed(to)};
+  }
+}
+
 void State::forget_packet() {
   packet_bytes = 0;
-  for (auto& word : stack) {
-    if (word && moves_with_packet(word->value)) word.reset();
-  }
+  stack.forget_packet();
+  outcomes.forget_packet();
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
-    if (moves_with_packet(known[reg].value)) known[reg].value = register_itself(reg);
+    if (known[reg].value.moves_with_packet()) known[reg].value = register_itself(reg);
   }
 }
 
@@ -255,34 +263,9 @@ bool State::meet(const State& other) {
     if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
     less = less || known[reg].bits != before.bits || !(known[reg].value == before.value);
   }
-  for (std::size_t word = 0; word < kWords; ++word) {
-    if (!stack[word]) continue;
-    const auto& there = other.stack[word];
-    if (there && there->value == stack[word]->value && there->bits <= stack[word]->bits) continue;
-    stack[word].reset();
-    less = true;
-  }
+  less = stack.meet(other.stack) || less;
+  less = outcomes.meet(other.outcomes) || less;
   return less;
-}
-
-void State::forget_stack(std::int64_t first, std::int64_t last) {
-  for (std::int64_t word = std::max<std::int64_t>(first, 0) / 8; word <= last / 8 && word < std::int64_t{kWords};
-       ++word) {
-    stack[static_cast<std::size_t>(word)].reset();
-  }
-}
-
-std::optional<std::size_t> word_of_stack(const Operation& operation, const State& at) {
-  const Slot& slot = operation.slot;
-  const unsigned function = static_cast<unsigned>(slot.op) & 0xf;
-  const CoreClass of = class_of(slot.op);
-  if ((of != CoreClass::Load && of != CoreClass::Store) || function != 3 || slot.a_state || slot.on_map)
-    return std::nullopt;
-  const Value base = slot.a == isa::kFramePointer ? register_itself(slot.a) : at.known[slot.a].value;
-  if (base.base != Base::none || base.reg != isa::kFramePointer || base.shift != 0) return std::nullopt;
-  const std::int64_t first = base.offset + static_cast<std::int16_t>(slot.offset) + std::int64_t{isa::kStackBytes};
-  if (first < 0 || first % 8 != 0 || first > std::int64_t{isa::kStackBytes} - 8) return std::nullopt;
-  return static_cast<std::size_t>(first) / 8;
 }
 
 Value first_operand(const Slot& slot, const State& at) {
@@ -306,7 +289,9 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
     case CoreClass::Alu:
       return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
     case CoreClass::Load:
-      if (const auto word = word_of_stack(operation, at); word && at.stack[*word]) return *at.stack[*word];
+      if (const auto bytes = bytes_of_stack(slot, at)) {
+        if (const auto stored = at.stack.load(*bytes)) return *stored;
+      }
       return {.value = unknown.value, .bits = bits_of_load(slot)};
     case CoreClass::Local:
       if (slot.op != CoreOp::LocalState || !native || !is_steady(static_cast<CoreState>(slot.a))) return unknown;
