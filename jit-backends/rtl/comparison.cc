@@ -2,6 +2,7 @@
 #include "jit-backends/rtl/comparison.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace forager::jit::rtl {
 namespace {
@@ -131,10 +132,23 @@ Comparison comparison(const Slot& slot, const State& at) {
   return {.decided = by_length(*op, count, at.packet_bytes), .of_length = op, .bytes = count};
 }
 
+namespace {
+// What the first operand is not larger than, if that is a constant.
+std::optional<std::uint64_t> at_most(const Slot& branch, bool taken, const Value& b) {
+  if (!b.is_constant()) return std::nullopt;
+  const std::uint64_t bound = bits_of(b);
+  if (branch.op == (taken ? CoreOp::BranchLe : CoreOp::BranchGt)) return bound;
+  if (branch.op == (taken ? CoreOp::BranchLt : CoreOp::BranchGe) && bound != 0) return bound - 1;
+  return std::nullopt;
+}
+}  // namespace
+
 void learn(const Slot& branch, bool taken, State& at) {
   at.packet_bytes = length_after(comparison(branch, at), taken, at.packet_bytes);
   const Value a = first_operand(branch, at), b = second_operand(branch, at);
   at.outcomes.learn(branch, a, b, taken);
+  if (const auto most = at_most(branch, taken, b); most && !branch.a_state && branch.wide)
+    at.known[branch.a].bits = std::min(at.known[branch.a].bits, static_cast<std::uint8_t>(std::bit_width(*most)));
   const bool equal = branch.op == (taken ? CoreOp::BranchEq : CoreOp::BranchNe);
   if (!equal || !b.is_constant() || branch.a_state) return;
   if (branch.wide) return at.refine(branch.a, b);

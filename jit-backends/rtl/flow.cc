@@ -18,15 +18,6 @@ bool ends_here(const Slot& slot) {
 }
 bool is_call(const Operation& operation) { return operation.slot.op == CoreOp::ControlCall; }
 
-// Blocks that a block leads to, without functions that it calls.
-template <class Visit>
-void each_next(const FlowBlock& block, Visit visit) {
-  for (const Operation& operation : block.operations) {
-    if (operation.target != program::kNone && !is_call(operation)) visit(operation.target);
-  }
-  if (block.next != program::kNone) visit(block.next);
-}
-
 std::vector<bool> reached_from(const Flow& flow, std::uint32_t first) {
   std::vector<bool> seen(flow.blocks.size(), false);
   std::vector<std::uint32_t> open = {first};
@@ -106,6 +97,8 @@ bool is_pure(const Operation& operation) {
       return operation.reach.region != verifier::Region::unknown;
     case CoreClass::Local:
       return operation.slot.op != CoreOp::LocalKeep;
+    case CoreClass::Unit:
+      return operation.slot.op <= CoreOp::UnitSmod;
     default:
       return false;
   }
@@ -166,6 +159,7 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   std::size_t operations = 0;
   for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
   if (by_port && operations <= plan.room.bundles / 8 * 3) add_native(flow);
+  branch_on_indexes(flow);
   guess_headers(flow);
   choose_length(flow, plan);
   propagate(flow, plan);
@@ -178,6 +172,7 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   clean(flow);
   keep_keys(flow);
   clean(flow);
+  turn_branches(flow);
 }
 
 }  // namespace forager::jit::rtl

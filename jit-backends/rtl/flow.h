@@ -42,6 +42,8 @@ void choose_length(Flow& flow, const ChipPlan& plan);
 // Constants, copies, pointers and comparisons are worked out; where the packet's length decides, by what is known of
 // it. Addresses are taken apart, so that accesses name their packet or map themselves.
 void propagate(Flow& flow, const ChipPlan& plan);
+// Lookups in arrays branch where the index is too large.
+void branch_on_indexes(Flow& flow);
 // Headers of the usual length get a version of what comes after them.
 void guess_headers(Flow& flow);
 // Keys that only the program and the map engine see stand where the engine reads them.
@@ -52,11 +54,22 @@ void count_at_once(Flow& flow);
 void copy_together(Flow& flow);
 // Words of the stack that nobody reads are not written.
 void drop_spills(Flow& flow);
+// The likely way is the one behind a branch.
+void turn_branches(Flow& flow);
 // What nobody reads is not made.
 void sweep(Flow& flow);
 // All of it, in order. Packets of XDP programs may come by the port; then there are two versions, unless the program is
 // long.
 void improve(Flow& flow, const ChipPlan& plan, bool by_port);
+
+// Blocks that a block leads to, without functions that it calls.
+template <class Visit>
+void each_next(const FlowBlock& block, Visit visit) {
+  for (const Operation& operation : block.operations) {
+    if (operation.target != program::kNone && operation.slot.op != CoreOp::ControlCall) visit(operation.target);
+  }
+  if (block.next != program::kNone) visit(block.next);
+}
 
 // Registers that may be read before they are written, at the begin of each block.
 class FlowLiveness {

@@ -80,7 +80,8 @@ void ask_behind(Flow& flow, std::uint32_t number, std::size_t load) {
   block.next = static_cast<std::uint32_t>(flow.blocks.size());
   block.operations.push_back({.slot = {.op = CoreOp::BranchEq, .a = byte.slot.d, .use_imm = true, .imm = kPlainHeader},
                               .instruction = byte.instruction,
-                              .target = block.next});
+                              .target = block.next,
+                              .likely = true});
   flow.blocks.push_back(std::move(rest));
 }
 

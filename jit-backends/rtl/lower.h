@@ -36,6 +36,7 @@ struct Operation {
   std::uint32_t target = program::kNone;     // of a branch or call: the instruction there, which begins a block
   std::optional<Slot> beside;                // has to stand in slot 1 of the same bundle
   std::optional<Relocation> relocation;      // bundle is filled in when it is placed
+  std::optional<bool> likely;                // of a branch: whether it is taken, where somebody knows
   std::uint32_t needs = program::kNone;      // of a load that cannot fail: so many bytes of packet, from its first on
   std::uint32_t known_bytes = 0;             // of a branch: bytes that the packet has
   Registers live_there = kProgramRegisters;  // of what leaves: what may be read where it leads

@@ -78,6 +78,7 @@ class Rewriter {
         if (slot.op == CoreOp::LocalKeep) copy_second(slot);
         return;
       case CoreClass::Unit:
+        if (slot.op == CoreOp::UnitMul) return compute(operation);
         if (reads_a(slot.op)) copy_first(slot);
         copy_second(slot);
         return;

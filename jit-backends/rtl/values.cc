@@ -92,6 +92,12 @@ std::optional<std::uint64_t> of_constants(const Slot& slot, std::uint64_t a, std
       return a - b;
     case CoreOp::AluMov:
       return b;
+    case CoreOp::UnitMul:
+      return a * b;
+    case CoreOp::AluRotl:
+      return amount == 0 ? a : a << amount | low(a, width) >> (width - amount);
+    case CoreOp::AluSwap:
+      return std::byteswap(a) >> (64 - bytes);
     case CoreOp::AluNeg:
       return 0 - a;
     case CoreOp::AluZext:
@@ -112,6 +118,10 @@ std::optional<Value> sum_of(const Slot& slot, const Value& a, const Value& b, st
       return subtract(a, b);
     case CoreOp::AluLsh:
       return shift_left(a, b, a_bits);
+    case CoreOp::AluOr:
+    case CoreOp::AluXor:
+      if (b == constant(0)) return a;
+      return a == constant(0) ? std::optional(b) : std::nullopt;
     case CoreOp::AluAnd:
       if (b.is_constant() && low(bits_of(b), a_bits) == low(~0ULL, a_bits)) return a;
       return std::nullopt;
@@ -137,6 +147,11 @@ std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std
     case CoreOp::AluOr:
     case CoreOp::AluXor:
       return std::min(most, std::max(a_bits, b_bits));
+    case CoreOp::UnitMul:
+      return static_cast<std::uint8_t>(std::min<unsigned>(most, a_bits + b_bits));
+    case CoreOp::AluLsh:
+      if (!b.is_constant()) return most;
+      return static_cast<std::uint8_t>(std::min<std::uint64_t>(most, a_bits + bits_of(b) % most));
     case CoreOp::AluRsh:
       if (!b.is_constant()) return std::min(most, a_bits);
       return static_cast<std::uint8_t>(std::min(most, a_bits) -
@@ -161,8 +176,9 @@ Known of_alu(const Slot& slot, const State& at) {
     }
   }
   // 32 bits are as good as 64 where nothing is above them.
-  const bool whole =
-      slot.wide || (slot.op == CoreOp::AluMov && b_bits <= 32) || (slot.op == CoreOp::AluZext && a_bits <= 32);
+  const bool whole = slot.wide || (slot.op == CoreOp::AluMov && b_bits <= 32) ||
+                     (slot.op == CoreOp::AluZext && a_bits <= 32) ||
+                     ((slot.op == CoreOp::AluOr || slot.op == CoreOp::AluXor) && a_bits <= 32 && b_bits <= 32);
   const auto sum = whole ? sum_of(slot, a, b, a_bits) : std::nullopt;
   return {.value = sum.value_or(register_itself(slot.d)),
           .bits = sum && sum->is_constant() ? bits_needed(*sum) : width};
@@ -286,6 +302,8 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
   const Slot& slot = operation.slot;
   const Known unknown{.value = register_itself(slot.d)};
   switch (class_of(slot.op)) {
+    case CoreClass::Unit:
+      return slot.op == CoreOp::UnitMul ? of_alu(slot, at) : unknown;
     case CoreClass::Alu:
       return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
     case CoreClass::Load:
