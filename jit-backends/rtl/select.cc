@@ -219,7 +219,8 @@ class Selector {
       return address(0, {.kind = Relocation::Kind::map_value, .index = index, .offset = step.target * stride});
     }
     if (step.index == kNoIndex) {
-      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = 2});
+      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = 2},
+                    .reach = reach_of_argument(code_, at_, 2, 0, 4)});
     } else {
       put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = step.index});
     }
@@ -377,7 +378,11 @@ class Selector {
 
   void add_words(std::uint8_t from, std::uint32_t bytes) {
     for (std::uint32_t at = 0; at < bytes; at += 4) {
-      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = from, .offset = static_cast<std::uint16_t>(at)});
+      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)),
+                             .d = kTemporary,
+                             .a = from,
+                             .offset = static_cast<std::uint16_t>(at)},
+                    .reach = reach_of_argument(code_, at_, from, at, 4)});
       put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
     }
   }

@@ -15,6 +15,11 @@ constexpr std::uint8_t kWord = 11, kSecondWord = 12, kPart = 13;  // the compile
 constexpr std::uint8_t kMap = 1, kKey = 2, kValue = 3, kIndex = 3, kFlags = 4;
 constexpr std::uint32_t kInRegisters = 16;  // bytes of a key
 
+const verifier::ArgumentFacts* arguments_of(const Code& code, std::uint32_t call) {
+  const std::uint32_t index = code.facts(call).call.arguments;
+  return index == program::kNone ? nullptr : &code.program->call_arguments()[index];
+}
+
 class MapCall {
  public:
   // `map`: the map's tables, or of an inner map tables that look like it.
@@ -135,33 +140,19 @@ class MapCall {
          .reach = reach(base, at, bytes)});
   }
 
-  // Whose frame memory on the stack is in is known in the main function only: it has no caller.
   [[nodiscard]] Reach reach(std::uint8_t argument, std::uint32_t at, std::uint32_t bytes) const {
-    const verifier::ArgumentFacts* facts = arguments();
-    if (facts == nullptr || code_.program->program().subprogram_of(call_) != 0) return {};
-    const verifier::ArgumentFact& fact = (*facts)[argument - 1U];
-    if (fact.offset_min > fact.offset_max || fact.offset_min < -kFar || fact.offset_max > kFar) return {};
-    return {.region = fact.region,
-            .map = fact.map,
-            .frame = 0,
-            .first = fact.offset_min + at,
-            .last = fact.offset_max + at + bytes - 1};
+    return reach_of_argument(code_, call_, argument, at, bytes);
   }
 
   [[nodiscard]] std::optional<std::uint32_t> constant(std::uint8_t argument) const {
-    const verifier::ArgumentFacts* facts = arguments();
+    const verifier::ArgumentFacts* facts = arguments_of(code_, call_);
     if (facts == nullptr) return std::nullopt;
     const verifier::ValueFact& value = (*facts)[argument - 1U].value;
     if (!value.is_constant() || value.min > INT32_MAX) return std::nullopt;
     return static_cast<std::uint32_t>(value.min);
   }
-  [[nodiscard]] const verifier::ArgumentFacts* arguments() const {
-    const std::uint32_t index = code_.facts(call_).call.arguments;
-    return index == program::kNone ? nullptr : &code_.program->call_arguments()[index];
-  }
   void put(Operation operation) const { put_(operation); }
 
-  static constexpr std::int64_t kFar = 1 << 20;
   const Code& code_;
   std::uint32_t call_;
   EngineCall engine_;
@@ -171,6 +162,21 @@ class MapCall {
 };
 
 }  // namespace
+
+// Whose frame memory on the stack is in is known in the main function only: it has no caller.
+Reach reach_of_argument(const Code& code, std::uint32_t call, std::uint8_t argument, std::uint32_t at,
+                        std::uint32_t bytes) {
+  constexpr std::int64_t kFar = 1 << 20;
+  const verifier::ArgumentFacts* facts = arguments_of(code, call);
+  if (facts == nullptr || code.program->program().subprogram_of(call) != 0) return {};
+  const verifier::ArgumentFact& fact = (*facts)[argument - 1U];
+  if (fact.offset_min > fact.offset_max || fact.offset_min < -kFar || fact.offset_max > kFar) return {};
+  return {.region = fact.region,
+          .map = fact.map,
+          .frame = 0,
+          .first = fact.offset_min + at,
+          .last = fact.offset_max + at + bytes - 1};
+}
 
 bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
   const auto engine = engine_call(*code.program, call);
