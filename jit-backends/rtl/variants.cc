@@ -18,8 +18,8 @@ Propagation::Propagation(Flow& flow, const ChipPlan& plan)
     enter(flow_.long_entry, at);
   }
   while (!open_.empty()) {
-    const std::uint32_t block = open_.back();
-    open_.pop_back();
+    const std::uint32_t block = open_.front();
+    open_.pop_front();
     walk(block);
   }
 }

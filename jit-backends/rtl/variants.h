@@ -6,6 +6,7 @@
 // Tested by: tests/unit/rtl_flow_test.cc.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -41,7 +42,7 @@ class Propagation {
   std::vector<std::optional<State>> in_;
   std::vector<std::vector<std::uint32_t>> variants_;  // by origin
   std::vector<std::uint32_t> origin_;
-  std::vector<std::uint32_t> open_;
+  std::deque<std::uint32_t> open_;  // in order, so that what is near the begin has its versions first
   std::size_t room_ = 0;  // operations that may be added
 };
 
