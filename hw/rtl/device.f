@@ -11,6 +11,8 @@ forager_align.sv
 forager_amo.sv
 forager_map_table.sv
 forager_address.sv
+forager_state.sv
+forager_mul.sv
 forager_core.sv
 forager_hash.sv
 forager_prefix.sv

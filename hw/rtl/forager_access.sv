@@ -30,7 +30,7 @@ module forager_access
   input  logic [23:0]            base_i,     // region of the base register
   input  logic                   on_map_i,   // the address is an offset in the values of the map at hand; base_i is 0
   input  logic [63:0]            address_i,
-  input  logic [3:0]             bytes_i,
+  input  logic [4:0]             bytes_i,
 
   input  logic                   map_i,      // the map table has the base's region
   input  logic [RowWidth-1:0]    map_row_i,

@@ -17,7 +17,8 @@ module forager_align (
   input  logic         load_swapped_i,
   input  logic         load_signed_i,
   input  logic [511:0] load_i,
-  output logic [63:0]  value_o
+  output logic [63:0]  value_o,
+  output logic [63:0]  behind_o          // the bank after
 );
 
   function automatic logic [63:0] swap(input logic [63:0] value, input logic [3:0] count);
@@ -54,6 +55,7 @@ module forager_align (
 
   assign load_bank = load_byte_i[5:3];
   assign loaded    = {load_i[{load_bank + 3'd1, 6'd0}+:64], load_i[{load_bank, 6'd0}+:64]};
+  assign behind_o  = loaded[127:64];
   assign low       = 64'(loaded >> {load_byte_i[2:0], 3'd0});
   assign raw       = load_swapped_i ? swap(low, load_bytes_i) : low;
 

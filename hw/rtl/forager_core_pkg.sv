@@ -50,6 +50,7 @@ package forager_core_pkg;
   parameter logic [3:0] AtomicXor = 4'd3;
   parameter logic [3:0] AtomicXchg = 4'd4;
   parameter logic [3:0] AtomicCmpxchg = 4'd5;
+  parameter logic [3:0] AtomicCount = 4'd6;
   parameter logic [3:0] AtomicFetch = 4'd8;
   parameter logic [3:0] BranchAlways = 4'd0;
   parameter logic [3:0] BranchEq = 4'd1;

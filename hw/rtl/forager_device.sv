@@ -131,7 +131,8 @@ module forager_device #(
 
   logic                update;
   logic [RowWidth-1:0] update_row;
-  logic [63:0]         update_write, update_data;
+  logic [63:0]         update_write;
+  logic [127:0]        update_data;
 
   logic                in_write, clear_write, out_read, dma_row, dma_is_write;
   logic [RowWidth-1:0] in_row, clear_row, out_row, dma_number, port_row;
@@ -154,7 +155,7 @@ module forager_device #(
     if (update) begin
       port_row   = update_row;
       port_write = update_write;
-      port_data  = {8{update_data}};
+      port_data  = {4{update_data}};
     end else if (in_write) begin
       port_row   = in_row;
       port_write = '1;

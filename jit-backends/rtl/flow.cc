@@ -172,6 +172,7 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   clean(flow);
   keep_keys(flow);
   clean(flow);
+  count_pairs(flow, plan);
   turn_branches(flow);
 }
 

@@ -50,6 +50,8 @@ void guess_headers(Flow& flow);
 void keep_keys(Flow& flow);
 // `x = *p; x += y; *p = x` becomes an atomic.
 void count_at_once(Flow& flow);
+// Two counts of neighbouring words become one operation.
+void count_pairs(Flow& flow, const ChipPlan& plan);
 // Copies of neighbouring bytes become one.
 void copy_together(Flow& flow);
 // Words of the stack that nobody reads are not written.

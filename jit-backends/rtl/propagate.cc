@@ -105,6 +105,7 @@ class Rewriter {
         fits(value.offset, INT32_MIN, INT32_MAX)) {
       return sum(operation, value);
     }
+    if (slot.op == CoreOp::UnitMul && known.bits <= 32) slot.wide = false;
     if (slot.op != CoreOp::AluWide && slot.op != CoreOp::LocalState) operands(slot);
   }
   static void replace(Operation& operation, const Slot& slot) {

@@ -78,7 +78,7 @@ Distance by_memory(const Operation& a, const Operation& b) {
 // it cannot fail.
 bool may_go_before(const Operation& branch, const Operation& operation) {
   if ((writes_of(operation) & branch.live_there) != 0) return false;
-  if (class_of(operation.slot.op) == CoreClass::Alu) return true;
+  if (class_of(operation.slot.op) == CoreClass::Alu || is_product(operation.slot)) return true;
   return class_of(operation.slot.op) == CoreClass::Load && operation.needs <= branch.known_bytes;
 }
 // ... may be left undone where a branch after it leads away.

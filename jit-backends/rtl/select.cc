@@ -23,7 +23,7 @@
 namespace forager::jit::rtl {
 namespace {
 
-constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12;
+constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12, kTemporary3 = 13;
 constexpr std::uint32_t kEntry = program::kNone - 1;  // the block before the first
 constexpr std::uint32_t kContextRegion = 1;           // interp::Machine's first
 
@@ -226,9 +226,9 @@ class Selector {
     }
     if (!step.inside)
       put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
-    scale(kTemporary, stride);
+    scale(kTemporary3, kTemporary, stride);
     address(0, {.kind = Relocation::Kind::map_value, .index = index});
-    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary});
+    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary3});
     if (step.inside) return;
     put({.op = CoreOp::AluArsh, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = 63});
     put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});
@@ -394,12 +394,11 @@ class Selector {
     put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
   }
 
-  void scale(std::uint8_t reg, std::uint32_t by) {
-    if (by == 1) return;
+  void scale(std::uint8_t to, std::uint8_t from, std::uint32_t by) {
     const bool shifts = std::has_single_bit(by);
     put({.op = shifts ? CoreOp::AluLsh : CoreOp::UnitMul,
-         .d = reg,
-         .a = reg,
+         .d = to,
+         .a = from,
          .use_imm = true,
          .imm = shifts ? static_cast<std::uint32_t>(std::countr_zero(by)) : by});
   }

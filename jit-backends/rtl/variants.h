@@ -43,7 +43,7 @@ class Propagation {
   std::vector<std::vector<std::uint32_t>> variants_;  // by origin
   std::vector<std::uint32_t> origin_;
   std::deque<std::uint32_t> open_;  // in order, so that what is near the begin has its versions first
-  std::size_t room_ = 0;  // operations that may be added
+  std::size_t room_ = 0;            // operations that may be added
 };
 
 }  // namespace forager::jit::rtl
