@@ -48,6 +48,11 @@ struct ChipMap {
   std::uint32_t image_rows = 0;              // of key and value, as an update brings them
   std::uint32_t end_row = 0;                 // behind all of it
 
+  // Each value begins at a multiple of 16 bytes.
+  [[nodiscard]] bool in_pairs() const {
+    if (kind == CoreMap::Array) return stride % 16 == 0;
+    return kind == CoreMap::Hash && (per_cpu || value_offset % 16 == 0);
+  }
   // Of a value in what pointers reach, for node n.
   [[nodiscard]] std::uint32_t value_at(std::uint32_t node) const {
     constexpr std::uint32_t kRow = 64;

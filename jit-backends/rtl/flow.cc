@@ -162,13 +162,13 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   branch_on_indexes(flow);
   guess_headers(flow);
   choose_length(flow, plan);
-  propagate(flow, plan);
+  propagate(flow, plan, false);
   clean(flow);
   count_at_once(flow);
   copy_together(flow);
   clean(flow);
   // What was copied in parts is known as a whole now.
-  propagate(flow, plan);
+  propagate(flow, plan, true);
   clean(flow);
   keep_keys(flow);
   clean(flow);

@@ -41,7 +41,8 @@ void add_native(Flow& flow);
 void choose_length(Flow& flow, const ChipPlan& plan);
 // Constants, copies, pointers and comparisons are worked out; where the packet's length decides, by what is known of
 // it. Addresses are taken apart, so that accesses name their packet or map themselves.
-void propagate(Flow& flow, const ChipPlan& plan);
+// `composes`: words of the stack that were written in parts are put together in registers.
+void propagate(Flow& flow, const ChipPlan& plan, bool composes);
 // Lookups in arrays branch where the index is too large.
 void branch_on_indexes(Flow& flow);
 // Headers of the usual length get a version of what comes after them.

@@ -53,6 +53,20 @@ std::optional<Known> KnownStack::load(const Bytes& bytes) const {
   return part_of(entry->known.value, bytes.first - entry->bytes.first, bytes.count);
 }
 
+std::vector<KnownStack::Part> KnownStack::parts(const Bytes& bytes) const {
+  std::vector<Part> parts;
+  for (std::int64_t at = bytes.first; at < bytes.end();) {
+    const auto entry = std::ranges::find_if(entries_, [&](const Entry& one) { return overlap(one.bytes, {at, 1}); });
+    if (entry == entries_.end()) return {};
+    const Bytes part = {at, std::min(entry->bytes.end(), bytes.end()) - at};
+    const auto known = load(part);
+    if (!known) return {};
+    parts.push_back({part, known->value});
+    at = part.end();
+  }
+  return parts;
+}
+
 void KnownStack::forget(const Bytes& bytes) {
   std::vector<Entry> kept;
   for (const Entry& entry : entries_) {

@@ -32,6 +32,12 @@ class KnownStack {
   [[nodiscard]] std::optional<Known> load(const Bytes& bytes) const;
   // Of constants, those that are beside it stay known.
   void forget(const Bytes& bytes);
+  // What each part of these bytes is known to hold, from the first on; nothing if that is not known of all.
+  struct Part {
+    Bytes bytes;
+    Value value;
+  };
+  [[nodiscard]] std::vector<Part> parts(const Bytes& bytes) const;
   void forget_all() { entries_.clear(); }
   // Whether of some of these bytes, by their number, other constants are known than there, or only here or there are
   // any.

@@ -25,6 +25,7 @@ struct Reach {
   std::uint8_t frame = 0;
   std::int64_t first = 0, last = -1;
   bool aligned = false;  // the address is a multiple of the width
+  bool pairs = false;    // ... of 16
 };
 
 // One slot's worth, with what placing it needs to know.

@@ -43,11 +43,10 @@ class Pairer {
     const Slot& slot = one.slot;
     const Reach& reach = one.reach;
     if (slot.on_map) return slot.offset % kPair == 0 && (slot.a_state || OnMap::kScales[slot.imm >> 6 & 3] >= 4);
+    if (reach.pairs) return true;
     if (reach.region != verifier::Region::map_value || reach.last != reach.first + kWord - 1) return false;
     const ChipMap* map = plan_.find(reach.map);
-    if (map == nullptr || reach.first % kPair != 0) return false;
-    if (map->kind == CoreMap::Array) return map->stride % kPair == 0;
-    return map->kind == CoreMap::Hash && (map->per_cpu || map->value_offset % kPair == 0);
+    return map != nullptr && reach.first % kPair == 0 && map->in_pairs();
   }
 
   [[nodiscard]] std::optional<std::size_t> partner(std::size_t packets) const {

@@ -5,8 +5,10 @@
 // for and that every Ethernet frame has.
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <utility>
 
+#include "jit-backends/rtl/compose.h"
 #include "jit-backends/rtl/slots.h"
 #include "jit-backends/rtl/variants.h"
 
@@ -22,7 +24,8 @@ std::uint8_t number_of(CoreState state) { return static_cast<std::uint8_t>(state
 
 class Rewriter {
  public:
-  Rewriter(FlowBlock& block, const State& at, const ChipPlan& plan) : block_(block), at_(at), plan_(plan) {}
+  Rewriter(FlowBlock& block, const State& at, const ChipPlan& plan, bool composes)
+      : block_(block), at_(at), plan_(plan), composes_(composes) {}
 
   void run() {
     block_.known_bytes = at_.packet_bytes;
@@ -33,7 +36,7 @@ class Rewriter {
       if (class_of(operation.slot.op) != CoreClass::Branch) {
         Operation made = operation;
         rewrite(made);
-        block_.operations.push_back(made);
+        if (!composes_ || !compose(made)) block_.operations.push_back(made);
       }
       step_over(operation, at_, block_.native, plan_);
     }
@@ -131,6 +134,32 @@ class Rewriter {
                         .a_state = state});
   }
 
+  // ---- words of the stack that were written in parts ----
+
+  // A word is put together in a register, and written as a whole: what wrote its parts may have been for this alone.
+  bool compose(const Operation& load) {
+    const auto bytes = class_of(load.slot.op) == CoreClass::Load ? bytes_of_stack(load.slot, at_) : std::nullopt;
+    if (!bytes || !word_function(bytes->count)) return false;
+    const auto parts = at_.stack.parts(*bytes);
+    const bool apart = std::ranges::none_of(parts, [&](const auto& part) { return part.value.reg == load.slot.d; });
+    if (parts.size() < 2 || !apart) return false;
+    Composer composer(load, block_.operations);
+    for (const auto& part : std::views::reverse(parts)) {
+      if (!composer.add(part.value, part.bytes.count)) return false;
+    }
+    composer.finish();
+    Operation store = load;
+    store.slot.op =
+        static_cast<CoreOp>(static_cast<unsigned>(CoreOp::Store) | (static_cast<unsigned>(load.slot.op) & 0xf));
+    store.slot.b = load.slot.d;
+    store.slot.d = 0;
+    store.result = false;
+    store.needs = program::kNone;
+    block_.operations.push_back(store);
+    return true;
+  }
+  static bool word_function(std::int64_t bytes) { return bytes == 4 || bytes == 8; }
+
   // ---- operands ----
 
   void operands(Slot& slot) const {
@@ -175,6 +204,8 @@ class Rewriter {
     const Value address = first_operand(slot, at_);
     const std::int64_t offset = address.offset + static_cast<std::int16_t>(slot.offset);
     const bool near = fits(address.offset, INT16_MIN, INT16_MAX) && fits(offset, INT16_MIN, INT16_MAX);
+    operation.reach.pairs = !slot.on_map && address.base == Base::none && address.has_register() &&
+                            address.shift == 0 && offset % 16 == 0 && at_.known[address.reg].pairs;
     if (!slot.a_state && !slot.on_map && near) take_apart(slot, address, static_cast<std::uint16_t>(offset));
     if (class_of(slot.op) != CoreClass::Load) second(slot);
     operation.needs = needs(operation);
@@ -224,6 +255,7 @@ class Rewriter {
   FlowBlock& block_;
   State at_;
   const ChipPlan& plan_;
+  bool composes_;
 };
 
 // The longest of what the native version compares the packet's length with.
@@ -254,12 +286,12 @@ void choose_length(Flow& flow, const ChipPlan& plan) {
   flow.long_bytes = asked_for(probe, asked, plan);
 }
 
-void propagate(Flow& flow, const ChipPlan& plan) {
+void propagate(Flow& flow, const ChipPlan& plan, bool composes) {
   const Propagation values(flow, plan);
   for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
     FlowBlock& block = flow.blocks[i];
     if (const auto& at = values.at_begin(i)) {
-      Rewriter(block, *at, plan).run();
+      Rewriter(block, *at, plan, composes).run();
     } else {
       block.operations.clear();
       block.next = program::kNone;

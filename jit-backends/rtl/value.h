@@ -35,10 +35,11 @@ struct Value {
 [[nodiscard]] constexpr Value constant(std::uint64_t value) { return {.offset = static_cast<std::int64_t>(value)}; }
 [[nodiscard]] constexpr Value register_itself(std::uint8_t reg) { return {.reg = reg}; }
 
-// A value, and how many of its low bits may be other than zero.
+// A value, how many of its low bits may be other than zero, and of a pointer whether it is a multiple of 16.
 struct Known {
   Value value;
   std::uint8_t bits = 64;
+  bool pairs = false;
   friend bool operator==(const Known&, const Known&) = default;
 };
 

@@ -203,6 +203,13 @@ std::uint8_t bits_of_load(const Slot& slot) {
   return (function & kSigned) != 0 ? 64 : static_cast<std::uint8_t>(8U << (function & 3));
 }
 
+// A map by pointer is not known.
+bool finds_pairs(const Slot& slot, const ChipPlan& plan) {
+  if ((slot.offset & kMapByPointer) != 0) return false;
+  const ChipMap* map = plan.find(slot.offset & (kMapsInTable - 1));
+  return map != nullptr && map->in_pairs();
+}
+
 // Of state that stays as it is, unless the packet's edges move.
 bool is_steady(CoreState state) { return state <= CoreState::Cpu || state == CoreState::Length; }
 
@@ -276,8 +283,10 @@ bool State::meet(const State& other) {
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
     const Known before = known[reg];
     known[reg].bits = std::max(before.bits, other.known[reg].bits);
+    known[reg].pairs = before.pairs && other.known[reg].pairs;
     if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
-    less = less || known[reg].bits != before.bits || !(known[reg].value == before.value);
+    less = less || known[reg].bits != before.bits || known[reg].pairs != before.pairs ||
+           !(known[reg].value == before.value);
   }
   less = stack.meet(other.stack) || less;
   less = outcomes.meet(other.outcomes) || less;
@@ -303,6 +312,7 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
   const Known unknown{.value = register_itself(slot.d)};
   switch (class_of(slot.op)) {
     case CoreClass::Unit:
+      if (slot.op == CoreOp::UnitLookup) return {.value = unknown.value, .pairs = finds_pairs(slot, plan)};
       return slot.op == CoreOp::UnitMul ? of_alu(slot, at) : unknown;
     case CoreClass::Alu:
       return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
