@@ -89,7 +89,10 @@ class FlowLiveness {
   std::vector<Registers> at_begin_;
 };
 
-[[nodiscard]] constexpr Registers only(unsigned reg) { return static_cast<Registers>(1U << reg); }
+// None of a number that is no register's (registers.h).
+[[nodiscard]] constexpr Registers only(unsigned reg) {
+  return reg < 16 ? static_cast<Registers>(1U << reg) : Registers{0};
+}
 [[nodiscard]] Registers reads_of(const Operation& operation);
 [[nodiscard]] Registers writes_of(const Operation& operation);
 // Nothing but its result would be missed.

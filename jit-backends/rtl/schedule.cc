@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <tuple>
 
 #include "jit-backends/rtl/flow.h"
+#include "jit-backends/rtl/registers.h"
 #include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
@@ -97,11 +99,13 @@ Distance distance(const Operation& a, const Operation& b) {
 // A stretch that is entered at its begin only. Branches may lead out of its middle.
 class Stretch {
  public:
-  explicit Stretch(std::span<const Operation> operations) : operations_(operations), nodes_(operations.size()) {
+  Stretch(std::span<Operation> operations, RegisterPool* pool)
+      : operations_(operations), nodes_(operations.size()), pool_(pool) {
     for (std::size_t i = operations.size(); i-- > 0;) tie(i);
   }
 
-  void run(std::vector<Pair>& out) {
+  // False if there are too few registers for this order.
+  [[nodiscard]] bool run(std::vector<Pair>& out) {
     std::size_t left = nodes_.size();
     for (std::uint32_t bundle = 0; left > 0; ++bundle) {
       Pair pair;
@@ -109,8 +113,10 @@ class Stretch {
         take(best, bundle, pair);
         --left;
       }
+      if (pair.first == nullptr && pair.second == nullptr) return false;
       out.push_back(pair);
     }
+    return true;
   }
 
  private:
@@ -139,13 +145,23 @@ class Stretch {
     }
   }
 
-  // The one with the longest way to the end among those that fit; the earlier of two.
+  // The one with the longest way to the end among those that fit; the earlier of two. Where registers are few, first
+  // those that need none.
   [[nodiscard]] std::size_t choose(std::uint32_t bundle, const Pair& pair) const {
     std::size_t best = kNothing;
+    const auto is_better = [&](std::size_t i) {
+      if (best == kNothing) return true;
+      if (pool_ != nullptr && pool_->is_short()) {
+        const bool takes = pool_->takes_from(operations_[i]), best_takes = pool_->takes_from(operations_[best]);
+        if (takes != best_takes) return best_takes;
+      }
+      return nodes_[i].height > nodes_[best].height;
+    };
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const Node& node = nodes_[i];
       if (node.placed || node.waits != 0 || node.ready > bundle || !fits(operations_[i], pair)) continue;
-      if (best == kNothing || node.height > nodes_[best].height) best = i;
+      if (pool_ != nullptr && !pool_->has_room_for(operations_[i])) continue;
+      if (is_better(i)) best = i;
     }
     return best;
   }
@@ -174,6 +190,7 @@ class Stretch {
       pair.first = operation;
     }
     nodes_[i].placed = true;
+    if (pool_ != nullptr) pool_->place(operations_[i]);
     for (const Tie& tie : nodes_[i].ties) {
       Node& after = nodes_[tie.to];
       --after.waits;
@@ -181,79 +198,23 @@ class Stretch {
     }
   }
 
-  std::span<const Operation> operations_;
-  std::vector<Node> nodes_;
-};
-
-// Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until
-// they were read, and branches do not hold up what is overwritten where they lead. Which are free takes turns.
-class Renamer {
- public:
-  // live: after each operation.
-  Renamer(std::span<Operation> operations, Registers before, std::span<const Registers> live)
-      : operations_(operations), live_(live) {
-    Registers taken = before | only(isa::kFramePointer) | only(kUnusedRegister);
-    for (std::size_t i = 0; i < operations.size(); ++i) {
-      taken |= live[i] | operations[i].live_there;
-      for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
-        if (names(operations[i], reg)) taken |= only(reg);
-      }
-    }
-    for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
-      if ((taken & only(reg)) == 0) free_.push_back({reg});
-    }
-  }
-
-  void run() {
-    for (std::size_t i = 0; i < operations_.size() && !free_.empty(); ++i) {
-      const Slot& slot = operations_[i].slot;
-      if (!writes_result(slot) || slot.d == kUnusedRegister) continue;
-      const std::size_t end = last_reader(i);
-      if (end == operations_.size()) continue;
-      // The one that is free for the longest time, if it is.
-      const auto oldest = std::ranges::min_element(free_, {}, &Free::until);
-      if (oldest->until > i || oldest->number == slot.d) continue;
-      oldest->until = end;
-      rename(i, end, oldest->number);
-    }
-  }
-
- private:
-  struct Free {
-    std::uint8_t number = 0;
-    std::size_t until = 0;  // the operation that reads its value last
-  };
-
-  [[nodiscard]] static bool names(const Operation& one, std::uint8_t reg) {
-    return one.slot.d == reg || one.slot.a == reg || one.slot.b == reg;
-  }
-  // Where a value ends in the stretch; nowhere, if it goes on where a branch leads or behind the stretch.
-  [[nodiscard]] std::size_t last_reader(std::size_t i) const {
-    const Registers of = only(operations_[i].slot.d);
-    for (std::size_t j = i + 1; j < operations_.size(); ++j) {
-      const Operation& one = operations_[j];
-      if (leaves(one.slot) && (one.live_there & of) != 0) return operations_.size();
-      if ((writes_of(one) & of) != 0 || (live_[j] & of) == 0) return j;
-    }
-    return operations_.size();
-  }
-  void rename(std::size_t from, std::size_t to, std::uint8_t fresh) {
-    const std::uint8_t old = operations_[from].slot.d;
-    const auto read = [&](Slot& slot) {
-      if (slot.a == old && !slot.a_state) slot.a = fresh;
-      if (slot.b == old) slot.b = fresh;
-    };
-    operations_[from].slot.d = fresh;
-    for (std::size_t i = from + 1; i <= to; ++i) {
-      read(operations_[i].slot);
-      if (operations_[i].beside) read(*operations_[i].beside);
-    }
-  }
-
   std::span<Operation> operations_;
-  std::span<const Registers> live_;
-  std::vector<Free> free_;
+  std::vector<Node> nodes_;
+  RegisterPool* pool_;
 };
+
+// With values in registers of their own, if there are enough; in those of the program otherwise.
+void place_stretch(std::span<Operation> operations, std::span<const Registers> live, Registers before,
+                   std::vector<Pair>& out) {
+  const std::vector<Operation> as_they_were(operations.begin(), operations.end());
+  const std::size_t placed = out.size();
+  number_values(operations, live);
+  RegisterPool pool(operations, registers_left(operations, live, before));
+  if (Stretch(operations, &pool).run(out)) return;
+  out.resize(placed);
+  std::ranges::copy(as_they_were, operations.begin());
+  std::ignore = Stretch(operations, nullptr).run(out);
+}
 
 // Registers that are live after each operation.
 std::vector<Registers> live_after(std::span<const Operation> operations, Registers live) {
@@ -294,8 +255,7 @@ std::vector<Pair> schedule(std::vector<Operation>& all, Registers live_at_end) {
     const Operation& first = operations.front();
     const auto before =
         static_cast<Registers>((after.front() & ~writes_of(first)) | reads_of(first) | first.live_there);
-    Renamer(operations.first(count), before, after).run();
-    Stretch(operations.first(count)).run(out);
+    place_stretch(operations.first(count), after, before, out);
     operations = operations.subspan(count);
   }
   return out;
