@@ -12,13 +12,13 @@ namespace {
 
 constexpr unsigned kMostValues = 256 - kFirstValue;
 
-// Calls act(register or number) for each operand that is one, by reference.
-template <class Op, class Act>
-void each_operand(Op& operation, Act act) {
-  auto& slot = operation.slot;
-  if (reads_a(slot.op) && !slot.a_state) act(slot.a);
-  if (reads_b(slot.op) && !slot.use_imm) act(slot.b);
-  if (operation.beside && slot.op != CoreOp::AluWide && !operation.beside->use_imm) act(operation.beside->b);
+Registers named_by(const Operation& operation) {
+  return static_cast<Registers>(reads_of(operation) | writes_of(operation) | operation.live_there);
+}
+template <class Act>
+void each_of(Registers registers, Act act) {
+  for (; registers != 0; registers &= static_cast<Registers>(registers - 1))
+    act(static_cast<unsigned>(std::countr_zero(registers)));
 }
 
 // Where the value of operation i is read last; nowhere, if it goes on where a branch leads or behind the stretch.
@@ -49,22 +49,19 @@ void number_values(std::span<Operation> operations, std::span<const Registers> l
   }
 }
 
-Registers registers_left(std::span<const Operation> operations, std::span<const Registers> live, Registers before) {
-  Registers taken = before | only(isa::kFramePointer) | only(kUnusedRegister);
-  if (!live.empty()) taken |= live.back();
-  for (const Operation& one : operations) {
-    taken |= one.live_there | reads_of(one) | writes_of(one);
-  }
-  return static_cast<Registers>(~taken);
-}
-
-RegisterPool::RegisterPool(std::span<const Operation> operations, Registers left)
-    : left_(left), registers_(kMostValues), readers_(kMostValues) {
+RegisterPool::RegisterPool(std::span<const Operation> operations, Registers live_at_end)
+    : live_at_end_(static_cast<Registers>(live_at_end | only(isa::kFramePointer) | only(kUnusedRegister))),
+      registers_(kMostValues),
+      readers_(kMostValues) {
   for (const Operation& one : operations) {
     each_operand(one, [&](std::uint8_t reg) {
       if (reg >= kFirstValue) ++readers_[reg - kFirstValue];
     });
+    each_of(named_by(one), [&](unsigned reg) { ++names_[reg]; });
   }
+  each_of(static_cast<Registers>(~live_at_end_), [&](unsigned reg) {
+    if (names_[reg] == 0) left_ |= only(reg);
+  });
 }
 
 bool RegisterPool::has_room_for(const Operation& operation) const {
@@ -94,6 +91,9 @@ unsigned RegisterPool::ended_by(const Operation& operation) const {
 }
 
 void RegisterPool::place(Operation& operation) {
+  each_of(named_by(operation), [&](unsigned reg) {
+    if (--names_[reg] == 0) soon_ |= static_cast<Registers>(only(reg) & ~live_at_end_);
+  });
   each_operand(operation, [&](std::uint8_t& reg) {
     if (reg < kFirstValue) return;
     const std::size_t value = reg - kFirstValue;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "jit-backends/rtl/flow.h"
+#include "jit-backends/rtl/forwards.h"
 #include "jit-backends/rtl/registers.h"
 #include "jit-backends/rtl/slots.h"
 
@@ -109,6 +110,7 @@ class Stretch {
     std::size_t left = nodes_.size();
     for (std::uint32_t bundle = 0; left > 0; ++bundle) {
       Pair pair;
+      if (pool_ != nullptr) pool_->begin_bundle();
       for (std::size_t best = choose(bundle, pair); best != kNothing; best = choose(bundle, pair)) {
         take(best, bundle, pair);
         --left;
@@ -204,12 +206,12 @@ class Stretch {
 };
 
 // With values in registers of their own, if there are enough; in those of the program otherwise.
-void place_stretch(std::span<Operation> operations, std::span<const Registers> live, Registers before,
-                   std::vector<Pair>& out) {
+void place_stretch(std::span<Operation> operations, std::span<const Registers> live, std::vector<Pair>& out) {
   const std::vector<Operation> as_they_were(operations.begin(), operations.end());
   const std::size_t placed = out.size();
   number_values(operations, live);
-  RegisterPool pool(operations, registers_left(operations, live, before));
+  forward_stores(operations);
+  RegisterPool pool(operations, live.back());
   if (Stretch(operations, &pool).run(out)) return;
   out.resize(placed);
   std::ranges::copy(as_they_were, operations.begin());
@@ -252,10 +254,7 @@ std::vector<Pair> schedule(std::vector<Operation>& all, Registers live_at_end) {
     const auto whole = static_cast<std::size_t>(end - operations.begin()) + (end != operations.end() ? 1 : 0);
     const std::size_t count = std::min(whole, kMost);
     const std::span<const Registers> after = std::span(live).subspan(all.size() - operations.size(), count);
-    const Operation& first = operations.front();
-    const auto before =
-        static_cast<Registers>((after.front() & ~writes_of(first)) | reads_of(first) | first.live_there);
-    place_stretch(operations.first(count), after, before, out);
+    place_stretch(operations.first(count), after, out);
     operations = operations.subspan(count);
   }
   return out;
