@@ -161,6 +161,13 @@ std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std
   }
 }
 
+// A multiple of 16 that moves by one.
+bool stays_in_pairs(const Slot& slot, const State& at, const Value& b) {
+  if (!slot.wide || slot.a_state) return false;
+  if (slot.op == CoreOp::AluMov) return !slot.use_imm && at.known[slot.b].pairs;
+  return slot.op == CoreOp::AluAdd && at.known[slot.a].pairs && b.is_constant() && b.offset % 16 == 0;
+}
+
 Known of_alu(const Slot& slot, const State& at) {
   const Value a = first_operand(slot, at), b = second_operand(slot, at);
   const auto bits = [&](bool immediate, std::uint8_t reg, const Value& value) {
@@ -181,7 +188,8 @@ Known of_alu(const Slot& slot, const State& at) {
                      ((slot.op == CoreOp::AluOr || slot.op == CoreOp::AluXor) && a_bits <= 32 && b_bits <= 32);
   const auto sum = whole ? sum_of(slot, a, b, a_bits) : std::nullopt;
   return {.value = sum.value_or(register_itself(slot.d)),
-          .bits = sum && sum->is_constant() ? bits_needed(*sum) : width};
+          .bits = sum && sum->is_constant() ? bits_needed(*sum) : width,
+          .pairs = stays_in_pairs(slot, at, b)};
 }
 
 Known of_constant_pair(const Operation& operation, const ChipPlan& plan) {
