@@ -8,6 +8,7 @@ endif()
 
 # forager_verilate(NAME TOP SOURCES file... [OPTIONS option...] [PREFIX class]): the model of module TOP, as the library NAME
 # whose header is V<TOP>.h, or that of the class. SOURCES in the order in which they are read: packages first. Warnings are the lint's business.
+# FORAGER_SIMULATION is defined for what Verilator computes quicker in other words.
 # The model is one source of ours to compile, so that it is compiled as everything is (another processor, ccache).
 function(forager_verilate name top)
   cmake_parse_arguments(arg "" "PREFIX" "SOURCES;OPTIONS" ${ARGN})
@@ -19,7 +20,7 @@ function(forager_verilate name top)
     OUTPUT ${dir}/all.cc
     BYPRODUCTS ${dir}/${arg_PREFIX}.h
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${dir}
-    COMMAND ${FORAGER_VERILATOR} --cc -O3 --x-assign fast --x-initial fast --noassert ${arg_OPTIONS} --Mdir ${dir}
+    COMMAND ${FORAGER_VERILATOR} --cc -O3 --x-assign fast --x-initial fast --noassert -DFORAGER_SIMULATION ${arg_OPTIONS} --Mdir ${dir}
             --top-module ${top} --prefix ${arg_PREFIX} -Wno-fatal ${arg_SOURCES} > ${dir}.log
     COMMAND sh -c "cd ${dir} && for part in V*.cpp; do echo \"#include \\\"$part\\\"\"; done > all.cc"
     DEPENDS ${arg_SOURCES} COMMENT "Verilating ${name}" VERBATIM)

@@ -32,6 +32,26 @@ module forager_dmem #(
 
     assign row = core_row_i + RowWidth'(core_next_i[bank]);
 
+`ifdef FORAGER_SIMULATION
+    // The same, quicker to simulate: Verilator keeps what is assigned with <= to a part of a memory, and asks for each such
+    // place at the end of each cycle whether it was.
+    /* verilator lint_off BLKSEQ */
+    always_ff @(posedge clk_i) begin
+      if (core_valid_i) core_q <= memory[row];
+      if (port_valid_i) port_q <= memory[port_row_i];
+      if (core_valid_i && core_write_i[bank*8+:8] != 8'd0) begin
+        for (int byte_of = 0; byte_of < 8; byte_of++) begin
+          if (core_write_i[bank*8+byte_of]) memory[row][byte_of*8+:8] = core_data_i[bank*64+byte_of*8+:8];
+        end
+      end
+      if (port_valid_i && port_write_i[bank*8+:8] != 8'd0) begin
+        for (int byte_of = 0; byte_of < 8; byte_of++) begin
+          if (port_write_i[bank*8+byte_of]) memory[port_row_i][byte_of*8+:8] = port_data_i[bank*64+byte_of*8+:8];
+        end
+      end
+    end
+    /* verilator lint_on BLKSEQ */
+`else
     always_ff @(posedge clk_i) begin
       if (core_valid_i) begin
         core_q <= memory[row];
@@ -48,6 +68,7 @@ module forager_dmem #(
         end
       end
     end
+`endif
 
     assign core_data_o[bank*64+:64] = core_q;
     assign port_data_o[bank*64+:64] = port_q;
