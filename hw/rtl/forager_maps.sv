@@ -113,7 +113,6 @@ module forager_maps
   // ---- registers of the operation ----
 
   logic [511:0]          key_q;
-  logic [511:0]          key_mask;
   logic [127:0]          hash_q, hash_next;
   logic [31:0]           hash, hash_word;
   logic [4:0]            round_q;
@@ -145,10 +144,6 @@ module forager_maps
   assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
-  for (genvar i = 0; i < 64; i++) begin : gen_mask
-    assign key_mask[i*8+:8] = {8{7'(i) < key_bytes}};
-  end
-
   // ---- what a row says ----
 
   function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
@@ -157,7 +152,13 @@ module forager_maps
 
   logic        same_key, covers, side;
   logic [63:0] element;
-  assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
+  // Asked only in one state, so that simulation does not compare rows in each cycle.
+  always_comb begin
+    same_key = state_q == EntryHere;
+    if (same_key) begin
+      for (int i = 0; i < 64; i++) if (7'(i) < key_bytes && row_data_i[i*8+:8] != key_q[i*8+:8]) same_key = 1'b0;
+    end
+  end
   assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
 
   // A key that says to be longer than it is finds nothing.
@@ -165,7 +166,7 @@ module forager_maps
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .valid_i(state_q == EntryHere), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
     .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
   );
 

@@ -60,7 +60,7 @@ module forager_muldiv
 
   // Multiplication takes 16 bits of b a cycle, the upper ones first: four small products, their sum, and all sums so far,
   // each in a stage of its own. What the last stage adds before the first sum is there, it shifts out again.
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk_i) if (state_q == Multiply) begin
     product0_q <= a_q[15:0] * b_q[63:48];
     product1_q <= a_q[31:16] * b_q[63:48];
     product2_q <= a_q[47:32] * b_q[63:48];
