@@ -12,7 +12,7 @@ forager_amo.sv
 forager_map_table.sv
 forager_address.sv
 forager_core.sv
-forager_hash.sv
+forager_hash_pkg.sv
 forager_prefix.sv
 forager_map_queue.sv
 forager_edges.sv

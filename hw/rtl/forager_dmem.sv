@@ -25,6 +25,36 @@ module forager_dmem #(
   output logic [511:0]        port_data_o
 );
 
+`ifdef FORAGER_SIMULATION
+
+  // The same, quicker to simulate: whole rows, and bytes of them are written in place. (Verilator keeps what is assigned with
+  // <= to a part of a memory, and asks for each such place at the end of each cycle whether it was.)
+  logic [511:0]        memory [Rows];
+  logic [RowWidth-1:0] next;
+  assign next = core_row_i + RowWidth'(1);
+
+  /* verilator lint_off BLKSEQ */
+  always_ff @(posedge clk_i) begin
+    if (core_valid_i) begin
+      for (int bank = 0; bank < 8; bank++) begin
+        core_data_o[bank*64+:64] <= memory[core_next_i[bank] ? next : core_row_i][bank*64+:64];
+      end
+    end
+    if (port_valid_i) port_data_o <= memory[port_row_i];
+    if (core_valid_i && core_write_i != '0) begin
+      for (int i = 0; i < 64; i++) begin
+        if (core_write_i[i]) memory[core_next_i[i/8] ? next : core_row_i][i*8+:8] = core_data_i[i*8+:8];
+      end
+    end
+    if (port_valid_i && port_write_i == '1) memory[port_row_i] = port_data_i;
+    else if (port_valid_i && port_write_i != '0) begin
+      for (int i = 0; i < 64; i++) if (port_write_i[i]) memory[port_row_i][i*8+:8] = port_data_i[i*8+:8];
+    end
+  end
+  /* verilator lint_on BLKSEQ */
+
+`else
+
   for (genvar bank = 0; bank < 8; bank++) begin : gen_bank
     logic [63:0]         memory [Rows];
     logic [RowWidth-1:0] row;
@@ -32,26 +62,6 @@ module forager_dmem #(
 
     assign row = core_row_i + RowWidth'(core_next_i[bank]);
 
-`ifdef FORAGER_SIMULATION
-    // The same, quicker to simulate: Verilator keeps what is assigned with <= to a part of a memory, and asks for each such
-    // place at the end of each cycle whether it was.
-    /* verilator lint_off BLKSEQ */
-    always_ff @(posedge clk_i) begin
-      if (core_valid_i) core_q <= memory[row];
-      if (port_valid_i) port_q <= memory[port_row_i];
-      if (core_valid_i && core_write_i[bank*8+:8] != 8'd0) begin
-        for (int byte_of = 0; byte_of < 8; byte_of++) begin
-          if (core_write_i[bank*8+byte_of]) memory[row][byte_of*8+:8] = core_data_i[bank*64+byte_of*8+:8];
-        end
-      end
-      if (port_valid_i && port_write_i[bank*8+:8] != 8'd0) begin
-        for (int byte_of = 0; byte_of < 8; byte_of++) begin
-          if (port_write_i[bank*8+byte_of]) memory[port_row_i][byte_of*8+:8] = port_data_i[bank*64+byte_of*8+:8];
-        end
-      end
-    end
-    /* verilator lint_on BLKSEQ */
-`else
     always_ff @(posedge clk_i) begin
       if (core_valid_i) begin
         core_q <= memory[row];
@@ -68,10 +78,11 @@ module forager_dmem #(
         end
       end
     end
-`endif
 
     assign core_data_o[bank*64+:64] = core_q;
     assign port_data_o[bank*64+:64] = port_q;
   end
+
+`endif
 
 endmodule

@@ -113,8 +113,8 @@ module forager_maps
   // ---- registers of the operation ----
 
   logic [511:0]          key_q;
-  logic [127:0]          hash_q, hash_next;
-  logic [31:0]           hash, hash_word;
+  logic [127:0]          hash_q;
+  logic [31:0]           hash_word;
   logic [4:0]            round_q;
   logic [23:0]           node_q, next_q, fresh_q, found_q;
   logic                  hit_q, zeros_q, writing_q;
@@ -138,16 +138,14 @@ module forager_maps
   assign is_redirect_map = fn_q == UnitRedirectMap;
   assign is_tail_call    = fn_q == UnitTailCall;
 
-  forager_hash u_hash (.state_i(hash_q), .word_i(hash_word), .state_o(hash_next), .hash_o(hash));
-
   logic [4:0] key_words;
   assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
   // ---- what a row says ----
 
-  function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
-    number_in = row[{word, 5'd0} +: 24];
+  function automatic logic [23:0] number_in(input logic [3:0] word);
+    number_in = row_data_i[{word, 5'd0} +: 24];
   endfunction
 
   logic        same_key, covers, side;
@@ -263,10 +261,10 @@ module forager_maps
 
       // Hash tables: a bucket's chain of nodes.
       Hash: begin
-        hash_q  <= hash_next;
+        hash_q  <= forager_hash_pkg::hash_round(hash_q, hash_word);
         round_q <= round_q + 5'd1;
         if (round_q == key_words + 5'd2) begin
-          bucket_hash_q <= hash;
+          bucket_hash_q <= forager_hash_pkg::hash_of(hash_q[95:64], hash_q[31:0]);
           state_q       <= Head;
         end
       end
@@ -276,7 +274,7 @@ module forager_maps
         if (row_grant_i) state_q <= HeadHere;
       end
       HeadHere: begin
-        node_q  <= number_in(row_data_i, slot_word_q);
+        node_q  <= number_in(slot_word_q);
         state_q <= Entry;
       end
       Entry: if (kind == MapTrie && node_q == '0) state_q <= Answer;
@@ -334,11 +332,11 @@ module forager_maps
       end
       Link: if (row_grant_i) state_q <= LinkHere;
       LinkHere: begin
-        next_q <= number_in(row_data_i, node_q[3:0]);
+        next_q <= number_in(node_q[3:0]);
         if (!hit_q) begin
           slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
           slot_word_q <= node_q[3:0];
-          node_q      <= number_in(row_data_i, node_q[3:0]);
+          node_q      <= number_in(node_q[3:0]);
           state_q     <= Entry;
         end else if (is_delete) begin
           state_q <= SetSlot;
@@ -354,7 +352,7 @@ module forager_maps
       // A new entry: the free list goes on behind it.
       Fresh: if (row_grant_i) state_q <= FreshHere;
       FreshHere: begin
-        next_q  <= number_in(row_data_i, fresh_q[3:0]);
+        next_q  <= number_in(fresh_q[3:0]);
         image_q <= '0;
         lane_q  <= '0;
         zeros_q <= 1'b0;
