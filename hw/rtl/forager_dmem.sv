@@ -32,14 +32,13 @@ module forager_dmem #(
   logic [511:0]        memory [Rows];
   logic [RowWidth-1:0] next;
   assign next = core_row_i + RowWidth'(1);
+  function automatic logic [511:0] core_banks();
+    for (int i = 0; i < 512; i += 64) core_banks[i+:64] = memory[core_next_i[i/64] ? next : core_row_i][i+:64];
+  endfunction
 
   /* verilator lint_off BLKSEQ */
   always_ff @(posedge clk_i) begin
-    if (core_valid_i) begin
-      for (int bank = 0; bank < 8; bank++) begin
-        core_data_o[bank*64+:64] <= memory[core_next_i[bank] ? next : core_row_i][bank*64+:64];
-      end
-    end
+    if (core_valid_i) core_data_o <= core_banks();
     if (port_valid_i) port_data_o <= memory[port_row_i];
     if (core_valid_i && core_write_i != '0) begin
       for (int i = 0; i < 64; i++) begin

@@ -20,7 +20,8 @@ module forager_maps
   input  logic                   clk_i, rst_i,
   input  logic [23:0]            region_i,   // of map 0, as MapRegion
   input  logic [31:0]            seed_i,
-  input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
+  input  logic                   begin_i,    // a thread begins with a packet
+  input  logic [ThreadWidth-1:0] begin_thread_i,
 
   // A request. `with` is the operation's offset: the map's number in the low 6 bits, words of its key in the upper 5.
   input  logic                   ask_i,
@@ -217,7 +218,7 @@ module forager_maps
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
 
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
+    if (begin_i) tails_q[begin_thread_i] <= '0;
     product_q <= 32'(a_q[31:0] * 32'(stride));
     unique case (state_q)
       Idle: ;

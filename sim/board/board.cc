@@ -39,10 +39,10 @@ class Chance {
 template <class Wide>
 std::uint64_t bits(const Wide& wide, unsigned from, unsigned count) {
   std::uint64_t value = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    value |= std::uint64_t{wide[(from + i) / 32] >> (from + i) % 32 & 1} << i;
+  for (unsigned done = 0; done < count; done += 32 - (from + done) % 32) {
+    value |= std::uint64_t{wide[(from + done) / 32] >> (from + done) % 32} << done;
   }
-  return value;
+  return count == 64 ? value : value & ((std::uint64_t{1} << count) - 1);
 }
 
 }  // namespace
