@@ -43,8 +43,10 @@ module forager_map_queue #(
 
   always_comb begin
     next_thread = thread_o;
-    for (int i = Threads; i > 0; i--) begin
-      if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+    if (waiting_q != '0) begin
+      for (int i = Threads; i > 0; i--) begin
+        if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+      end
     end
   end
 
