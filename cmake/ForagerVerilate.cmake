@@ -5,6 +5,8 @@ find_program(FORAGER_VERILATOR verilator)
 if(NOT FORAGER_VERILATOR)
   message(FATAL_ERROR "verilator 5 is needed, which makes C++ of the hardware: install Debian's package verilator")
 endif()
+execute_process(COMMAND ${FORAGER_VERILATOR} --getenv VERILATOR_ROOT OUTPUT_VARIABLE verilator_root
+                OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 
 # forager_verilate(NAME TOP SOURCES file... [OPTIONS option...] [PREFIX class]): the model of module TOP, as the library NAME
 # whose header is V<TOP>.h, or that of the class. SOURCES in the order in which they are read: packages first. Warnings are the lint's business.
@@ -42,12 +44,11 @@ function(forager_verilated_library name dir)
     target_compile_options(${name} PRIVATE -w)
     return()
   endif()
-  set(includes $<TARGET_PROPERTY:forager_verilator,INTERFACE_INCLUDE_DIRECTORIES>)
   add_custom_command(
     OUTPUT ${dir}.o
     COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${FORAGER_MODEL_COMPILER} -std=c++20 -O3 -DNDEBUG -fPIC -w -isystem ${dir}
-            -isystem "$<JOIN:${includes},;-isystem;>" -c ${dir}/all.cc -o ${dir}.o
-    DEPENDS ${dir}/all.cc COMMENT "Compiling ${name}" VERBATIM COMMAND_EXPAND_LISTS)
+            -isystem ${verilator_root}/include -isystem ${verilator_root}/include/vltstd -c ${dir}/all.cc -o ${dir}.o
+    DEPENDS ${dir}/all.cc COMMENT "Compiling ${name}" VERBATIM)
   add_library(${name} STATIC ${dir}.o)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()
