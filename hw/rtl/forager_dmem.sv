@@ -3,6 +3,8 @@
 // Data memory: rows of 64 bytes in eight banks of 8, so that the core reaches any 8 bytes of two neighbouring rows, and
 // ports a whole row. Both sides read the cycle after they ask; a read of what is written in the same cycle gives what was
 // there before.
+//
+// Tested by: tests/rtl/dmem_test.cc, both forms of it.
 module forager_dmem #(
   parameter int unsigned Rows = 1024,
   parameter int unsigned RowWidth = 10
