@@ -14,7 +14,7 @@ forager_address.sv
 forager_state.sv
 forager_mul.sv
 forager_core.sv
-forager_hash.sv
+forager_hash_pkg.sv
 forager_prefix.sv
 forager_map_queue.sv
 forager_edges.sv

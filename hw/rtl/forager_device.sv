@@ -283,7 +283,7 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),
     .TableRow(TableRow)
   ) u_maps (
-    .clk_i, .rst_i, .region_i(map_region), .seed_i(map_seed), .begin_i(start ? Threads'(1) << start_thread : '0),
+    .clk_i, .rst_i, .region_i(map_region), .seed_i(map_seed), .begin_i(start), .begin_thread_i(start_thread),
     .ask_i(map_ask), .ask_thread_i(request_thread), .ask_pc_i(request_pc), .ask_depth_i(map_depth), .ask_fn_i(map_fn),
     .ask_with_i(map_with), .ask_a_i(map_a), .ask_b_i(request_data), .ask_other_i(request_other),
     .answer_o(map_answer), .answer_ready_i(map_ready), .answer_jump_o(map_jump), .answer_thread_o(map_thread),
@@ -335,7 +335,7 @@ module forager_device #(
     .clk_i, .rst_i, .run_i(run), .issued_i(issued), .stall_i(stall), .idle_i(no_work), .used_i(used),
     .request_i(request || map_asks_host), .replayed_i(replayed), .oversize_i(oversize), .malformed_i(malformed),
     .packet_i(packet), .verdict_i(ended_verdict), .bytes_i(ended_bytes), .cause_i(ended_cause), .cycle_o(cycle),
-    .address_i(counter_address), .known_o(counter_known), .value_o(counter)
+    .read_i(s_axil_arvalid), .address_i(counter_address), .known_o(counter_known), .value_o(counter)
   );
 
   forager_dma #(.RowWidth(RowWidth), .PcWidth(PcWidth)) u_dma (

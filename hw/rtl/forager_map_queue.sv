@@ -38,13 +38,15 @@ module forager_map_queue #(
   logic [ThreadWidth-1:0] next_thread;
   logic                   valid_q, pick;
   logic [4:0]             round_q, words;
-  logic [127:0]           hash_q, hash_next;
+  logic [127:0]           hash_q;
   logic [31:0]            word;
 
   always_comb begin
     next_thread = thread_o;
-    for (int i = Threads; i > 0; i--) begin
-      if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+    if (waiting_q != '0) begin
+      for (int i = Threads; i > 0; i--) begin
+        if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+      end
     end
   end
 
@@ -60,7 +62,7 @@ module forager_map_queue #(
     endcase
     if (round_q >= words) word = 32'd0;
   end
-  forager_hash u_hash (.state_i(hash_q), .word_i(word), .state_o(hash_next), .hash_o);
+  assign hash_o = forager_hash_pkg::hash_of(hash_q[95:64], hash_q[31:0]);
 
   assign ready_o = valid_q && (words == 5'd0 || round_q == words + 5'd2);
   assign pick    = waiting_q != '0 && (!valid_q || take_i);
@@ -85,7 +87,7 @@ module forager_map_queue #(
       hash_q                 <= {32'h736f6d65 ^ seed_i, 32'h646f7261, 32'h6c796765 ^ seed_i, 32'h74656462};
     end else if (valid_q && !ready_o) begin
       round_q <= round_q + 5'd1;
-      hash_q  <= hash_next;
+      hash_q  <= forager_hash_pkg::hash_round(hash_q, word);
     end
     if (ask_i) waiting_q[ask_thread_i] <= 1'b1;
     if (rst_i) begin

@@ -20,7 +20,8 @@ module forager_maps
   input  logic                   clk_i, rst_i,
   input  logic [23:0]            region_i,   // of map 0, as MapRegion
   input  logic [31:0]            seed_i,
-  input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
+  input  logic                   begin_i,    // a thread begins with a packet
+  input  logic [ThreadWidth-1:0] begin_thread_i,
 
   // A request. `with` is the operation's offset: the map's number in the low 6 bits, words of its key in the upper 5.
   input  logic                   ask_i,
@@ -113,9 +114,8 @@ module forager_maps
   // ---- registers of the operation ----
 
   logic [511:0]          key_q;
-  logic [511:0]          key_mask;
-  logic [127:0]          hash_q, hash_next;
-  logic [31:0]           hash, hash_word;
+  logic [127:0]          hash_q;
+  logic [31:0]           hash_word;
   logic [4:0]            round_q;
   logic [23:0]           node_q, next_q, fresh_q, found_q;
   logic                  hit_q, zeros_q, writing_q;
@@ -139,25 +139,25 @@ module forager_maps
   assign is_redirect_map = fn_q == UnitRedirectMap;
   assign is_tail_call    = fn_q == UnitTailCall;
 
-  forager_hash u_hash (.state_i(hash_q), .word_i(hash_word), .state_o(hash_next), .hash_o(hash));
-
   logic [4:0] key_words;
   assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
-  for (genvar i = 0; i < 64; i++) begin : gen_mask
-    assign key_mask[i*8+:8] = {8{7'(i) < key_bytes}};
-  end
-
   // ---- what a row says ----
 
-  function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
-    number_in = row[{word, 5'd0} +: 24];
+  function automatic logic [23:0] number_in(input logic [3:0] word);
+    number_in = row_data_i[{word, 5'd0} +: 24];
   endfunction
 
   logic        same_key, covers, side;
   logic [63:0] element;
-  assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
+  // Asked only in one state, so that simulation does not compare rows in each cycle.
+  always_comb begin
+    same_key = state_q == EntryHere;
+    if (same_key) begin
+      for (int i = 0; i < 64; i++) if (7'(i) < key_bytes && row_data_i[i*8+:8] != key_q[i*8+:8]) same_key = 1'b0;
+    end
+  end
   assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
 
   // A key that says to be longer than it is finds nothing.
@@ -165,7 +165,7 @@ module forager_maps
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .valid_i(state_q == EntryHere), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
     .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
   );
 
@@ -218,7 +218,7 @@ module forager_maps
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
 
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
+    if (begin_i) tails_q[begin_thread_i] <= '0;
     product_q <= 32'(a_q[31:0] * 32'(stride));
     unique case (state_q)
       Idle: ;
@@ -262,10 +262,10 @@ module forager_maps
 
       // Hash tables: a bucket's chain of nodes.
       Hash: begin
-        hash_q  <= hash_next;
+        hash_q  <= forager_hash_pkg::hash_round(hash_q, hash_word);
         round_q <= round_q + 5'd1;
         if (round_q == key_words + 5'd2) begin
-          bucket_hash_q <= hash;
+          bucket_hash_q <= forager_hash_pkg::hash_of(hash_q[95:64], hash_q[31:0]);
           state_q       <= Head;
         end
       end
@@ -275,7 +275,7 @@ module forager_maps
         if (row_grant_i) state_q <= HeadHere;
       end
       HeadHere: begin
-        node_q  <= number_in(row_data_i, slot_word_q);
+        node_q  <= number_in(slot_word_q);
         state_q <= Entry;
       end
       Entry: if (kind == MapTrie && node_q == '0) state_q <= Answer;
@@ -333,11 +333,11 @@ module forager_maps
       end
       Link: if (row_grant_i) state_q <= LinkHere;
       LinkHere: begin
-        next_q <= number_in(row_data_i, node_q[3:0]);
+        next_q <= number_in(node_q[3:0]);
         if (!hit_q) begin
           slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
           slot_word_q <= node_q[3:0];
-          node_q      <= number_in(row_data_i, node_q[3:0]);
+          node_q      <= number_in(node_q[3:0]);
           state_q     <= Entry;
         end else if (is_delete) begin
           state_q <= SetSlot;
@@ -353,7 +353,7 @@ module forager_maps
       // A new entry: the free list goes on behind it.
       Fresh: if (row_grant_i) state_q <= FreshHere;
       FreshHere: begin
-        next_q  <= number_in(row_data_i, fresh_q[3:0]);
+        next_q  <= number_in(fresh_q[3:0]);
         image_q <= '0;
         lane_q  <= '0;
         zeros_q <= 1'b0;
