@@ -21,7 +21,7 @@ namespace forager::jit::rtl {
 struct ChipRoom {
   std::uint32_t rows = 32768;
   std::uint32_t threads = 8;
-  std::uint32_t bundles = 4096;
+  std::uint32_t bundles = 8192;
   friend bool operator==(const ChipRoom&, const ChipRoom&) = default;
 };
 

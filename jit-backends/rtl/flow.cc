@@ -158,7 +158,7 @@ void clean(Flow& flow) {
 void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   std::size_t operations = 0;
   for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
-  if (by_port && operations <= plan.room.bundles / 8 * 3) add_native(flow);
+  if (by_port && operations <= plan.room.bundles / 16 * 3) add_native(flow);
   branch_on_indexes(flow);
   guess_headers(flow);
   choose_length(flow, plan);

@@ -10,7 +10,7 @@ namespace forager::jit::rtl {
 Propagation::Propagation(Flow& flow, const ChipPlan& plan)
     : flow_(flow), plan_(plan), liveness_(flow), stack_(flow), in_(flow.blocks.size()), variants_(flow.blocks.size()) {
   for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) origin_.push_back(i);
-  room_ = plan.room.bundles / 4;
+  room_ = plan.room.bundles / 8;
   enter(0, {});
   if (flow_.long_entry != program::kNone) {
     State at;
