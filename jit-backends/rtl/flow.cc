@@ -168,11 +168,13 @@ void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
   copy_together(flow);
   clean(flow);
   // What was copied in parts is known as a whole now.
+  spread_values(flow);
   propagate(flow, plan, true);
   clean(flow);
   keep_keys(flow);
   clean(flow);
   count_pairs(flow, plan);
+  sink_stores(flow);
   turn_branches(flow);
 }
 

@@ -57,6 +57,10 @@ void count_pairs(Flow& flow, const ChipPlan& plan);
 void copy_together(Flow& flow);
 // Words of the stack that nobody reads are not written.
 void drop_spills(Flow& flow);
+// Values of blocks take turns in registers.
+void spread_values(Flow& flow);
+// Stores of the stack go where what they wrote may be read.
+void sink_stores(Flow& flow);
 // The likely way is the one behind a branch.
 void turn_branches(Flow& flow);
 // What nobody reads is not made.

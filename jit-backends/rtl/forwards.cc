@@ -62,7 +62,7 @@ class Forwarder {
            store.offset == load.offset && bytes_of(store.op) == bytes_of(load.op);
   }
 
-  // Readers take the value itself where it has no bits that were not stored; the copy is swept if nobody is left.
+  // Readers take the value itself where it has no bits that were not stored; then there is nothing to do.
   void replace(std::size_t at, const Slot& store) {
     Operation& load = operations_[at];
     const std::uint8_t value = store.b, copy = load.slot.d;
@@ -76,6 +76,7 @@ class Forwarder {
     load.reach = {};
     load.needs = program::kNone;
     if (!whole || copy < kFirstValue) return;
+    load.slot = {};
     for (std::size_t later = at + 1; later < operations_.size(); ++later) {
       each_operand(operations_[later], [&](std::uint8_t& reg) { reg = reg == copy ? value : reg; });
     }

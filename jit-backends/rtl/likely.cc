@@ -2,8 +2,8 @@
 //
 // Branches are turned so that what most packets take comes behind them: there a trace goes on (trace.h), whose
 // operations fill each other's bundles. Nobody has measured what packets take. It is taken for rare that a frame has a
-// tag, and that a map does not have what is looked up; of two other ways the longer one is the program's business, and
-// the shorter one an exception.
+// tag, that a map does not have what is looked up, and that its entries come or go; of two other ways the longer one is
+// the program's business, and the shorter one an exception.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -17,6 +17,8 @@ namespace forager::jit::rtl {
 namespace {
 
 constexpr std::uint32_t kTags[] = {0x8100, 0x88a8, 0x0081, 0xa888};  // IEEE 802.1Q and 802.1ad, in both orders of bytes
+
+constexpr std::size_t kMostTags = 4;
 
 std::optional<CoreOp> opposite(CoreOp op) {
   constexpr std::pair<CoreOp, CoreOp> kPairs[] = {
@@ -43,20 +45,64 @@ class Turner {
       branch.slot.op = *turned;
       std::swap(branch.target, block.next);
     }
+    for (std::uint32_t i = 0; i < flow_.blocks.size(); ++i) ask_first(i);
   }
 
  private:
+  // `if tag: ..; if other tag: ..; if not this: ..` begins with what is likely, which is no tag.
+  void ask_first(std::uint32_t number) {
+    std::vector<Operation> tags;
+    std::uint32_t at = number;
+    while (is_tag(flow_.blocks[at]) && (at == number || is_same(flow_.blocks[at], tags.front()))) {
+      tags.push_back(flow_.blocks[at].operations.back());
+      at = flow_.blocks[at].next;
+      if (tags.size() > kMostTags) return;
+    }
+    if (tags.empty() || !is_same(flow_.blocks[at], tags.front())) return;
+    const FlowBlock last = flow_.blocks[at];
+    if (last.operations.back().slot.op != CoreOp::BranchNe || is_rare(last.operations.back().slot.imm)) return;
+    FlowBlock rest = last;
+    rest.operations = std::move(tags);
+    rest.next = last.operations.back().target;
+    FlowBlock& block = flow_.blocks[number];
+    block.operations.back() = last.operations.back();
+    block.operations.back().target = static_cast<std::uint32_t>(flow_.blocks.size());
+    block.operations.back().likely = false;
+    block.next = last.next;
+    flow_.blocks.push_back(std::move(rest));
+    weights_.emplace_back();
+  }
+  static bool is_rare(std::uint32_t imm) { return std::ranges::find(kTags, imm) != std::end(kTags); }
+  static bool is_tag(const FlowBlock& block) {
+    if (!block.native || block.operations.empty() || block.next == program::kNone) return false;
+    const Slot& slot = block.operations.back().slot;
+    return slot.op == CoreOp::BranchEq && slot.use_imm && is_rare(slot.imm);
+  }
+  // It has nothing but a comparison of the same register.
+  static bool is_same(const FlowBlock& block, const Operation& with) {
+    if (block.operations.size() != 1 || block.next == program::kNone) return false;
+    const Slot &slot = block.operations.back().slot, &other = with.slot;
+    return class_of(slot.op) == CoreClass::Branch && slot.use_imm && slot.a == other.a &&
+           slot.a_state == other.a_state && slot.wide == other.wide;
+  }
+
   // That it is taken.
   [[nodiscard]] bool is_likely(const FlowBlock& block, const Operation& branch) {
     if (branch.likely) return *branch.likely;
     const Slot& slot = branch.slot;
     const bool equal = slot.op == CoreOp::BranchEq;
     if (slot.use_imm && (equal || slot.op == CoreOp::BranchNe)) {
-      const bool rare =
-          std::ranges::find(kTags, slot.imm) != std::end(kTags) || (slot.imm == 0 && is_found(block, slot.a));
+      const bool rare = is_rare(slot.imm) || (slot.imm == 0 && is_found(block, slot.a));
       if (rare) return !equal;
     }
-    return weight(branch.target) > weight(block.next);
+    const bool there = changes_map(branch.target), behind = changes_map(block.next);
+    return there != behind ? behind : weight(branch.target) > weight(block.next);
+  }
+
+  [[nodiscard]] bool changes_map(std::uint32_t block) const {
+    return std::ranges::any_of(flow_.blocks[block].operations, [](const Operation& one) {
+      return one.slot.op == CoreOp::UnitUpdate || one.slot.op == CoreOp::UnitDelete;
+    });
   }
 
   // A register that a lookup in this block wrote.

@@ -46,6 +46,9 @@ class Placement {
     begins_[trace.block] = static_cast<std::uint32_t>(made_.bundles.size());
     const auto first = static_cast<std::uint32_t>(made_.bundles.size());
     for (const Pair& pair : schedule(trace.operations, trace.live_at_end)) place(pair, trace);
+    for (const Operation& operation : trace.operations) {
+      if (operation.result && operation.slot.op == CoreOp::AluNop) early_[operation.instruction] = true;
+    }
     made_.traces.resize(made_.bundles.size(), first);
     forget_early(first, trace);
   }
@@ -133,7 +136,7 @@ class Placement {
   CoreProgram made_;
   std::unordered_map<std::uint32_t, std::uint32_t> begins_;
   std::vector<Pending> branches_;
-  std::vector<bool> early_;  // instructions whose result was not to be kept
+  std::vector<bool> early_;  // instructions whose result was not to be kept, or is nowhere
 };
 
 void set_cleared(const Code& code, CoreProgram& made) {

@@ -17,6 +17,8 @@ namespace {
 // How far behind an operation another one has to stand.
 enum class Distance : std::uint8_t { none, same, next };
 
+bool is_nothing(const Slot& slot) { return slot.op == CoreOp::AluNop; }
+
 bool ends(const Slot& slot) { return class_of(slot.op) == CoreClass::Control || slot.op == CoreOp::BranchAlways; }
 
 Distance by_registers(const Slot& a, const Slot& b) {
@@ -102,12 +104,15 @@ class Stretch {
  public:
   Stretch(std::span<Operation> operations, RegisterPool* pool)
       : operations_(operations), nodes_(operations.size()), pool_(pool) {
-    for (std::size_t i = operations.size(); i-- > 0;) tie(i);
+    for (std::size_t i = operations.size(); i-- > 0;) {
+      nodes_[i].placed = is_nothing(operations[i].slot);
+      if (!nodes_[i].placed) tie(i);
+    }
   }
 
   // False if there are too few registers for this order.
   [[nodiscard]] bool run(std::vector<Pair>& out) {
-    std::size_t left = nodes_.size();
+    auto left = std::ranges::count(nodes_, false, &Node::placed);
     for (std::uint32_t bundle = 0; left > 0; ++bundle) {
       Pair pair;
       if (pool_ != nullptr) pool_->begin_bundle();
@@ -137,6 +142,7 @@ class Stretch {
 
   void tie(std::size_t i) {
     for (std::size_t j = i + 1; j < operations_.size(); ++j) {
+      if (nodes_[j].placed) continue;
       const Distance apart = distance(operations_[i], operations_[j]);
       if (apart == Distance::none) continue;
       nodes_[i].ties.push_back({j, apart});
