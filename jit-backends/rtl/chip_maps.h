@@ -47,6 +47,8 @@ struct ChipMap {
   std::uint32_t image_rows = 0;              // of key and value, as an update brings them
   std::uint32_t end_row = 0;                 // behind all of it
 
+  // Of programs: what an update brings stands in the scratch.
+  [[nodiscard]] bool takes_updates() const { return kind == CoreMap::Hash && !redirects && !programs && !nested; }
   // Of a value in what pointers reach, for node n.
   [[nodiscard]] std::uint32_t value_at(std::uint32_t node) const {
     constexpr std::uint32_t kRow = 64;

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What several have at the same time on the simulated core: threads and the host the same map, a program one map by two
+// names, engine and host the same packet, programs the same stack.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "exec_testing.h"
+#include "jit-backends/rtl/backend.h"
+#include "maps/registry.h"
+
+namespace forager::jit::rtl {
+namespace {
+
+using exec::Frame;
+using exec::testing::Bytes;
+using exec::testing::FakePrograms;
+using exec::testing::MapRef;
+using exec::testing::plain_environment;
+using exec::testing::run;
+using exec::testing::trap_of;
+using exec::testing::verified;
+using isa::MapType;
+
+MapRef make_map(MapType type, std::uint32_t value_size, std::uint32_t entries, std::string name = "values") {
+  return maps::create(
+             {.type = type, .key_size = 4, .value_size = value_size, .max_entries = entries, .name = std::move(name)},
+             2)
+      .value();
+}
+std::uint64_t value_of(const MapRef& map, std::uint32_t key) {
+  std::uint64_t value = 0;
+  if (const void* at = map->lookup(&key, 0); at != nullptr) std::memcpy(&value, at, sizeof value);
+  return value;
+}
+std::vector<Frame> packets(std::size_t count, std::size_t bytes = 64) {
+  std::vector<Frame> frames;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Bytes packet(bytes);
+    std::memcpy(packet.data(), &i, sizeof i);
+    frames.push_back(*Frame::make(exec::testing::as_bytes(packet)));
+  }
+  return frames;
+}
+std::unique_ptr<exec::Device> open(const std::string& text, const std::vector<MapRef>& maps, bool ordered = false,
+                                   std::uint64_t budget = 1 << 20) {
+  const auto image = backend().compile(verified({.maps = maps}, text), {});
+  auto device = backend().open({.environment = &plain_environment(), .ordered = ordered, .instruction_budget = budget});
+  EXPECT_TRUE((*device)->load(*image));
+  for (std::uint32_t i = 0; i < maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, maps[i]));
+  return std::move(*device);
+}
+
+// Both engines, the same packet.
+void expect_same(const std::string& text, const std::vector<MapRef>& maps = {}) {
+  const Bytes packet(64, 7);
+  const Frame mine = run({.maps = maps, .engine = &backend()}, text, packet), its = run({.maps = maps}, text, packet);
+  EXPECT_EQ(trap_of(mine), trap_of(its));
+  EXPECT_EQ(mine.return_value, its.return_value);
+  EXPECT_TRUE(std::ranges::equal(mine.packet(), its.packet())) << text;
+}
+
+// ---- threads and the host ------------------------------------------------------------------------------------------
+
+// A full LRU map: for each packet the host chooses which entry goes, while other threads count in the one that is used
+// most, which came in the same batch.
+TEST(RtlCoherence, CountsGoOnWhileTheHostUpdates) {
+  const MapRef map = make_map(MapType::lru_hash, 8, 16), total = make_map(MapType::array, 8, 2, "total");
+  const std::string count =
+      "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\nr8 = *(u32 *)(r6 +0)\n"
+      "r8 += 1000\n*(u64 *)(r10 -16) = 0\n*(u32 *)(r10 -4) = 0\n"
+      // The first one makes the entry that all count in.
+      "r1 = map[values] ll\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 1\ncall bpf_map_update_elem\n"
+      "r1 = map[values] ll\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\nif r0 == 0 goto next\n"
+      "r1 = 1\nlock *(u64 *)(r0 +0) += r1\n"
+      "next: *(u32 *)(r10 -4) = r8\nr1 = map[values] ll\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\n"
+      "call bpf_map_update_elem\nr0 = 2\nexit\nout: r0 = 1\nexit";
+  const auto device = open(count, {map});
+  auto frames = packets(300);
+  ASSERT_TRUE(device->run(frames));
+  for (const Frame& frame : frames) EXPECT_EQ(frame.return_value, 2U) << trap_of(frame);
+  EXPECT_EQ(value_of(map, 0), 300U);
+}
+
+// What others hold is theirs while one map is the host's.
+TEST(RtlCoherence, OneMapAtATime) {
+  const MapRef map = make_map(MapType::lru_hash, 8, 8), counts = make_map(MapType::array, 8, 8, "counts");
+  const std::string text =
+      "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\nr8 = *(u32 *)(r6 +0)\n"
+      "*(u64 *)(r10 -16) = 0\n*(u32 *)(r10 -4) = r8\nr1 = map[values] ll\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\n"
+      "r4 = 0\ncall bpf_map_update_elem\n*(u32 *)(r10 -4) = 3\nr1 = map[counts] ll\nr2 = r10\nr2 += -4\n"
+      "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\nr0 = 2\nexit\nout: r0 = "
+      "1\nexit";
+  const auto device = open(text, {map, counts});
+  auto frames = packets(200);
+  ASSERT_TRUE(device->run(frames));
+  EXPECT_EQ(value_of(counts, 3), 200U);
+}
+
+// There are more threads than CPUs.
+TEST(RtlCoherence, ThreadsAreCpusOfInnerMapsToo) {
+  const MapRef inner = make_map(MapType::percpu_array, 8, 4);
+  exec::MapSpec spec{.type = MapType::array_of_maps, .key_size = 4, .value_size = 4, .max_entries = 2, .name = "outer"};
+  spec.inner = std::make_shared<const exec::MapSpec>(inner->spec());
+  const MapRef outer = maps::create(spec, 2).value();
+  const std::uint32_t key = 0;
+  ASSERT_EQ(outer->abilities().maps->set(&key, {.id = 1, .map = inner}, 0), 0);
+  const std::string text =
+      "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[0] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+      "r1 = r0\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = 1\n"
+      "lock *(u64 *)(r0 +0) += r1\nr0 = 2\nexit\nout: r0 = 1\nexit";
+  const auto device = open(text, {outer});
+  auto frames = packets(100);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t sum = 0;
+  for (unsigned cpu = 0; cpu < 2; ++cpu) {
+    std::uint64_t one = 0;
+    std::memcpy(&one, inner->lookup(&key, cpu), sizeof one);
+    sum += one;
+  }
+  EXPECT_EQ(sum, 100U);
+}
+
+// ---- one map by two names ------------------------------------------------------------------------------------------
+
+TEST(RtlCoherence, AMapByTwoNames) {
+  const MapRef map = make_map(MapType::array, 8, 4);
+  const std::string add =
+      "*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4\nr1 = map[{}] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+      "r1 = *(u64 *)(r0 +0)\nr1 += {}\n*(u64 *)(r0 +0) = r1\nr6 = r1\n";
+  const std::string text = fmt::format(fmt::runtime(add), 0, 5) + fmt::format(fmt::runtime(add), 1, 3) +
+                           fmt::format(fmt::runtime(add), 0, 1) + "r0 = r6\nexit\nout: r0 = 100\nexit";
+  const Frame frame = run({.maps = {map, map}, .engine = &backend()}, text);
+  EXPECT_EQ(trap_of(frame), "");
+  EXPECT_EQ(frame.return_value, 9U);
+  EXPECT_EQ(value_of(map, 1), 9U);
+}
+
+// ---- redirects -----------------------------------------------------------------------------------------------------
+
+// Keys that the device has no room for beside the packet are the host's.
+TEST(RtlCoherence, RedirectsByAnyKey) {
+  const MapRef map = make_map(MapType::devmap_hash, 4, 8, "ports");
+  for (const std::uint32_t key : {5U, 0x20000005U, 0xffffffffU}) {
+    const std::uint32_t port = key & 0xff;
+    ASSERT_EQ(map->write(&key, &port, 0), 0);
+    const std::string text = fmt::format("r1 = map[ports] ll\nr2 = {} ll\nr3 = 1\ncall bpf_redirect_map\nexit", key);
+    const Frame mine = run({.maps = {map}, .engine = &backend()}, text), its = run({.maps = {map}}, text);
+    EXPECT_EQ(mine.return_value, its.return_value) << key;
+    EXPECT_EQ(mine.redirect.ifindex, its.redirect.ifindex) << key;
+  }
+}
+
+// Of two the later one holds, whoever did which.
+TEST(RtlCoherence, TheLaterRedirect) {
+  for (const auto& [first, second] : {std::pair{3U, 0x20000003U}, {0x20000003U, 3U}}) {
+    const std::string text =
+        fmt::format("r1 = {}\nr2 = 0\ncall bpf_redirect\nr1 = {}\nr2 = 0\ncall bpf_redirect\nexit", first, second);
+    EXPECT_EQ(run({.engine = &backend()}, text).redirect.ifindex, second);
+  }
+}
+
+// ---- edges ---------------------------------------------------------------------------------------------------------
+
+// Metadata goes with the head on the host; bytes that the packet has got there are the packet's when the engine moves
+// its edges again.
+TEST(RtlCoherence, EdgesOfHostAndEngine) {
+  expect_same(
+      "r6 = r1\nr2 = -8\ncall bpf_xdp_adjust_meta\nr1 = r6\nr2 = -20\ncall bpf_xdp_adjust_head\n"
+      "r2 = *(u32 *)(r6 +0)\nr3 = *(u32 *)(r6 +4)\nr4 = r2\nr4 += 24\nif r4 > r3 goto out\n"
+      "r5 = 0x1122334455667788 ll\n*(u64 *)(r2 +0) = r5\n*(u64 *)(r2 +8) = r5\n"
+      "r1 = r6\nr2 = 8\ncall bpf_xdp_adjust_meta\nr7 = r0\nr2 = *(u32 *)(r6 +0)\nr3 = *(u32 *)(r6 +4)\nr4 = r2\nr4 += "
+      "24\n"
+      "if r4 > r3 goto out\nr0 = *(u64 *)(r2 +0)\nr0 += r7\nexit\nout: r0 = 99\nexit");
+}
+
+// ---- the stack -----------------------------------------------------------------------------------------------------
+
+// What a helper was to fill and did not is zeros in the target of a tail call, not what stood there: of the program
+// that jumped, or of an earlier packet.
+TEST(RtlCoherence, TargetsBeginWithZeros) {
+  const auto target = verified({},
+                               "r2 = 100000\nr3 = r10\nr3 += -16\nr4 = 16\ncall bpf_xdp_load_bytes\n"
+                               "r0 = *(u64 *)(r10 -8)\nr1 = *(u64 *)(r10 -16)\nr0 |= r1\nexit");
+  ASSERT_NE(target, nullptr);
+  auto programs = std::make_shared<FakePrograms>();
+  programs->set(0, {.id = 1, .program = target, .maps = std::make_shared<const exec::MapList>()});
+  const auto device = open(
+      "*(u64 *)(r10 -8) = 77\n*(u64 *)(r10 -16) = 88\nr5 = *(u64 *)(r10 -8)\nr2 = map[programs] ll\nr3 = 0\n"
+      "call bpf_tail_call\nr0 = 1\nexit",
+      {programs}, true);
+  auto frames = packets(4);
+  ASSERT_TRUE(device->run(frames));
+  for (const Frame& frame : frames) {
+    EXPECT_EQ(trap_of(frame), "");
+    EXPECT_EQ(frame.return_value, 0U);
+  }
+}
+
+// ---- the budget ----------------------------------------------------------------------------------------------------
+
+// How often a bundle is tried again while others divide is no matter of the packet's budget.
+TEST(RtlCoherence, WaitingCostsNoBudget) {
+  std::string text =
+      "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\n"
+      "r8 = *(u32 *)(r6 +0)\nr8 += 3\nr0 = -1\n";
+  for (int i = 0; i < 250; ++i) text += "r0 /= r8\nr0 += 99\n";
+  const auto device = open(text + "r0 = 2\nexit\nout: r0 = 1\nexit", {}, false, 1024);
+  auto frames = packets(16);
+  ASSERT_TRUE(device->run(frames));
+  for (const Frame& frame : frames) EXPECT_EQ(trap_of(frame), "");
+}
+
+}  // namespace
+}  // namespace forager::jit::rtl
