@@ -455,12 +455,11 @@ module forager_core
     .write1_i(p5_write1_q), .d1_i(p5_d1_q), .value1_i(p5_value1_q)
   );
 
-  // Bundles that a packet took; how often one is tried again depends on the others. That it ends is known in P3, so that
-  // the thread is not issued once more.
+  // Bundles that a packet took, each once. That it ends is known in P3, so that the thread is not issued once more.
   logic [31:0] spent_q [Threads];
   assign p3_spent = budget_i != 22'd0 && spent_q[p3_thread_q][31:10] >= budget_i;
   always_ff @(posedge clk_i) begin
-    if (p4_valid_q && !again) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
+    if (p4_valid_q && !again && !sleep) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
     if (start_i) spent_q[start_thread_i] <= 32'd0;
   end
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -248,6 +249,78 @@ TEST(RtlLiar, Tables) {
   for (const std::uint32_t word : {0x00ffffffU, 1U, 17U, 18U, 0xff000001U}) {
     EXPECT_THAT(tables(word), HasSubstr("makes no sense")) << word;
   }
+}
+
+// ---- what it is not asked ------------------------------------------------------------------------------------------
+
+// A batch of packets on a device whose answers are watched. Each packet's first word is its number modulo `keys`.
+void run_watched(const Lies& watch, const std::string& text, const std::vector<MapRef>& maps, std::size_t packets,
+                 std::uint32_t keys) {
+  const auto device = make_device({.environment = &exec::testing::plain_environment(), .ordered = false},
+                                  std::make_unique<Liar>(watch));
+  ASSERT_TRUE(device->load(*backend().compile(verified({.maps = maps}, text), {})));
+  for (std::uint32_t i = 0; i < maps.size(); ++i) ASSERT_TRUE(device->bind(i, maps[i]));
+  std::vector<Frame> frames;
+  for (std::uint32_t i = 0; i < packets; ++i) {
+    Bytes packet(64);
+    packet[0] = static_cast<std::uint8_t>(i % keys);
+    frames.push_back(*Frame::make(exec::testing::as_bytes(packet)));
+  }
+  const auto ran = device->run(frames);
+  ASSERT_TRUE(ran) << ran.error().text();
+}
+
+const std::string kKey =
+    "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\n"
+    "r8 = *(u32 *)(r6 +0)\n*(u32 *)(r10 -4) = r8\nr2 = r10\nr2 += -4\nr1 = map[values] ll\n";
+const std::string kFind = kKey +
+                          "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 +0)\nexit\n"
+                          "out: r0 = 1\nexit";
+
+// What programs only read does not come back; of an LRU map, which entries were used.
+TEST(RtlLiar, RowsOfMapsThatAreOnlyRead) {
+  std::size_t rows = 0;
+  const Lies watch{.rows = [&](std::uint32_t, std::span<std::byte> read) { rows += read.size() / sim::kRowBytes; }};
+  for (const MapType type : {MapType::array, MapType::hash, MapType::percpu_hash}) {
+    run_watched(watch, kFind, {make_map(type)}, 4, 4);
+    EXPECT_EQ(rows, 0U);
+  }
+  const MapRef map = make_map(MapType::lru_hash);
+  const std::uint64_t value = 5;
+  for (std::uint32_t key = 0; key < 16; ++key) ASSERT_EQ(map->update(&key, &value, 0, 0), 0);
+  run_watched(watch, kFind, {map}, 4, 2);
+  EXPECT_EQ(rows, 2U) << "links of 18 nodes";
+  for (std::uint32_t key = 100; key < 103; ++key) ASSERT_EQ(map->update(&key, &value, 0, 0), 0);
+  const auto has = [&](std::uint32_t key) { return map->read(&key, std::array<std::byte, 8>().data(), 0) == 0; };
+  EXPECT_TRUE(has(0) && has(1)) << "they were used";
+  EXPECT_FALSE(has(2)) << "it was the oldest";
+}
+
+// One map is the host's for an update; what its user writes in another one meanwhile does not undo what threads count
+// there.
+TEST(RtlLiar, UsersWriteWhileTheHostUpdates) {
+  const MapRef map = make_map(MapType::lru_hash),
+               counts =
+                   maps::create(
+                       {.type = MapType::array, .key_size = 4, .value_size = 8, .max_entries = 8, .name = "counts"}, 2)
+                       .value();
+  std::uint64_t written = 0;
+  const Lies watch{.rows = [&](std::uint32_t, std::span<std::byte>) {
+    const std::uint32_t key = 4;
+    ++written;
+    ASSERT_EQ(counts->write(&key, &written, 0), 0);
+  }};
+  const std::string text =
+      kKey +
+      "*(u64 *)(r10 -16) = 0\nr3 = r10\nr3 += -16\nr4 = 0\ncall bpf_map_update_elem\nr9 = 0\nagain: "
+      "*(u32 *)(r10 -4) = 3\nr1 = map[counts] ll\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+      "r1 = 1\nlock *(u64 *)(r0 +0) += r1\nr9 += 1\nif r9 < 50 goto again\nr0 = 2\nexit\nout: r0 = 1\nexit";
+  run_watched(watch, text, {map, counts}, 100, 50);
+  const std::uint32_t key = 3;
+  std::uint64_t counted = 0;
+  ASSERT_EQ(counts->read(&key, &counted, 0), 0);
+  EXPECT_EQ(counted, 5000U);
+  EXPECT_GT(written, 30U);
 }
 
 // ---- anything ------------------------------------------------------------------------------------------------------
