@@ -220,8 +220,10 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
   const std::uint64_t region = request.other >> interp::Memory::kOffsetBits;
   const std::uint64_t number = by_pointer ? (region - chip_.first_region()) / 2 : own;
   const auto* entry = chip_.find(number);
-  const bool known = entry != nullptr && entry->chip && entry->chip->takes_updates() && slot.op == CoreOp::UnitUpdate;
-  if (!known) return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
+  const bool known = entry != nullptr && entry->chip && entry->chip->takes_updates();
+  if (!known && by_pointer) return stop(request, "an operation on a map by a pointer that is none");
+  if (!known || slot.op != CoreOp::UnitUpdate)
+    return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
   return update(request, *entry, by_pointer ? 0 : request.other);
 }
 
@@ -359,12 +361,13 @@ Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std
   return answer(Answer::jump, 0, (*target)->first);
 }
 
-// What the device does when a packet begins with its program.
+// What the device does when a packet begins with its program; here from the frame on that the target gets.
 Result<> Attendant::clear_stack(const Request& request, const CoreProgram& target) {
   const std::vector<std::byte> zeros(target.cleared_rows * kRowBytes);
-  for (std::uint32_t frame = 0; frame < target.frames && !zeros.empty(); ++frame) {
-    const std::uint32_t end = geometry_.stack_row + request.thread * kRowsOfStack + (frame + 1) * kRowsOfFrame;
-    if (auto put = board_.write_rows(end - target.cleared_rows, zeros); !put) return put;
+  const std::uint32_t end = std::min(request.depth + target.frames, std::uint32_t{isa::kMaxCallFrames});
+  for (std::uint32_t frame = request.depth; frame < end && !zeros.empty(); ++frame) {
+    const std::uint32_t top = geometry_.stack_row + request.thread * kRowsOfStack + (frame + 1) * kRowsOfFrame;
+    if (auto put = board_.write_rows(top - target.cleared_rows, zeros); !put) return put;
   }
   return {};
 }

@@ -122,8 +122,9 @@ class RtlDevice final : public exec::Device {
     if (ran) ran = lend_random();
     if (ran) ran = chip_.upload();
     if (ran) ran = device_counters_.begin(board_);
+    if (!ran) return std::unexpected(std::move(ran.error()));
     meter_.begin(board_.cycle());
-    if (ran) ran = run_all(batch);
+    ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
     if (ran) ran = device_counters_.end(board_);
     if (ran) ran = chip_.download();
@@ -339,7 +340,7 @@ class RtlDevice final : public exec::Device {
 
   Result<> run_all(exec::PacketBatch batch) {
     std::size_t given = 0, done = 0;
-    patience_.begin(board_.cycle(), budget_units() * kBudgetUnit, meter_.threads());
+    patience_.begin(board_.cycle(), budget_units() * kBudgetUnit * geometry_.slots);
     while (done < batch.size()) {
       while (given < batch.size() && given - done < geometry_.slots) {
         const auto sent = give(batch[given]);
@@ -351,8 +352,9 @@ class RtlDevice final : public exec::Device {
       board_.step();
       if (auto hoped = patience_.look(board_); !hoped) return hoped;
       if (board_.interrupt()) {
+        const std::uint64_t asked = board_.cycle();
         if (auto served = attendant_->serve(); !served) return served;
-        patience_.served(board_.cycle());
+        patience_.served(asked, board_.cycle());
       }
       while (auto departure = board_.receive()) {
         if (auto finished = attendant_->finish(*departure); !finished) return finished;

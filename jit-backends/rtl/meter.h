@@ -20,7 +20,6 @@ class Meter {
   static constexpr double kClockMhz = 250;
 
   void set_threads(unsigned threads) { threads_ = threads; }
-  [[nodiscard]] unsigned threads() const { return threads_; }
   void begin(std::uint64_t cycle);
   void packet(std::uint32_t latency);  // cycles from its first beat in to the program's end
   void end(std::uint64_t cycle, const Delegated& delegated);

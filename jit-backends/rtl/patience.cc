@@ -32,8 +32,8 @@ Result<std::uint64_t> issued_by(sim::Board& board) {
 
 }  // namespace
 
-void Patience::begin(std::uint64_t cycle, std::uint64_t bundles, unsigned threads) {
-  most_ = times(bundles, threads);
+void Patience::begin(std::uint64_t cycle, std::uint64_t bundles) {
+  most_ = bundles;
   departed(cycle);
 }
 
@@ -43,9 +43,10 @@ void Patience::departed(std::uint64_t cycle) {
   issued_.reset();
 }
 
-void Patience::served(std::uint64_t cycle) {
+void Patience::served(std::uint64_t from, std::uint64_t to) {
   ++requests_;
-  since_ = cycle;
+  departed_ += to - from;
+  since_ = to;
   issued_.reset();
 }
 

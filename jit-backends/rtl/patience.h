@@ -15,12 +15,12 @@ namespace forager::jit::rtl {
 
 class Patience {
  public:
-  // `bundles` that a packet may take, of `threads` at the same time.
-  void begin(std::uint64_t cycle, std::uint64_t bundles, unsigned threads);
+  // `bundles`: that all packets may take which are in the device at the same time.
+  void begin(std::uint64_t cycle, std::uint64_t bundles);
   // A packet left the device.
   void departed(std::uint64_t cycle);
-  // A request was answered.
-  void served(std::uint64_t cycle);
+  // A request was answered; the cycles from one to the other were the host's.
+  void served(std::uint64_t from, std::uint64_t to);
   // Errors: bug, EIO, if nothing is to be hoped for any more; the board's.
   [[nodiscard]] Result<> look(sim::Board& board);
 

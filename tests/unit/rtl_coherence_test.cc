@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <random>
 
 #include "exec_testing.h"
 #include "jit-backends/rtl/backend.h"
@@ -34,6 +35,8 @@ std::uint64_t value_of(const MapRef& map, std::uint32_t key) {
   if (const void* at = map->lookup(&key, 0); at != nullptr) std::memcpy(&value, at, sizeof value);
   return value;
 }
+constexpr unsigned kValueAt = 80;  // of packets that bring one
+
 std::vector<Frame> packets(std::size_t count, std::size_t bytes = 64) {
   std::vector<Frame> frames;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -83,6 +86,58 @@ TEST(RtlCoherence, CountsGoOnWhileTheHostUpdates) {
   for (const Frame& frame : frames) EXPECT_EQ(trap_of(frame), "");
   EXPECT_EQ(value_of(map, 0), kTimes * kPackets);
 }
+
+// All threads work on few entries, with rows of packets between: tables that the host can follow, values that are of
+// their keys, and no node that was lost.
+class RtlTables : public ::testing::TestWithParam<exec::MapSpec> {};
+
+TEST_P(RtlTables, HoldUnderAllThreads) {
+  const exec::MapSpec spec = GetParam();
+  const MapRef map = maps::create(spec, 2).value();
+  const std::string text = fmt::format(
+      "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 200\nif r0 > r7 goto out\nr8 = *(u8 *)(r6 +64)\n"
+      "r2 = r6\nr1 = map[values] ll\nif r8 == 0 goto erase\nif r8 == 1 goto find\nr3 = r6\nr3 += {0}\nr4 = 0\n"
+      "call bpf_map_update_elem\nexit\nerase: call bpf_map_delete_elem\nexit\nfind: call bpf_map_lookup_elem\n"
+      "if r0 == 0 goto out\nr0 = *(u64 *)(r0 +0)\nexit\nout: r0 = 1\nexit",
+      kValueAt);
+  const auto image = backend().compile(verified({.maps = {map}}, text), {});
+  auto device = backend().open({.environment = &plain_environment(),
+                                .ordered = false,
+                                .simulation = {.gap = 40, .back_pressure = 40},
+                                .instruction_budget = 1 << 20});
+  ASSERT_TRUE((*device)->load(*image));
+  ASSERT_TRUE((*device)->bind(0, map));
+  std::mt19937 random(spec.key_size + spec.value_size);
+  std::vector<Frame> frames;
+  for (unsigned i = 0; i < 600; ++i) {
+    const bool last = i >= 500;  // only updates, of many keys
+    const auto key = static_cast<std::uint8_t>(random() % (last ? 200 : 12));
+    Bytes packet(200 + random() % 400);
+    packet[64] = last ? 2 : static_cast<std::uint8_t>(random() % 4);
+    std::fill_n(packet.begin(), spec.key_size, key);
+    std::fill_n(packet.begin() + kValueAt, spec.value_size, key);
+    frames.push_back(*Frame::make(exec::testing::as_bytes(packet)));
+  }
+  const auto ran = (*device)->run(frames);
+  ASSERT_TRUE(ran) << ran.error().text();
+  std::size_t entries = 0;
+  Bytes key(spec.key_size), last, value(spec.value_size);
+  for (int more = map->next_key(nullptr, key.data()); more == 0; more = map->next_key(last.data(), key.data())) {
+    last = key;
+    ++entries;
+    ASSERT_EQ(map->read(key.data(), value.data(), 0), 0);
+    EXPECT_EQ(key, Bytes(spec.key_size, key[0]));
+    EXPECT_EQ(value, Bytes(spec.value_size, key[0]));
+  }
+  EXPECT_EQ(entries, spec.max_entries);
+}
+
+exec::MapSpec table(MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries) {
+  return {.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries, .name = "values"};
+}
+INSTANTIATE_TEST_SUITE_P(Shapes, RtlTables,
+                         ::testing::Values(table(MapType::hash, 4, 8, 16), table(MapType::hash, 24, 100, 32),
+                                           table(MapType::hash, 16, 16, 8), table(MapType::lru_hash, 8, 80, 16)));
 
 // What others hold is theirs while one map is the host's.
 TEST(RtlCoherence, OneMapAtATime) {
@@ -178,19 +233,23 @@ TEST(RtlCoherence, EdgesOfHostAndEngine) {
 
 // ---- the stack -----------------------------------------------------------------------------------------------------
 
-// What a helper was to fill and did not is zeros in the target of a tail call, not what stood there: of the program
-// that jumped, or of an earlier packet.
-TEST(RtlCoherence, TargetsBeginWithZeros) {
-  const auto target = verified({},
-                               "r2 = 100000\nr3 = r10\nr3 += -16\nr4 = 16\ncall bpf_xdp_load_bytes\n"
-                               "r0 = *(u64 *)(r10 -8)\nr1 = *(u64 *)(r10 -16)\nr0 |= r1\nexit");
-  ASSERT_NE(target, nullptr);
+// Reads what a helper was to fill and did not.
+const std::string kReader =
+    "r2 = 100000\nr3 = r10\nr3 += -16\nr4 = 16\ncall bpf_xdp_load_bytes\n"
+    "r0 = *(u64 *)(r10 -8)\nr1 = *(u64 *)(r10 -16)\nr0 |= r1\nexit";
+
+std::shared_ptr<FakePrograms> jump_to(const std::string& text) {
   auto programs = std::make_shared<FakePrograms>();
-  programs->set(0, {.id = 1, .program = target, .maps = std::make_shared<const exec::MapList>()});
+  programs->set(0, {.id = 1, .program = verified({}, text), .maps = std::make_shared<const exec::MapList>()});
+  return programs;
+}
+
+// It is zeros in the target of a tail call, not what stood there: of the program that jumped, or of an earlier packet.
+TEST(RtlCoherence, TargetsBeginWithZeros) {
   const auto device = open(
       "r6 = r1\n*(u64 *)(r10 -8) = 77\n*(u64 *)(r10 -16) = 88\nr2 = 0\nr3 = r10\nr3 += -16\nr4 = 16\n"
       "call bpf_xdp_store_bytes\nr1 = r6\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nr0 = 1\nexit",
-      {programs}, true);
+      {jump_to(kReader)}, true);
   auto frames = packets(4);
   ASSERT_TRUE(device->run(frames));
   for (const Frame& frame : frames) {
