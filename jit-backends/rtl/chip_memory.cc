@@ -24,6 +24,12 @@ Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t numb
 
 }  // namespace
 
+bool are_as_planned(const ChipPlan& plan, const program::Program& program, const exec::MapList& maps) {
+  return std::ranges::all_of(plan.maps, [&](const ChipMap& map) {
+    return maps[map.index]->spec().max_entries == program.maps()[map.index].max_entries;
+  });
+}
+
 Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::span<const verifier::MapUse> uses,
                           std::uint32_t first_region, const ChipPlace& place) {
   maps_.clear();

@@ -20,6 +20,9 @@
 
 namespace forager::jit::rtl {
 
+// Whether the maps that stand for a program's have as many entries as its plan has room for.
+[[nodiscard]] bool are_as_planned(const ChipPlan& plan, const program::Program& program, const exec::MapList& maps);
+
 class ChipMemory {
  public:
   explicit ChipMemory(sim::Board& board) : board_(board) {}

@@ -229,7 +229,7 @@ class RtlDevice final : public exec::Device {
                   fmt::format("map {} of program {} is not bound",
                               program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
     }
-    if (auto alone = leave_shared_maps(); !alone) return alone;
+    if (auto left = leave_maps(); !left) return left;
     if (loaded_ && loader_.programs() <= kManyPrograms) return {};
     attendant_->forget_targets();
     if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
@@ -239,9 +239,10 @@ class RtlDevice final : public exec::Device {
   }
 
   // A map that programs reach which this one may jump to is the host's, for that is where they look for it; so is one
-  // that the program has by two names.
-  Result<> leave_shared_maps() {
+  // that the program has by two names. Tables are laid out for the maps that the program was verified with.
+  Result<> leave_maps() {
     const ChipPlan& plan = image_->code().chip;
+    if (!are_as_planned(plan, image_->program().program(), maps_)) return recompile(Maps::on_host);
     const bool jumps = std::ranges::any_of(plan.maps, &ChipMap::programs);
     const auto reached = jumps ? reach_of_jumps(maps_) : std::set<const exec::Map*>{};
     const bool shared = std::ranges::any_of(plan.maps, [&](const ChipMap& map) {

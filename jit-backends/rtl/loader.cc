@@ -93,9 +93,11 @@ Result<const Resident*> Loader::find(const interp::Unit& unit, const ChipRoom& r
   if (found != residents_.end()) return found->get();
   auto image = compile(unit.verified, {}, Maps::programs, room);
   if (!image) return std::unexpected(std::move(image.error()));
-  const auto maps = chip_.add((*image)->code().chip, unit.maps);
-  if (!maps) return std::unexpected(maps.error());
-  if (*maps) return add(std::move(*image), unit, **maps);
+  if (are_as_planned((*image)->code().chip, unit.program(), unit.maps)) {
+    const auto maps = chip_.add((*image)->code().chip, unit.maps);
+    if (!maps) return std::unexpected(maps.error());
+    if (*maps) return add(std::move(*image), unit, **maps);
+  }
   image = compile(unit.verified, {}, Maps::on_host, room);
   if (!image) return std::unexpected(std::move(image.error()));
   return add(std::move(*image), unit, 0);

@@ -193,6 +193,51 @@ TEST(RtlCoherence, AMapByTwoNames) {
   EXPECT_EQ(value_of(map, 1), 9U);
 }
 
+// A program runs with maps of other sizes than those that it was verified with: what is there is asked at run time.
+class RtlSizes : public ::testing::TestWithParam<std::pair<MapType, std::uint32_t>> {};
+
+TEST_P(RtlSizes, AreThoseOfTheMapThatIsBound) {
+  const auto [type, entries] = GetParam();
+  const auto program = verified({.maps = {make_map(type, 8, 16)}},
+                                "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\n"
+                                "r8 = *(u32 *)(r6 +0)\n*(u32 *)(r10 -4) = r8\nr2 = r10\nr2 += -4\n"
+                                "r1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+                                "r1 = *(u64 *)(r0 +0)\nr1 += 3\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nout: r0 = 1\nexit");
+  std::vector<std::uint64_t> results;
+  for (const exec::Backend* engine : {&backend(), &interp::backend()}) {
+    const MapRef map = make_map(type, 8, entries);
+    for (std::uint64_t key = 0; key < entries; ++key) ASSERT_EQ(map->write(&key, &key, 0), 0);
+    auto device = engine->open({.environment = &plain_environment()});
+    ASSERT_TRUE((*device)->load(*engine->compile(program, {})));
+    ASSERT_TRUE((*device)->bind(0, map));
+    auto frames = packets(40);
+    ASSERT_TRUE((*device)->run(frames));
+    for (std::uint32_t i = 0; i < frames.size(); ++i) {
+      results.push_back(frames[i].return_value);
+      results.push_back(i < entries ? value_of(map, i) : 0);
+    }
+  }
+  const auto half = results.begin() + static_cast<std::ptrdiff_t>(results.size() / 2);
+  EXPECT_TRUE(std::equal(results.begin(), half, half));
+}
+INSTANTIATE_TEST_SUITE_P(Maps, RtlSizes,
+                         ::testing::Values(std::pair{MapType::array, 4U}, std::pair{MapType::array, 2000U},
+                                           std::pair{MapType::hash, 4U}, std::pair{MapType::hash, 2000U},
+                                           std::pair{MapType::lru_hash, 2000U}));
+
+TEST(RtlCoherence, TailCallsByALargerArray) {
+  auto programs = std::make_shared<FakePrograms>(3000);
+  programs->set(2000, {.id = 1, .program = verified({}, "r0 = 4\nexit"), .maps = std::make_shared<const exec::MapList>()});
+  const auto program = verified({.maps = {std::make_shared<FakePrograms>()}},
+                                "r2 = map[programs] ll\nr3 = 2000\ncall bpf_tail_call\nr0 = 1\nexit");
+  auto device = backend().open({.environment = &plain_environment()});
+  ASSERT_TRUE((*device)->load(*backend().compile(program, {})));
+  ASSERT_TRUE((*device)->bind(0, programs));
+  auto frames = packets(2);
+  ASSERT_TRUE((*device)->run(frames));
+  EXPECT_EQ(frames[1].return_value, 4U);
+}
+
 // ---- redirects -----------------------------------------------------------------------------------------------------
 
 // Keys that the device has no room for beside the packet are the host's.
