@@ -27,6 +27,7 @@ module forager_core
   parameter int unsigned ScratchRow = 1536
 ) (
   input  logic                   clk_i, rst_i, run_i,
+  input  logic                   yield_i,   // no more atomics: others wait for the row port
   input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
   input  logic [31:0]            cycle_i,
   input  logic [63:0]            time_i,
@@ -323,11 +324,10 @@ module forager_core
   );
 
   // A row that an atomic is about to write. What may reach into the next row waits for any.
-  logic                p5_atomic_q;
+  logic                p5_atomic_q, crosses;
   logic [RowWidth-1:0] p5_row_q;
-  logic                crosses;
   assign crosses = byte_of_row[5:3] == 3'd7;
-  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
+  assign busy    = (is_atomic && yield_i) || (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
 
   assign ask_host     = !second && ((is_memory && far) || is_host || is_state);
   assign ask_unit     = !second && is_unit;

@@ -198,11 +198,12 @@ class RtlSizes : public ::testing::TestWithParam<std::pair<MapType, std::uint32_
 
 TEST_P(RtlSizes, AreThoseOfTheMapThatIsBound) {
   const auto [type, entries] = GetParam();
-  const auto program = verified({.maps = {make_map(type, 8, 16)}},
-                                "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\n"
-                                "r8 = *(u32 *)(r6 +0)\n*(u32 *)(r10 -4) = r8\nr2 = r10\nr2 += -4\n"
-                                "r1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
-                                "r1 = *(u64 *)(r0 +0)\nr1 += 3\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nout: r0 = 1\nexit");
+  const auto program =
+      verified({.maps = {make_map(type, 8, 16)}},
+               "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\n"
+               "r8 = *(u32 *)(r6 +0)\n*(u32 *)(r10 -4) = r8\nr2 = r10\nr2 += -4\n"
+               "r1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+               "r1 = *(u64 *)(r0 +0)\nr1 += 3\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\nout: r0 = 1\nexit");
   std::vector<std::uint64_t> results;
   for (const exec::Backend* engine : {&backend(), &interp::backend()}) {
     const MapRef map = make_map(type, 8, entries);
@@ -227,7 +228,8 @@ INSTANTIATE_TEST_SUITE_P(Maps, RtlSizes,
 
 TEST(RtlCoherence, TailCallsByALargerArray) {
   auto programs = std::make_shared<FakePrograms>(3000);
-  programs->set(2000, {.id = 1, .program = verified({}, "r0 = 4\nexit"), .maps = std::make_shared<const exec::MapList>()});
+  programs->set(2000,
+                {.id = 1, .program = verified({}, "r0 = 4\nexit"), .maps = std::make_shared<const exec::MapList>()});
   const auto program = verified({.maps = {std::make_shared<FakePrograms>()}},
                                 "r2 = map[programs] ll\nr3 = 2000\ncall bpf_tail_call\nr0 = 1\nexit");
   auto device = backend().open({.environment = &plain_environment()});
@@ -315,6 +317,20 @@ TEST(RtlCoherence, WaitingCostsNoBudget) {
   auto frames = packets(16);
   ASSERT_TRUE(device->run(frames));
   for (const Frame& frame : frames) EXPECT_EQ(trap_of(frame), "");
+}
+
+// ---- the row port --------------------------------------------------------------------------------------------------
+
+// Atomics of eight threads could have it in every cycle; the host reads what a helper needs all the same.
+TEST(RtlCoherence, AtomicsLeaveThePortToOthers) {
+  constexpr unsigned kTimes = 3500;
+  std::string text = "r2 = 0\nr3 = r10\nr3 += -16\nr4 = 16\ncall bpf_xdp_load_bytes\nr1 = 1\n";
+  for (unsigned i = 0; i < kTimes; ++i) text += "lock *(u64 *)(r10 -16) += r1\n";
+  const auto device = open(text + "r0 = *(u64 *)(r10 -16)\nexit", {});
+  auto frames = packets(24);
+  const auto ran = device->run(frames);
+  ASSERT_TRUE(ran) << ran.error().text();
+  for (std::uint32_t i = 0; i < frames.size(); ++i) EXPECT_EQ(frames[i].return_value, kTimes + i);
 }
 
 }  // namespace

@@ -349,5 +349,36 @@ TEST(RtlLiar, FlippedBits) {
   }
 }
 
+// Arguments of helpers and the stack are what the device says. A record that was not reserved is not committed, memory
+// that is not the packet's is not reached: the packet is stopped.
+TEST(RtlLiar, ForgedArguments) {
+  const std::string reserve =
+      "r1 = map[ring] ll\nr2 = 16\nr3 = 0\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n"
+      "*(u64 *)(r6 +0) = 1\nr1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\nr0 = 2\nexit\nout: r0 = 1\nexit";
+  const std::string load =
+      "r6 = r1\nr2 = 0\nr3 = r10\nr3 += -64\nr4 = 64\ncall bpf_xdp_load_bytes\nr1 = r6\nr2 = 4\n"
+      "r3 = r10\nr3 += -64\nr4 = 32\ncall bpf_xdp_store_bytes\nr0 = 2\nexit";
+  unsigned stopped = 0;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    std::mt19937 random(seed);
+    const Lies lies{.rows = [&](std::uint32_t, std::span<std::byte> rows) {
+      for (std::size_t i = random() % 6; i < 3; ++i) rows[random() % 40] ^= std::byte{1} << random() % 8;
+    }};
+    const bool rings = seed % 2 == 0;
+    const auto ring = std::make_shared<exec::testing::FakeRing>();
+    const auto device = make_device({.environment = &exec::testing::plain_environment(), .instruction_budget = 1024},
+                                    std::make_unique<Liar>(lies));
+    const std::vector<MapRef> maps = rings ? std::vector<MapRef>{ring} : std::vector<MapRef>{};
+    ASSERT_TRUE(device->load(*backend().compile(verified({.maps = maps}, rings ? reserve : load), {})));
+    if (rings) ASSERT_TRUE(device->bind(0, ring));
+    std::vector<Frame> frames;
+    for (unsigned i = 0; i < 4; ++i) frames.push_back(*Frame::make(exec::testing::as_bytes(Bytes(80))));
+    ASSERT_TRUE(device->run(frames));
+    for (const Frame& frame : frames) stopped += frame.trap != nullptr ? 1 : 0;
+    EXPECT_TRUE(ring->open.empty());
+  }
+  EXPECT_GT(stopped, 20U);
+}
+
 }  // namespace
 }  // namespace forager::jit::rtl
