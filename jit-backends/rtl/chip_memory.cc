@@ -105,10 +105,13 @@ Result<bool> ChipMemory::take_inner() {
   return true;
 }
 
-// One that the program has by itself too is that one.
+// One that the program has by itself too is that one, and may be changed by the other way.
 Result<bool> ChipMemory::add_inner(const std::shared_ptr<exec::Map>& map) {
   const auto own = std::ranges::find(maps_, map, &Entry::host);
-  if (own != maps_.end()) return own->chip.has_value();
+  if (own != maps_.end()) {
+    own->written = true;
+    return own->chip.has_value();
+  }
   const auto chip = lay_out(map->spec(), 0, 0, room_);
   if (!chip || maps_.size() == kMapsInTable || place_.row + chip->end_row > end_) return false;
   if (auto entered = enter(*chip, static_cast<std::uint32_t>(maps_.size())); !entered) {

@@ -178,6 +178,56 @@ TEST(RtlCoherence, ThreadsAreCpusOfInnerMapsToo) {
   EXPECT_EQ(sum, 100U);
 }
 
+// ---- maps that other maps hold -------------------------------------------------------------------------------------
+
+struct Nested {
+  MapRef inner = make_map(MapType::array, 8, 4), outer;
+
+  Nested() {
+    exec::MapSpec spec{
+        .type = MapType::array_of_maps, .key_size = 4, .value_size = 4, .max_entries = 2, .name = "outer"};
+    spec.inner = std::make_shared<const exec::MapSpec>(inner->spec());
+    outer = maps::create(spec, 2).value();
+    const std::uint32_t key = 0;
+    EXPECT_EQ(outer->abilities().maps->set(&key, {.id = 1, .map = inner}, 0), 0);
+  }
+};
+const std::string kInnerValue =
+    "r6 = *(u32 *)(r1 +0)\nr7 = *(u32 *)(r1 +4)\nr0 = r6\nr0 += 4\nif r0 > r7 goto out\nr8 = *(u32 *)(r6 +0)\n"
+    "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[0] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+    "r1 = r0\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n";
+
+// Packets that change an inner map's values have their order, if that was asked for.
+TEST(RtlCoherence, OrderOfInnerMaps) {
+  const std::string text = kInnerValue +
+                           "r1 = *(u64 *)(r0 +0)\nr1 *= 3\nr1 += r8\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\n"
+                           "out: r0 = 1\nexit";
+  const Nested nested;
+  const auto device = open(text, {nested.outer}, true);
+  auto frames = packets(50);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t expected = 0;
+  for (std::uint32_t i = 0; i < frames.size(); ++i) {
+    expected = expected * 3 + i;
+    EXPECT_EQ(frames[i].return_value, expected & 0xffffffff) << i;
+  }
+  EXPECT_EQ(value_of(nested.inner, 0), expected);
+}
+
+// A map that the program only reads by its own name, and changes as what another one holds.
+TEST(RtlCoherence, InnerMapsThatTheProgramHasToo) {
+  const std::string text = kInnerValue +
+                           "r1 = 1\nlock *(u64 *)(r0 +0) += r1\nr1 = map[1] ll\nr2 = r10\nr2 += -4\n"
+                           "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 +0)\nexit\n"
+                           "out: r0 = 1\nexit";
+  const Nested nested;
+  const auto device = open(text, {nested.outer, nested.inner}, true);
+  auto frames = packets(50);
+  ASSERT_TRUE(device->run(frames));
+  for (std::uint32_t i = 0; i < frames.size(); ++i) EXPECT_EQ(frames[i].return_value, i + 1);
+  EXPECT_EQ(value_of(nested.inner, 0), 50U);
+}
+
 // ---- one map by two names ------------------------------------------------------------------------------------------
 
 TEST(RtlCoherence, AMapByTwoNames) {
