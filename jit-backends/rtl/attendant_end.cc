@@ -83,13 +83,14 @@ Result<> Attendant::tell_cause(Proxy& proxy, const sim::Departure& departure) {
   if (cause == CoreCause::None || (cause == CoreCause::Host && proxy.trap() != nullptr)) return {};
   const auto* row = std::ranges::find(kCauses, cause, &CauseRow::cause);
   const Resident* resident = loader_.at(departure.pc);
-  const bool known = row != std::end(kCauses) && resident != nullptr &&
-                     resident->instruction(departure.pc) < resident->unit->program().instructions().size();
-  if (!known)
+  if (row == std::end(kCauses) || resident == nullptr)
     return fail(ErrorKind::bug, EIO,
                 fmt::format("the device stops a packet at bundle {}, for no cause that there is ({})", departure.pc,
                             departure.cause));
-  proxy.stop(*resident->unit, resident->instruction(departure.pc), row->kind, row->error, std::string(row->message));
+  // A bundle may be the compiler's own.
+  const std::uint32_t of = resident->instruction(departure.pc);
+  const std::uint32_t instruction = of < resident->unit->program().instructions().size() ? of : 0;
+  proxy.stop(*resident->unit, instruction, row->kind, row->error, std::string(row->message));
   return {};
 }
 
