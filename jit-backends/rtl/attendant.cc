@@ -95,9 +95,16 @@ Proxy& Attendant::proxy_of(Job& job, unsigned thread) {
   if (job.proxy == nullptr) {
     job.proxy = free_.back();
     free_.pop_back();
-    job.proxy->begin(*job.frame, options_.cpu + thread);
+    job.proxy->begin(*job.frame, cpu_of(thread));
   }
   return *job.proxy;
+}
+
+// One that there is, whatever the thread: programs that tail calls lead to may come with per-CPU maps while threads
+// run.
+unsigned Attendant::cpu_of(unsigned thread) const {
+  const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
+  return options_.cpu + (cpus > options_.cpu ? thread % (cpus - options_.cpu) : 0);
 }
 
 // ---- requests ----
@@ -244,7 +251,7 @@ Result<> Attendant::update(const Request& request, const ChipMemory::Entry& entr
   if (auto read = board_.read_rows(scratch_row(request), scratch); !read) return read;
   if (auto taken = chip_.download(*entry.host); !taken) return taken;
   const auto* const key = scratch.data() + kEntryScratch;
-  const int result = entry.host->update(key, key + entry.chip->value_offset, flags, options_.cpu + request.thread);
+  const int result = entry.host->update(key, key + entry.chip->value_offset, flags, cpu_of(request.thread));
   if (auto given = chip_.upload(*entry.host); !given) return given;
   return answer(Answer::result, static_cast<std::uint64_t>(std::int64_t{result}));
 }

@@ -89,6 +89,7 @@ class Attendant {
 
   [[nodiscard]] Result<Request> look(std::uint32_t thread);
   [[nodiscard]] interp::Proxy& proxy_of(Job& job, unsigned thread);
+  [[nodiscard]] unsigned cpu_of(unsigned thread) const;
   [[nodiscard]] Result<> answer(Answer kind, std::uint64_t value, std::uint32_t pc = 0);
   [[nodiscard]] Result<> stop(const Request& request, const std::string& message);
 

@@ -318,14 +318,15 @@ class RtlDevice final : public exec::Device {
     return done;
   }
 
-  // Each is a CPU of per-CPU maps, of which there may be fewer. Which maps programs have that this one jumps to is not
-  // known.
+  // Each is a CPU of per-CPU maps, of which there may be fewer.
   unsigned threads_in_use(bool serial) const {
     if (serial) return 1;
-    const bool per_cpu = std::ranges::any_of(image_->program().program().maps(), [](const program::MapSpec& map) {
-      return is_per_cpu(map) || (map.inner != nullptr && is_per_cpu(*map.inner)) ||
-             map.type == isa::MapType::prog_array;
-    });
+    const auto has_cpus = [](const program::MapSpec& map) {
+      return is_per_cpu(map) || (map.inner != nullptr && is_per_cpu(*map.inner));
+    };
+    const bool per_cpu =
+        std::ranges::any_of(image_->program().program().maps(), has_cpus) ||
+        std::ranges::any_of(reach_of_jumps(maps_), [&](const exec::Map* map) { return has_cpus(map->spec()); });
     const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
     const unsigned asked = options_.simulation.threads == 0 ? geometry_.threads : options_.simulation.threads;
     return per_cpu ? std::min(asked, cpus > options_.cpu ? cpus - options_.cpu : 1) : asked;

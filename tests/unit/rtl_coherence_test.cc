@@ -178,6 +178,28 @@ TEST(RtlCoherence, ThreadsAreCpusOfInnerMapsToo) {
   EXPECT_EQ(sum, 100U);
 }
 
+// The same of programs that tail calls lead to, which may come at any time.
+TEST(RtlCoherence, ThreadsAreCpusOfTargetsMaps) {
+  for (const bool before : {true, false}) {
+    const MapRef map = make_map(MapType::percpu_array, 8, 4);
+    const auto target = verified({.maps = {map}},
+                                 "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[values] ll\n"
+                                 "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n"
+                                 "*(u64 *)(r0 +0) = r1\nr0 = 2\nexit\nout: r0 = 1\nexit");
+    auto programs = std::make_shared<FakePrograms>();
+    const exec::ProgramSlot slot = {
+        .id = 1, .program = target, .maps = std::make_shared<const exec::MapList>(exec::MapList{map})};
+    if (before) programs->set(0, slot);
+    const auto device = open("r2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\nr0 = 1\nexit", {programs});
+    auto first = packets(2);
+    ASSERT_TRUE(device->run(first));
+    if (!before) programs->set(0, slot);
+    auto frames = packets(100);
+    ASSERT_TRUE(device->run(frames));
+    for (const Frame& frame : frames) EXPECT_EQ(frame.return_value, 2U) << trap_of(frame);
+  }
+}
+
 // ---- maps that other maps hold -------------------------------------------------------------------------------------
 
 struct Nested {

@@ -142,7 +142,7 @@ TEST(RtlLiar, InstructionMemory) {
 // ---- what it asks --------------------------------------------------------------------------------------------------
 
 TEST(RtlLiar, Requests) {
-  const char* const kNotGiven = "that it was not given";
+  constexpr const char* kNotGiven = "that it was not given";
   EXPECT_THAT(told(lie_about(CoreRegister::ThreadTag, 0x1234567)), HasSubstr(kNotGiven));
   EXPECT_THAT(told(lie_about(CoreRegister::ThreadDepth, 8)), HasSubstr(kNotGiven));
   EXPECT_THAT(told(lie_about(CoreRegister::ThreadSlot, 8)), HasSubstr(kNotGiven));
@@ -372,6 +372,7 @@ TEST(RtlLiar, ForgedArguments) {
     ASSERT_TRUE(device->load(*backend().compile(verified({.maps = maps}, rings ? reserve : load), {})));
     if (rings) ASSERT_TRUE(device->bind(0, ring));
     std::vector<Frame> frames;
+    frames.reserve(4);
     for (unsigned i = 0; i < 4; ++i) frames.push_back(*Frame::make(exec::testing::as_bytes(Bytes(80))));
     ASSERT_TRUE(device->run(frames));
     for (const Frame& frame : frames) stopped += frame.trap != nullptr ? 1 : 0;
