@@ -27,6 +27,7 @@ module forager_core
   parameter int unsigned ScratchRow = 1536
 ) (
   input  logic                   clk_i, rst_i, run_i,
+  input  logic                   yield_i,   // no more atomics: others wait for the row port
   input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
   input  logic [31:0]            cycle_i,
   input  logic [63:0]            time_i,
@@ -322,11 +323,10 @@ module forager_core
   );
 
   // A row that an atomic is about to write. What may reach into the next row waits for any.
-  logic                p5_atomic_q;
+  logic                p5_atomic_q, crosses;
   logic [RowWidth-1:0] p5_row_q;
-  logic                crosses;
   assign crosses = byte_of_row[5:3] == 3'd7;
-  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
+  assign busy    = (is_atomic && yield_i) || (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
 
   assign ask_host     = !second && ((is_memory && far) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
@@ -454,11 +454,11 @@ module forager_core
     .write1_i(p5_write1_q), .d1_i(p5_d1_q), .value1_i(p5_value1_q)
   );
 
-  // Bundles that a packet took. That it ends is known in P3, so that the thread is not issued once more.
+  // Bundles that a packet took, each once. That it ends is known in P3, so that the thread is not issued once more.
   logic [31:0] spent_q [Threads];
   assign p3_spent = budget_i != 22'd0 && spent_q[p3_thread_q][31:10] >= budget_i;
   always_ff @(posedge clk_i) begin
-    if (p4_valid_q) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
+    if (p4_valid_q && !again && !sleep) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
     if (start_i) spent_q[start_thread_i] <= 32'd0;
   end
 

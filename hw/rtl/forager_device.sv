@@ -129,7 +129,8 @@ module forager_device #(
 
   // ---- data memory: the port's side belongs to atomics, then frames coming in, fresh stacks, frames going out, maps, the host ----
 
-  logic                update;
+  logic                update, wanted;
+  logic [3:0]          denied_q;  // cycles, one after the other, in which atomics had the port and somebody wanted it
   logic [RowWidth-1:0] update_row;
   logic [63:0]         update_write;
   logic [127:0]        update_data;
@@ -142,6 +143,9 @@ module forager_device #(
   logic [RowWidth-1:0] map_row_number;
   logic [63:0]         map_row_write;
   logic [511:0]        map_row_data;
+
+  assign wanted = s_axis_tvalid || clear_write || out_read || map_row_valid || dma_row;
+  always_ff @(posedge clk_i) denied_q <= !update || !wanted || rst_i ? 4'd0 : denied_q[3] ? denied_q : denied_q + 4'd1;
 
   assign clear_grant = clear_write && !in_write && !update;
   assign out_grant   = out_read && !in_write && !update && !clear_write;
@@ -250,7 +254,7 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .SlotWidth(SlotWidth), .PcWidth(PcWidth), .RowWidth(RowWidth),
     .StackRow(StackRow), .ScratchRow(ScratchRow)
   ) u_core (
-    .clk_i, .rst_i, .run_i(run), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
+    .clk_i, .rst_i, .run_i(run), .yield_i(denied_q[3]), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
     .start_i(start), .start_thread_i(start_thread), .start_pc_i(long ? long_entry : entry), .idle_o(idle),
     .end_o(ends), .end_thread_o(end_thread), .end_value_o(end_value), .end_cause_o(end_cause), .end_pc_o(end_pc),
     .slot_thread_o(slot_thread), .slot_i(slot), .slot_native_i(slot_native), .slot_region_i(slot_region),

@@ -126,6 +126,7 @@ module forager_maps
   logic [31:0]           product_q;
   logic [63:0]           value_q;
   logic                  jump_q;
+  logic [1:0]            redirect_kind_q;
   logic [5:0]            tails_q [Threads];
   logic [5:0]            map;
   logic                  is_update, is_delete, is_lookup, is_redirect_map, is_tail_call;
@@ -246,7 +247,7 @@ module forager_maps
           default:  state_q <= Ask;
         endcase
         if (fn_q == UnitRedirect) begin
-          redirect_kind_o  <= 2'd1;
+          redirect_kind_q  <= 2'd1;
           redirect_value_o <= a_q[28:0];
           value_q          <= 64'd4;
           state_q          <= a_q[31:29] != 3'd0 ? Ask : Answer;
@@ -314,7 +315,7 @@ module forager_maps
         if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
         if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
-          redirect_kind_o  <= 2'd2;
+          redirect_kind_q  <= 2'd2;
           redirect_value_o <= a_q[28:0];
           value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
           state_q          <= a_q[31:29] == '0 ? Answer : Ask;
@@ -408,7 +409,7 @@ module forager_maps
             if (element[63]) state_q <= Ask;
           end
         end else if (is_redirect_map && element != '0) begin
-          redirect_kind_o  <= 2'd2;
+          redirect_kind_q  <= 2'd2;
           redirect_value_o <= a_q[28:0];
           value_q          <= 64'd4;
         end else if (is_lookup) begin
@@ -454,7 +455,7 @@ module forager_maps
       other_q         <= queue_other;
       flags_q         <= queue_other;
       bucket_hash_q   <= queue_hash;
-      redirect_kind_o <= 2'd0;
+      redirect_kind_q <= 2'd0;
       state_q         <= Describe;
     end
     if (rst_i) begin
@@ -484,7 +485,9 @@ module forager_maps
   assign host_b_o      = b_q;
   assign host_other_o  = other_q;
 
-  assign redirect_o        = answer_o && answer_ready_i && (is_redirect_map || fn_q == UnitRedirect);
+  // What the host says holds instead of what was said before.
+  assign redirect_o        = ((answer_o && answer_ready_i) || (host_o && host_ready_i)) && (is_redirect_map || fn_q == UnitRedirect);
+  assign redirect_kind_o   = host_o ? 2'd0 : redirect_kind_q;
   assign redirect_thread_o = thread_q;
   assign redirect_map_o    = map;
 

@@ -53,6 +53,8 @@ struct ChipMap {
     if (kind == CoreMap::Array) return stride % 16 == 0;
     return kind == CoreMap::Hash && (per_cpu || value_offset % 16 == 0);
   }
+  // Of programs: what an update brings stands in the scratch.
+  [[nodiscard]] bool takes_updates() const { return kind == CoreMap::Hash && !redirects && !programs && !nested; }
   // Of a value in what pointers reach, for node n.
   [[nodiscard]] std::uint32_t value_at(std::uint32_t node) const {
     constexpr std::uint32_t kRow = 64;

@@ -56,7 +56,10 @@ Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now,
 }
 
 Result<> ChipRows::read(sim::Board& board, std::uint32_t first, std::uint32_t rows) {
-  return board.read_rows(row_ + first, {bytes_.data() + std::size_t{first} * kRowBytes, std::size_t{rows} * kRowBytes});
+  const std::span<std::byte> to(bytes_.data() + std::size_t{first} * kRowBytes, std::size_t{rows} * kRowBytes);
+  if (auto read = board.read_rows(row_ + first, to); !read) return read;
+  std::fill_n(known_.begin() + first, rows, true);
+  return {};
 }
 
 Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec, const ChipPlace& place,

@@ -74,6 +74,8 @@ class ChipTable {
   [[nodiscard]] virtual bool shows_programs() const { return false; }
   // Of one that the device does not change: nothing.
   [[nodiscard]] virtual Result<> download(sim::Board& /*board*/) { return {}; }
+  // Which entries were used, no more: no program changed the map.
+  [[nodiscard]] virtual Result<> download_marks(sim::Board& /*board*/) { return {}; }
 };
 
 // The table of a map by its kind.

@@ -15,6 +15,8 @@ namespace {
 
 using interp::Memory;
 
+constexpr std::uint32_t kMostBundles = 1 << 16;  // that a branch can name
+
 std::uint64_t address_of(const Relocation& relocation, const interp::Unit& unit) {
   const std::uint32_t object = unit.first_region + 2 * relocation.index;
   switch (relocation.kind) {
@@ -66,6 +68,8 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
                                     std::uint32_t maps) {
   const auto room = board_.read(offset_of(CoreRegister::Bundles));
   if (!room) return std::unexpected(room.error());
+  if (*room > kMostBundles)
+    return fail(ErrorKind::input, ENODEV, fmt::format("no device has instruction memory of {} bundles", *room));
   const std::size_t size = image->code().bundles.size();
   if (next_ + size > *room) {
     auto error = fail(ErrorKind::limit, E2BIG,
@@ -89,9 +93,11 @@ Result<const Resident*> Loader::find(const interp::Unit& unit, const ChipRoom& r
   if (found != residents_.end()) return found->get();
   auto image = compile(unit.verified, {}, Maps::programs, room);
   if (!image) return std::unexpected(std::move(image.error()));
-  const auto maps = chip_.add((*image)->code().chip, unit.maps);
-  if (!maps) return std::unexpected(maps.error());
-  if (*maps) return add(std::move(*image), unit, **maps);
+  if (are_as_planned((*image)->code().chip, unit.program(), unit.maps)) {
+    const auto maps = chip_.add((*image)->code().chip, unit.maps);
+    if (!maps) return std::unexpected(maps.error());
+    if (*maps) return add(std::move(*image), unit, **maps);
+  }
   image = compile(unit.verified, {}, Maps::on_host, room);
   if (!image) return std::unexpected(std::move(image.error()));
   return add(std::move(*image), unit, 0);

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint32_t kDataMemory = 1U << 28;  // forager_dma.sv
 constexpr std::size_t kBurst = 256;              // beats
+constexpr std::size_t kMostDeparting = 1 << 16;  // bytes that are kept of a packet which does not end
 
 // xorshift64*: enough for gaps.
 class Chance {
@@ -155,7 +156,8 @@ struct Board::Parts {
     std::array<std::uint32_t, kRowBytes / 4> beat{};
     for (std::size_t i = 0; i < beat.size(); ++i) beat[i] = model.m_axis_tdata[i];
     const auto* bytes = reinterpret_cast<const std::byte*>(beat.data());
-    departing.bytes.insert(departing.bytes.end(), bytes, bytes + std::popcount(std::uint64_t{model.m_axis_tkeep}));
+    if (departing.bytes.size() < kMostDeparting)
+      departing.bytes.insert(departing.bytes.end(), bytes, bytes + std::popcount(std::uint64_t{model.m_axis_tkeep}));
     if (model.m_axis_tlast == 0) return;
     const auto& user = model.m_axis_tuser;
     departing.tag = static_cast<std::uint32_t>(bits(user, 0, 32));

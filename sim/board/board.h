@@ -2,9 +2,9 @@
 //
 // Board: the Verilated device (hw/rtl/forager_device.sv) with a clock, and what would be wired to it: a host on the
 // register and memory ports, a line on the packet ports. Whoever uses it reaches nothing but those ports. Every access
-// takes clock cycles, in which the device goes on.
+// takes clock cycles, in which the device goes on. What a host sees of it is virtual: tests have boards that lie.
 //
-// Tested by: tests/rtl/causes_test.cc, tests/unit/rtl_device_test.cc.
+// Tested by: tests/rtl/causes_test.cc, tests/unit/rtl_device_test.cc, rtl_liar_test.cc.
 #pragma once
 
 #include <array>
@@ -84,29 +84,29 @@ class Board {
  public:
   // One of configurations(), empty: default.
   explicit Board(std::string_view configuration = {}, const Line& line = {});
-  ~Board();
+  virtual ~Board();
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
 
   // A clock cycle.
   void step();
   [[nodiscard]] std::uint64_t cycle() const;
-  [[nodiscard]] bool interrupt() const;
+  [[nodiscard]] virtual bool interrupt() const;
 
   // Registers. Errors: input for an offset that the device does not have; bug if it does not answer in kPatience
   // cycles.
   static constexpr unsigned kPatience = 10000;
-  [[nodiscard]] Result<std::uint32_t> read(std::uint32_t offset);
+  [[nodiscard]] virtual Result<std::uint32_t> read(std::uint32_t offset);
   [[nodiscard]] Result<> write(std::uint32_t offset, std::uint32_t value);
 
   // Memory; rows of kRowBytes. Errors: bug if it does not answer.
   [[nodiscard]] Result<> write_bundles(std::uint32_t first, std::span<const BundleWords> bundles);
   [[nodiscard]] Result<> write_rows(std::uint32_t first, std::span<const std::byte> rows);
-  [[nodiscard]] Result<> read_rows(std::uint32_t first, std::span<std::byte> rows);
+  [[nodiscard]] virtual Result<> read_rows(std::uint32_t first, std::span<std::byte> rows);
 
   void send(Arrival arrival);
   [[nodiscard]] std::size_t unsent() const;  // frames that the device has not taken whole
-  [[nodiscard]] std::optional<Departure> receive();
+  [[nodiscard]] virtual std::optional<Departure> receive();
 
   // It outlives the board's steps.
   void observe(Observer& observer);
