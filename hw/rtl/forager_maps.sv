@@ -56,7 +56,7 @@ module forager_maps
   output logic [12:0]            edge_value_o,
   output logic                   redirect_o,
   output logic [ThreadWidth-1:0] redirect_thread_o,
-  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map
+  output logic [1:0]             redirect_kind_o,  // not at all, to port `value`, entry `value` of the map, as the host has it
   output logic [5:0]             redirect_map_o,
   output logic [28:0]            redirect_value_o,
 
@@ -155,18 +155,19 @@ module forager_maps
     number_in = row[{word, 5'd0} +: 24];
   endfunction
 
-  logic        same_key, covers, side;
+  logic        same_key;
   logic [63:0] element;
   assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
   assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
 
   // A key that says to be longer than it is finds nothing.
-  logic too_long;
+  logic        too_long, covers, joins;
+  logic [23:0] child;
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
-    .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
+    .clk_i, .load_i(state_q == EntryHere), .row_i(row_data_i[191:0]), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .covers_o(covers), .joins_o(joins), .child_o(child)
   );
 
   function automatic logic [63:0] pointer(input logic [23:0] first, input logic [5:0] number, input logic [31:0] offset);
@@ -241,12 +242,12 @@ module forager_maps
         unique case (row_data_i[3:0])
           MapHash:  state_q <= in_scratch ? Key : Head;
           MapTrie:  state_q <= !is_lookup ? Ask : in_scratch ? Key : Entry;
-          MapArray: state_q <= is_lookup ? Scale : Ask;
+          MapArray: state_q <= is_lookup ? Multiply : Ask;
           MapTable: state_q <= Scale;
           default:  state_q <= Ask;
         endcase
         if (fn_q == UnitRedirect) begin
-          redirect_kind_o  <= 2'd1;
+          redirect_kind_o  <= a_q[31:29] != 3'd0 ? 2'd3 : 2'd1;
           redirect_value_o <= a_q[28:0];
           value_q          <= 64'd4;
           state_q          <= a_q[31:29] != 3'd0 ? Ask : Answer;
@@ -302,19 +303,14 @@ module forager_maps
           default: state_q <= Answer;
         endcase
       end else if (row_grant_i) state_q <= EntryHere;
-      EntryHere: if (kind == MapTrie) begin
-        // Nodes that cover the key follow each other; the last that has a value is it.
-        if (covers && !too_long && !row_data_i[56]) found_q <= node_q;
-        node_q <= side ? row_data_i[47:24] : row_data_i[23:0];
-        if (too_long || !covers || (side ? row_data_i[47:24] : row_data_i[23:0]) == '0) state_q <= Scale;
-        else state_q <= Entry;
-      end else begin
+      EntryHere: if (kind == MapTrie) state_q <= Prefix;
+      else begin
         hit_q   <= same_key;
         found_q <= node_q;
         if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
         if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
-          redirect_kind_o  <= 2'd2;
+          redirect_kind_o  <= a_q[31:29] != 3'd0 ? 2'd3 : 2'd2;
           redirect_value_o <= a_q[28:0];
           value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
           state_q          <= a_q[31:29] == '0 ? Answer : Ask;
@@ -330,6 +326,12 @@ module forager_maps
           zeros_q <= 1'b0;
           state_q <= Image;
         end else state_q <= Link;
+      end
+      // Nodes that cover the key follow each other; the last that has a value is it.
+      Prefix: begin
+        if (covers && !too_long && !joins) found_q <= node_q;
+        node_q  <= child;
+        state_q <= too_long || !covers || child == '0 ? Scale : Entry;
       end
       Link: if (row_grant_i) state_q <= LinkHere;
       LinkHere: begin
@@ -386,6 +388,7 @@ module forager_maps
       SetHead: if (row_grant_i) state_q <= Answer;
 
       // Arrays and tables: by index; and what was found becomes a pointer.
+      Multiply: state_q <= Scale;
       Scale: begin
         state_q <= Answer;
         if (kind == MapArray) begin
@@ -484,7 +487,7 @@ module forager_maps
   assign host_b_o      = b_q;
   assign host_other_o  = other_q;
 
-  assign redirect_o        = answer_o && answer_ready_i && (is_redirect_map || fn_q == UnitRedirect);
+  assign redirect_o = (is_redirect_map || fn_q == UnitRedirect) && ((answer_o && answer_ready_i) || (host_o && host_ready_i));
   assign redirect_thread_o = thread_q;
   assign redirect_map_o    = map;
 

@@ -217,6 +217,7 @@ module forager_slots
     if (edge_set_i[1]) data_q[edge_slot] <= edge_value_i;
     if (edge_set_i[2]) end_q[edge_slot] <= edge_value_i;
     if (set_i[0]) meta_q[look_slot_o] <= set_value_i[12:0];
+    if (set_i[0] && set_value_i[12:0] < lowest_q[look_slot_o]) lowest_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[1]) data_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[2]) end_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[3]) region_q[look_slot_o] <= set_value_i;

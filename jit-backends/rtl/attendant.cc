@@ -220,18 +220,25 @@ Result<> Attendant::access(const Request& request) {
 Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
   ++delegated_.instructions;
   if (moves_edge(slot.op)) return call(request, request.resident->instruction(request.pc), request.address);
+  if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
   if (slot.op == CoreOp::UnitRedirect) {
+    request.job->redirected = true;
     request.job->frame->redirect = {.ifindex = static_cast<std::uint32_t>(request.address)};
     return answer(Answer::result, XDP_REDIRECT);
   }
-  if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
   const bool by_pointer = (slot.offset & kMapByPointer) != 0;
   const std::uint64_t region = request.other >> interp::Memory::kOffsetBits;
   const std::uint64_t number =
       by_pointer ? (region - chip_.first_region()) / 2 : (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
   const auto* entry = chip_.find(number);
-  if (entry == nullptr || !entry->chip || slot.op != CoreOp::UnitUpdate)
+  const bool redirects = slot.op == CoreOp::UnitRedirectMap;
+  if (entry == nullptr || !entry->chip || (!redirects && slot.op != CoreOp::UnitUpdate))
     return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
+  if (redirects) {
+    request.job->redirected = true;
+    proxy_of(*request.job, request.thread).redirect(*entry->host, static_cast<std::uint32_t>(request.address));
+    return answer(Answer::result, XDP_REDIRECT);
+  }
   std::array<std::byte, kScratchBytes> scratch{};
   if (auto read = board_.read_rows(scratch_row(request), scratch); !read) return read;
   if (auto taken = chip_.download(); !taken) return taken;
@@ -431,6 +438,8 @@ Result<> Attendant::finish(const sim::Departure& departure) {
     proxy.redirect(*entry->host, departure.redirect.value);
   } else if (departure.redirect.kind == sim::Redirection::port) {
     frame.redirect = {.ifindex = departure.redirect.value};
+  } else if (departure.redirect.kind == sim::Redirection::none && job.redirected) {
+    frame.redirect = {};  // a later one found nothing
   }
   const auto* row = std::ranges::find(kCauses, static_cast<CoreCause>(departure.cause), &CauseRow::cause);
   const Resident* resident = loader_.at(departure.pc);

@@ -18,6 +18,7 @@
 #include "interp/proxy.h"
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/loader.h"
+#include "sim/board/board.h"
 
 namespace forager::jit::rtl {
 
@@ -77,6 +78,7 @@ class Attendant {
   struct Job {
     exec::Frame* frame = nullptr;
     bool native = false;
+    bool redirected = false;         // the host was asked to, because the device could not note where to
     interp::Proxy* proxy = nullptr;  // null: it was not needed yet
   };
   // What a thread asks.

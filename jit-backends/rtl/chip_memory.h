@@ -20,7 +20,7 @@ namespace forager::jit::rtl {
 
 class ChipMemory {
  public:
-  explicit ChipMemory(sim::Board& board) : board_(board) {}
+  explicit ChipMemory(sim::HostPort& board) : board_(board) {}
 
   // The loaded program's. `first_region`: of map 0 (registers.def MapRegion). `maps` by index.
   [[nodiscard]] Result<> load(const ChipPlan& plan, const exec::MapList& maps, std::uint32_t first_region,
@@ -53,7 +53,7 @@ class ChipMemory {
   [[nodiscard]] exec::MapList inner_maps() const;
   void take(const ChipPlan& plan, const exec::MapList& maps);
 
-  sim::Board& board_;
+  sim::HostPort& board_;
   std::vector<std::unique_ptr<ChipTable>> tables_;
   std::vector<Entry> maps_;
   ChipPlace place_;  // of the next tables
