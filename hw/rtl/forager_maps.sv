@@ -97,7 +97,8 @@ module forager_maps
   logic [3:0]          kind;
   logic [6:0]          key_bytes;
   logic                marked, per_cpu, nested;
-  logic [2:0]          shift, value_shift, image_rows;
+  logic [1:0]          shift, value_shift;
+  logic [2:0]          image_rows;
   logic [7:0]          value_offset;
   logic [15:0]         stride;
 
@@ -178,7 +179,7 @@ module forager_maps
   logic [31:0] value_at;
   logic [23:0] value_node;
   assign value_node = kind == MapTrie ? found_q : node_q;
-  assign value_at = per_cpu ? (32'(value_node) << value_shift) << 6 : ((32'(value_node) << shift) << 6) + 32'(value_offset);
+  assign value_at = per_cpu ? {rows_before(value_node, value_shift), 6'd0} : {rows_before(value_node, shift), 6'd0} + 32'(value_offset);
 
   // ---- edges of the packet ----
 
