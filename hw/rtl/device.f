@@ -14,6 +14,7 @@ forager_address.sv
 forager_core.sv
 forager_hash.sv
 forager_prefix.sv
+forager_match.sv
 forager_map_queue.sv
 forager_edges.sv
 forager_map_descriptor.sv

@@ -3,9 +3,9 @@
 // The steps of the map engine (forager_maps), and arithmetic of its tables.
 package forager_map_pkg;
 
-  typedef enum logic [4:0] {
-    Idle, Describe, Key, KeyHere, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Prefix, Link, LinkHere, Multiply,
-    Scale, Element, ElementHere, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask,
+  typedef enum logic [5:0] {
+    Idle, Describe, Key, KeyHere, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Same, NodeHere, Prefix, Link, LinkHere, Multiply,
+    Scale, Element, ElementHere, Word, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask,
     Asleep, Answer
   } state_e;
 

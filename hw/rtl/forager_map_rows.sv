@@ -63,7 +63,8 @@ module forager_map_rows
       Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, image_i[1:0]});
       Head:       row_number_o = bucket_row_i + bucket_i;
       Entry:      row_number_o = entry_at;
-      Link:       row_number_o = link_row_i + RowWidth'(node_i[23:4]);
+      // Should the entry be another's, the next one's number is here with the comparison.
+      EntryHere, Link: row_number_o = link_row_i + RowWidth'(node_i[23:4]);
       Fresh:      row_number_o = link_row_i + RowWidth'(fresh_i[23:4]);
       Element:    row_number_o = entry_row_i + index_i;
       // The last byte of a link says that the entry was used.

@@ -114,7 +114,6 @@ module forager_maps
   // ---- registers of the operation ----
 
   logic [511:0]          key_q;
-  logic [511:0]          key_mask;
   logic [127:0]          hash_q, hash_next;
   logic [31:0]           hash, hash_word;
   logic [4:0]            round_q;
@@ -146,20 +145,14 @@ module forager_maps
   assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
-  for (genvar i = 0; i < 64; i++) begin : gen_mask
-    assign key_mask[i*8+:8] = {8{7'(i) < key_bytes}};
-  end
-
   // ---- what a row says ----
 
   function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
     number_in = row[{word, 5'd0} +: 24];
   endfunction
 
-  logic        same_key;
-  logic [63:0] element;
-  assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
-  assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
+  logic        same_key, linked_q;  // linked_q: the row of its link comes with it
+  forager_match u_match (.clk_i, .row_i(row_data_i), .key_i(key_q), .key_bytes_i(key_bytes), .same_o(same_key));
 
   // A key that says to be longer than it is finds nothing.
   logic        too_long, covers, joins;
@@ -167,9 +160,12 @@ module forager_maps
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .clk_i, .load_i(state_q == EntryHere), .row_i(row_data_i[191:0]), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .clk_i, .load_i(state_q == NodeHere), .row_i(row_data_i[191:0]), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
     .covers_o(covers), .joins_o(joins), .child_o(child)
   );
+
+  logic [RowWidth-1:0] link_row;
+  assign link_row = link_row_q + RowWidth'(node_q[23:4]);
 
   function automatic logic [63:0] pointer(input logic [23:0] first, input logic [5:0] number, input logic [31:0] offset);
     pointer = {first + {17'd0, number, 1'b1}, 1'b1, 7'd0, offset};
@@ -190,7 +186,7 @@ module forager_maps
   assign is_tail = fn_q == UnitAdjustTail;
 
   forager_edges u_edges (
-    .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
+    .clk_i, .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
     .out_of_bounds_o(out_of_bounds), .denied_o(denied), .exposes_o(exposes), .from_o(zero_from), .to_o(zero_to),
     .zero_from_i(zero_from_q), .zero_to_i(zero_to_q), .zero_bytes_o(zero_bytes), .zeros_end_o(zeros_end)
   );
@@ -284,32 +280,30 @@ module forager_maps
       else if (kind == MapHash && node_q == '0) begin
         // Nothing there.
         fresh_q <= free_q;
-        unique case (fn_q)
-          UnitDelete: begin
-            value_q <= Missing;
-            state_q <= Answer;
-          end
-          UnitUpdate: begin
-            if (flags_q == 64'd2) begin
-              value_q <= Missing;
-              state_q <= Answer;
-            end else if (flags_q > 64'd2) state_q <= Ask;
-            else if (free_q != '0) state_q <= Fresh;
-            else if (marked) state_q <= Ask;
-            else begin
-              value_q <= Full;
-              state_q <= Answer;
-            end
-          end
-          default: state_q <= Answer;
-        endcase
-      end else if (row_grant_i) state_q <= EntryHere;
-      EntryHere: if (kind == MapTrie) state_q <= Prefix;
-      else begin
+        state_q <= Answer;
+        if (is_delete || (is_update && flags_q == 64'd2)) value_q <= Missing;
+        else if (is_update) begin
+          if (flags_q > 64'd2 || (free_q == '0 && marked)) state_q <= Ask;
+          else if (free_q != '0) state_q <= Fresh;
+          else value_q <= Full;
+        end
+      end else if (row_grant_i) state_q <= kind == MapTrie ? NodeHere : EntryHere;
+      EntryHere: begin
+        if (is_lookup && nested) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        linked_q <= row_grant_i;
+        state_q  <= Same;
+      end
+      Same: begin
         hit_q   <= same_key;
         found_q <= node_q;
-        if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
-        if (!same_key) state_q <= Link;
+        if (is_lookup && !nested && same_key) value_q <= pointer(region_i, map, value_at);
+        if (is_lookup && nested && !same_key) value_q <= '0;
+        if (!same_key && linked_q) begin
+          slot_row_q  <= link_row;
+          slot_word_q <= node_q[3:0];
+          node_q      <= number_in(row_data_i, node_q[3:0]);
+          state_q     <= Entry;
+        end else if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
           redirect_kind_o  <= a_q[31:29] != 3'd0 ? 2'd3 : 2'd2;
           redirect_value_o <= a_q[28:0];
@@ -329,6 +323,7 @@ module forager_maps
         end else state_q <= Link;
       end
       // Nodes that cover the key follow each other; the last that has a value is it.
+      NodeHere: state_q <= Prefix;
       Prefix: begin
         if (covers && !too_long && !joins) found_q <= node_q;
         node_q  <= child;
@@ -338,7 +333,7 @@ module forager_maps
       LinkHere: begin
         next_q <= number_in(row_data_i, node_q[3:0]);
         if (!hit_q) begin
-          slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
+          slot_row_q  <= link_row;
           slot_word_q <= node_q[3:0];
           node_q      <= number_in(row_data_i, node_q[3:0]);
           state_q     <= Entry;
@@ -402,22 +397,22 @@ module forager_maps
       end
       Element: if (row_grant_i) state_q <= ElementHere;
       ElementHere: begin
+        value_q <= row_data_i[{a_q[2:0], 6'd0} +: 64];
+        state_q <= is_lookup ? Answer : Word;
+      end
+      Word: begin
         state_q <= Answer;
-        if (is_tail_call) begin
-          if (element != '0 && tails_q[thread_q] != 6'd33) begin
-            // The uppermost bit: there is a program, which is not loaded yet.
-            tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
-            jump_q            <= !element[63];
-            value_q           <= {32'd0, element[31:0] - 32'd1};
-            if (element[63]) state_q <= Ask;
-          end
-        end else if (is_redirect_map && element != '0) begin
-          redirect_kind_o  <= 2'd2;
+        if (is_redirect_map) begin
+          redirect_kind_o  <= value_q != '0 ? 2'd2 : 2'd0;
           redirect_value_o <= a_q[28:0];
-          value_q          <= 64'd4;
-        end else if (is_lookup) begin
-          value_q <= element;
-        end
+          value_q          <= value_q != '0 ? 64'd4 : {62'd0, b_q[1:0]};
+        end else if (is_tail_call && value_q != '0 && tails_q[thread_q] != 6'd33) begin
+          // The uppermost bit: there is a program, which is not loaded yet.
+          tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+          jump_q            <= !value_q[63];
+          value_q           <= {32'd0, value_q[31:0] - 32'd1};
+          if (value_q[63]) state_q <= Ask;
+        end else value_q <= '0;
       end
 
       // An edge of the packet, as Frame::adjust_* of host/exec do it; metadata to be moved is the host's. Bytes that come
