@@ -326,6 +326,7 @@ void World::check_tail_call(const Reply& reply, const Pending& pending) {
   const auto* resident = slot.program == nullptr ? nullptr : loader_.resident(slot);
   if (slot.program != nullptr && resident == nullptr) return wrong("a jump to a program that is not loaded", &pending);
   if (reply.jump != (resident != nullptr)) return wrong("jumped, or not", &pending);
+  if (resident == nullptr && reply.value != 0) return wrong("a result of no jump", &pending);
   if (resident == nullptr) return;
   seen_.tail_calls = std::max(seen_.tail_calls, ++calls);
   if (reply.value != resident->first) wrong("jumped elsewhere", &pending);
