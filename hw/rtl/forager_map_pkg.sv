@@ -4,9 +4,9 @@
 package forager_map_pkg;
 
   typedef enum logic [5:0] {
-    Idle, Describe, Key, KeyHere, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Same, NodeHere, Prefix, Link, LinkHere, Multiply,
-    Scale, Element, ElementHere, Word, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot, SetHead, Ask,
-    Asleep, Answer
+    Idle, Describe, KeyHere, Begin, Key, KeyRow, Hash, Head, HeadHere, Entry, EntryHere, Same, Link, LinkHere, NodeHere,
+    Prefix, Scale, Element, ElementHere, Word, Adjust, Move, Zero, Mark, Fresh, FreshHere, Image, ImageHere, SetLink, SetSlot,
+    SetHead, Ask, Asleep, Answer
   } state_e;
 
   // Rows before a node's, each of which has 1, 2 or 4. No shift by a variable: Yosys would make one shifter of all that are

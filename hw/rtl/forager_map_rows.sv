@@ -61,7 +61,7 @@ module forager_map_rows
     unique case (state_i)
       Describe: ;
       Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, image_i[1:0]});
-      Head:       row_number_o = bucket_row_i + bucket_i;
+      Begin, Head: row_number_o = bucket_row_i + bucket_i;
       Entry:      row_number_o = entry_at;
       // Should the entry be another's, the next one's number is here with the comparison.
       EntryHere, Link: row_number_o = link_row_i + RowWidth'(node_i[23:4]);

@@ -175,7 +175,8 @@ module forager_maps
   logic [31:0] value_at;
   logic [23:0] value_node;
   assign value_node = kind == MapTrie ? found_q : node_q;
-  assign value_at = per_cpu ? {rows_before(value_node, value_shift), 6'd0} : {rows_before(value_node, shift), 6'd0} + 32'(value_offset);
+  assign value_at = per_cpu ? {rows_before(value_node, value_shift), 6'd0}
+                            : {rows_before(value_node, shift), 6'd0} + 32'(value_offset);
 
   // ---- edges of the packet ----
 
@@ -232,14 +233,20 @@ module forager_maps
         image_q <= '0;
       end
       KeyHere: begin
-        found_q      <= '0;
-        hit_q        <= 1'b0;
-        node_q       <= row_data_i[375:352];
-        value_q      <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
-        unique case (row_data_i[3:0])
-          MapHash:  state_q <= in_scratch ? Key : Head;
+        found_q <= '0;
+        hit_q   <= 1'b0;
+        node_q  <= row_data_i[375:352];
+        value_q <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+        state_q <= Begin;
+      end
+      // What the descriptor says is looked at, and a bucket read meanwhile should there be any.
+      Begin: begin
+        slot_row_q  <= bucket_row_q + RowWidth'(bucket[31:4]);
+        slot_word_q <= bucket[3:0];
+        unique case (kind)
+          MapHash:  state_q <= in_scratch ? Key : row_grant_i ? HeadHere : Begin;
           MapTrie:  state_q <= !is_lookup ? Ask : in_scratch ? Key : Entry;
-          MapArray: state_q <= is_lookup ? Multiply : Ask;
+          MapArray: state_q <= is_lookup ? Scale : Ask;
           MapTable: state_q <= Scale;
           default:  state_q <= Ask;
         endcase
@@ -384,7 +391,6 @@ module forager_maps
       SetHead: if (row_grant_i) state_q <= Answer;
 
       // Arrays and tables: by index; and what was found becomes a pointer.
-      Multiply: state_q <= Scale;
       Scale: begin
         state_q <= Answer;
         if (kind == MapArray) begin
