@@ -16,6 +16,7 @@ forager_mul.sv
 forager_core.sv
 forager_hash_pkg.sv
 forager_prefix.sv
+forager_match.sv
 forager_map_queue.sv
 forager_edges.sv
 forager_map_descriptor.sv

@@ -6,7 +6,7 @@ module forager_device #(
   parameter int unsigned Threads = 8,        // a power of two, 2 to 16
   parameter int unsigned Slots = 16,         // packet buffers
   parameter int unsigned Bundles = 4096,     // of instruction memory
-  parameter int unsigned MapRows = 32768,    // of 64 bytes, for maps
+  parameter int unsigned MapRows = 30912,    // of 64 bytes, for maps
   localparam int unsigned ThreadWidth = $clog2(Threads),
   localparam int unsigned SlotWidth = $clog2(Slots),
   localparam int unsigned PcWidth = $clog2(Bundles),

@@ -98,7 +98,8 @@ module forager_maps
   logic [3:0]          kind;
   logic [6:0]          key_bytes;
   logic                marked, per_cpu, nested;
-  logic [2:0]          shift, value_shift, image_rows;
+  logic [1:0]          shift, value_shift;
+  logic [2:0]          image_rows;
   logic [7:0]          value_offset;
   logic [15:0]         stride;
 
@@ -150,25 +151,21 @@ module forager_maps
     number_in = row_data_i[{word, 5'd0} +: 24];
   endfunction
 
-  logic        same_key, covers, side;
-  logic [63:0] element;
-  // Asked only in one state, so that simulation does not compare rows in each cycle.
-  always_comb begin
-    same_key = state_q == EntryHere;
-    if (same_key) begin
-      for (int i = 0; i < 64; i++) if (7'(i) < key_bytes && row_data_i[i*8+:8] != key_q[i*8+:8]) same_key = 1'b0;
-    end
-  end
-  assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
+  logic        same_key, linked_q;  // linked_q: the row of its link comes with it
+  forager_match u_match (.clk_i, .row_i(row_data_i), .key_i(key_q), .key_bytes_i(key_bytes), .same_o(same_key));
 
   // A key that says to be longer than it is finds nothing.
-  logic too_long;
+  logic        too_long, covers, joins;
+  logic [23:0] child;
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .valid_i(state_q == EntryHere), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
-    .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
+    .clk_i, .load_i(state_q == NodeHere), .row_i(row_data_i[191:0]), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .covers_o(covers), .joins_o(joins), .child_o(child)
   );
+
+  logic [RowWidth-1:0] link_row;
+  assign link_row = link_row_q + RowWidth'(node_q[23:4]);
 
   function automatic logic [63:0] pointer(input logic [23:0] first, input logic [5:0] number, input logic [31:0] offset);
     pointer = {first + {17'd0, number, 1'b1}, 1'b1, 7'd0, offset};
@@ -178,7 +175,8 @@ module forager_maps
   logic [31:0] value_at;
   logic [23:0] value_node;
   assign value_node = kind == MapTrie ? found_q : node_q;
-  assign value_at = per_cpu ? (32'(value_node) << value_shift) << 6 : ((32'(value_node) << shift) << 6) + 32'(value_offset);
+  assign value_at = per_cpu ? {rows_before(value_node, value_shift), 6'd0}
+                            : {rows_before(value_node, shift), 6'd0} + 32'(value_offset);
 
   // ---- edges of the packet ----
 
@@ -189,7 +187,7 @@ module forager_maps
   assign is_tail = fn_q == UnitAdjustTail;
 
   forager_edges u_edges (
-    .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
+    .clk_i, .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
     .out_of_bounds_o(out_of_bounds), .denied_o(denied), .exposes_o(exposes), .from_o(zero_from), .to_o(zero_to),
     .zero_from_i(zero_from_q), .zero_to_i(zero_to_q), .zero_bytes_o(zero_bytes), .zeros_end_o(zeros_end)
   );
@@ -235,12 +233,18 @@ module forager_maps
         image_q <= '0;
       end
       KeyHere: begin
-        found_q      <= '0;
-        hit_q        <= 1'b0;
-        node_q       <= row_data_i[375:352];
-        value_q      <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
-        unique case (row_data_i[3:0])
-          MapHash:  state_q <= in_scratch ? Key : Head;
+        found_q <= '0;
+        hit_q   <= 1'b0;
+        node_q  <= row_data_i[375:352];
+        value_q <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+        state_q <= Begin;
+      end
+      // What the descriptor says is looked at, and a bucket read meanwhile should there be any.
+      Begin: begin
+        slot_row_q  <= bucket_row_q + RowWidth'(bucket[31:4]);
+        slot_word_q <= bucket[3:0];
+        unique case (kind)
+          MapHash:  state_q <= in_scratch ? Key : row_grant_i ? HeadHere : Begin;
           MapTrie:  state_q <= !is_lookup ? Ask : in_scratch ? Key : Entry;
           MapArray: state_q <= is_lookup ? Scale : Ask;
           MapTable: state_q <= Scale;
@@ -283,37 +287,30 @@ module forager_maps
       else if (kind == MapHash && node_q == '0) begin
         // Nothing there.
         fresh_q <= free_q;
-        unique case (fn_q)
-          UnitDelete: begin
-            value_q <= Missing;
-            state_q <= Answer;
-          end
-          UnitUpdate: begin
-            if (flags_q == 64'd2) begin
-              value_q <= Missing;
-              state_q <= Answer;
-            end else if (flags_q > 64'd2) state_q <= Ask;
-            else if (free_q != '0) state_q <= Fresh;
-            else if (marked) state_q <= Ask;
-            else begin
-              value_q <= Full;
-              state_q <= Answer;
-            end
-          end
-          default: state_q <= Answer;
-        endcase
-      end else if (row_grant_i) state_q <= EntryHere;
-      EntryHere: if (kind == MapTrie) begin
-        // Nodes that cover the key follow each other; the last that has a value is it.
-        if (covers && !too_long && !row_data_i[56]) found_q <= node_q;
-        node_q <= side ? row_data_i[47:24] : row_data_i[23:0];
-        if (too_long || !covers || (side ? row_data_i[47:24] : row_data_i[23:0]) == '0) state_q <= Scale;
-        else state_q <= Entry;
-      end else begin
+        state_q <= Answer;
+        if (is_delete || (is_update && flags_q == 64'd2)) value_q <= Missing;
+        else if (is_update) begin
+          if (flags_q > 64'd2 || (free_q == '0 && marked)) state_q <= Ask;
+          else if (free_q != '0) state_q <= Fresh;
+          else value_q <= Full;
+        end
+      end else if (row_grant_i) state_q <= kind == MapTrie ? NodeHere : EntryHere;
+      EntryHere: begin
+        if (is_lookup && nested) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        linked_q <= row_grant_i;
+        state_q  <= Same;
+      end
+      Same: begin
         hit_q   <= same_key;
         found_q <= node_q;
-        if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
-        if (!same_key) state_q <= Link;
+        if (is_lookup && !nested && same_key) value_q <= pointer(region_i, map, value_at);
+        if (is_lookup && nested && !same_key) value_q <= '0;
+        if (!same_key && linked_q) begin
+          slot_row_q  <= link_row;
+          slot_word_q <= node_q[3:0];
+          node_q      <= number_in(node_q[3:0]);
+          state_q     <= Entry;
+        end else if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
           redirect_kind_q  <= 2'd2;
           redirect_value_o <= a_q[28:0];
@@ -332,11 +329,18 @@ module forager_maps
           state_q <= Image;
         end else state_q <= Link;
       end
+      // Nodes that cover the key follow each other; the last that has a value is it.
+      NodeHere: state_q <= Prefix;
+      Prefix: begin
+        if (covers && !too_long && !joins) found_q <= node_q;
+        node_q  <= child;
+        state_q <= too_long || !covers || child == '0 ? Scale : Entry;
+      end
       Link: if (row_grant_i) state_q <= LinkHere;
       LinkHere: begin
         next_q <= number_in(node_q[3:0]);
         if (!hit_q) begin
-          slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
+          slot_row_q  <= link_row;
           slot_word_q <= node_q[3:0];
           node_q      <= number_in(node_q[3:0]);
           state_q     <= Entry;
@@ -399,22 +403,22 @@ module forager_maps
       end
       Element: if (row_grant_i) state_q <= ElementHere;
       ElementHere: begin
+        value_q <= row_data_i[{a_q[2:0], 6'd0} +: 64];
+        state_q <= is_lookup ? Answer : Word;
+      end
+      Word: begin
         state_q <= Answer;
-        if (is_tail_call) begin
-          if (element != '0 && tails_q[thread_q] != 6'd33) begin
-            // The uppermost bit: there is a program, which is not loaded yet.
-            tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
-            jump_q            <= !element[63];
-            value_q           <= {32'd0, element[31:0] - 32'd1};
-            if (element[63]) state_q <= Ask;
-          end
-        end else if (is_redirect_map && element != '0) begin
-          redirect_kind_q  <= 2'd2;
+        if (is_redirect_map) begin
+          redirect_kind_q  <= value_q != '0 ? 2'd2 : 2'd0;
           redirect_value_o <= a_q[28:0];
-          value_q          <= 64'd4;
-        end else if (is_lookup) begin
-          value_q <= element;
-        end
+          value_q          <= value_q != '0 ? 64'd4 : {62'd0, b_q[1:0]};
+        end else if (is_tail_call && value_q != '0 && tails_q[thread_q] != 6'd33) begin
+          // The uppermost bit: there is a program, which is not loaded yet.
+          tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+          jump_q            <= !value_q[63];
+          value_q           <= {32'd0, value_q[31:0] - 32'd1};
+          if (value_q[63]) state_q <= Ask;
+        end else value_q <= '0;
       end
 
       // An edge of the packet, as Frame::adjust_* of host/exec do it; metadata to be moved is the host's. Bytes that come

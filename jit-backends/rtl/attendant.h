@@ -22,6 +22,7 @@
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/geometry.h"
 #include "jit-backends/rtl/loader.h"
+#include "sim/board/board.h"
 
 namespace forager::jit::rtl {
 

@@ -57,7 +57,7 @@ class ChipHash final : public ChipTable {
     }
   }
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     take_host();
     const std::vector<std::uint32_t> free = free_nodes();
     Bytes buckets(buckets_.size()), links(links_.size()), entries(entries_.at(0), entries_.at(0) + entries_.size());
@@ -91,7 +91,7 @@ class ChipHash final : public ChipTable {
                             {.free = free.size() > 1 ? free.front() : 0, .spare = free.back()});
   }
 
-  Result<> download(sim::Board& board) override {
+  Result<> download(sim::HostPort& board) override {
     Result<> done = buckets_.read(board);
     if (done) done = links_.read(board);
     if (!done) return done;
@@ -107,7 +107,7 @@ class ChipHash final : public ChipTable {
     return {};
   }
 
-  Result<> download_marks(sim::Board& board) override {
+  Result<> download_marks(sim::HostPort& board) override {
     if (!map_.marked) return {};
     if (auto read = links_.read(board); !read) return read;
     for (const auto& [key, entry] : known_) use(key, entry.node);
@@ -210,7 +210,7 @@ class ChipHash final : public ChipTable {
   }
 
   // Neighbours together.
-  Result<> read_entries(sim::Board& board, const std::vector<std::uint32_t>& live) {
+  Result<> read_entries(sim::HostPort& board, const std::vector<std::uint32_t>& live) {
     for (std::size_t from = 0; from < live.size();) {
       std::size_t to = from + 1;
       while (to < live.size() && live[to] == live[to - 1] + 1) ++to;

@@ -19,7 +19,7 @@ namespace forager::jit::rtl {
 // What a plan may take: rows of 64 bytes, and threads, each of which is a CPU of per-CPU maps. Those of the default
 // configuration (hw/configs.yaml).
 struct ChipRoom {
-  std::uint32_t rows = 32768;
+  std::uint32_t rows = 30912;
   std::uint32_t threads = 8;
   std::uint32_t bundles = 8192;
   friend bool operator==(const ChipRoom&, const ChipRoom&) = default;

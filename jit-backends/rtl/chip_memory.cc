@@ -9,12 +9,12 @@ namespace {
 constexpr std::uint32_t kMostThreads = 16;
 constexpr std::uint32_t kRow = 64;
 
-Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
+Result<> write(sim::HostPort& board, CoreRegister which, std::uint32_t value) {
   return board.write(offset_of(which), value);
 }
 
 // Where pointers to a map's values lead.
-Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t number, std::uint32_t row,
+Result<> enter_table(sim::HostPort& board, std::uint32_t thread, std::uint32_t number, std::uint32_t row,
                      std::uint32_t bytes) {
   Result<> done = write(board, CoreRegister::MapIndex, thread * kMapsInTable + number);
   if (done) done = write(board, CoreRegister::MapRow, row);

@@ -25,7 +25,7 @@ namespace forager::jit::rtl {
 
 class ChipMemory {
  public:
-  explicit ChipMemory(sim::Board& board) : board_(board) {}
+  explicit ChipMemory(sim::HostPort& board) : board_(board) {}
 
   // The loaded program's. `first_region`: of map 0 (registers.def MapRegion). `maps` by index, and `uses` of them.
   [[nodiscard]] Result<> load(const ChipPlan& plan, const exec::MapList& maps, std::span<const verifier::MapUse> uses,
@@ -65,7 +65,7 @@ class ChipMemory {
   // Of those on the chip.
   [[nodiscard]] Result<> each(const std::function<Result<>(const Entry&)>& what);
 
-  sim::Board& board_;
+  sim::HostPort& board_;
   std::vector<Entry> maps_;
   ChipPlace place_;  // of the next tables
   ChipRoom room_;

@@ -30,7 +30,7 @@ class WordTable : public ChipTable {
         word_of_(std::move(word_of)),
         rows_(place.row + first_row, map.end_row - first_row) {}
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     if (auto put = rows_.write(board, contents()); !put) return put;
     return write_descriptor(board, map_, host_.spec(), place_, {});
   }
