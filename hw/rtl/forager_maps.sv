@@ -57,7 +57,7 @@ module forager_maps
   output logic [12:0]            edge_value_o,
   output logic                   redirect_o,
   output logic [ThreadWidth-1:0] redirect_thread_o,
-  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map
+  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map, 3: as the host says
   output logic [5:0]             redirect_map_o,
   output logic [28:0]            redirect_value_o,
 
@@ -491,7 +491,7 @@ module forager_maps
 
   // What the host says holds instead of what was said before.
   assign redirect_o        = ((answer_o && answer_ready_i) || (host_o && host_ready_i)) && (is_redirect_map || fn_q == UnitRedirect);
-  assign redirect_kind_o   = host_o ? 2'd0 : redirect_kind_q;
+  assign redirect_kind_o   = host_o ? 2'd3 : redirect_kind_q;
   assign redirect_thread_o = thread_q;
   assign redirect_map_o    = map;
 

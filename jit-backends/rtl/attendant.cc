@@ -238,6 +238,7 @@ Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
 Result<> Attendant::send_elsewhere(const Request& request, CoreOp op, std::uint64_t map) {
   Proxy& proxy = proxy_of(*request.job, request.thread);
   const auto to = static_cast<std::uint32_t>(request.address);
+  request.job->redirected = true;
   if (op == CoreOp::UnitRedirect) {
     request.job->frame->redirect = {.ifindex = to};
   } else if (auto sent = redirect_by(proxy, map, to); !sent) {

@@ -78,6 +78,7 @@ class Attendant {
     exec::Frame* frame = nullptr;
     bool native = false;
     interp::Proxy* proxy = nullptr;  // null: it was not needed yet
+    bool redirected = false;         // by the host, which was asked to
   };
   // What a thread asks.
   struct Request {
@@ -112,7 +113,7 @@ class Attendant {
   [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] static Result<> take_packet(exec::Frame& frame, const sim::Departure& departure);
-  [[nodiscard]] Result<> redirect(exec::Frame& frame, interp::Proxy& proxy, const sim::Redirection& to);
+  [[nodiscard]] Result<> redirect(const Job& job, interp::Proxy& proxy, const sim::Redirection& to);
   [[nodiscard]] Result<> redirect_by(interp::Proxy& proxy, std::uint64_t map, std::uint32_t key);
   [[nodiscard]] Result<> tell_cause(interp::Proxy& proxy, const sim::Departure& departure);
 

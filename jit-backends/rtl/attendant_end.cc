@@ -37,7 +37,7 @@ Result<> Attendant::finish(const sim::Departure& departure) {
   Job& job = found->second;
   Proxy& proxy = proxy_of(job, 0);
   if (auto taken = job.native ? take_packet(*job.frame, departure) : Result<>{}; !taken) return taken;
-  if (auto sent = redirect(*job.frame, proxy, departure.redirect); !sent) return sent;
+  if (auto sent = redirect(job, proxy, departure.redirect); !sent) return sent;
   if (auto told = tell_cause(proxy, departure); !told) return told;
   proxy.finish(departure.value);
   free_.push_back(&proxy);
@@ -56,13 +56,18 @@ Result<> Attendant::take_packet(exec::Frame& frame, const sim::Departure& depart
   return {};
 }
 
-Result<> Attendant::redirect(exec::Frame& frame, Proxy& proxy, const sim::Redirection& to) {
+// The last redirect holds; one that finds nothing takes back what was said before.
+Result<> Attendant::redirect(const Job& job, Proxy& proxy, const sim::Redirection& to) {
   switch (to.kind) {
     case sim::Redirection::none:
+      if (job.redirected) job.frame->redirect = {};
       return {};
     case sim::Redirection::port:
-      frame.redirect = {.ifindex = to.value};
+      job.frame->redirect = {.ifindex = to.value};
       return {};
+    case sim::Redirection::host:
+      if (job.redirected) return {};
+      break;
     case sim::Redirection::entry:
       return redirect_by(proxy, to.map, to.value);
   }

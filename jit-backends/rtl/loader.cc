@@ -15,7 +15,6 @@ namespace {
 
 using interp::Memory;
 
-
 std::uint64_t address_of(const Relocation& relocation, const interp::Unit& unit) {
   const std::uint32_t object = unit.first_region + 2 * relocation.index;
   switch (relocation.kind) {

@@ -32,8 +32,9 @@ struct Arrival {
 
 // Where a packet is redirected to, as the device knows it.
 struct Redirection {
-  // Not at all; to port `value`; to where entry `value` of map `map` leads.
-  enum Kind : std::uint8_t { none, port, entry };
+  // Not at all; to port `value`; to where entry `value` of map `map` leads; to where the host said
+  // when it was asked.
+  enum Kind : std::uint8_t { none, port, entry, host };
   Kind kind = none;
   std::uint8_t map = 0;
   std::uint32_t value = 0;

@@ -120,7 +120,7 @@ class Packets {
     const bool by_host = operation.a >= kMostValue;
     if (!reply.redirects || reply.host != by_host) return wrong(reply, "not redirected");
     if (by_host) engine_.host_done(reply.thread);
-    if (reply.redirect_kind != (by_host ? 0U : 1U)) wrong(reply, "another kind of redirect");
+    if (reply.redirect_kind != (by_host ? 3U : 1U)) wrong(reply, "another kind of redirect");
     if (!by_host && (reply.value != XDP_REDIRECT || reply.redirect_value != operation.a)) wrong(reply, "elsewhere");
   }
 

@@ -12,7 +12,8 @@ module map_engine #(
   input  logic                   clk_i, rst_i,
   input  logic [23:0]            region_i,
   input  logic [31:0]            seed_i,
-  input  logic [Threads-1:0]     begin_i,
+  input  logic                   begin_i,
+  input  logic [ThreadWidth-1:0] begin_thread_i,
 
   input  logic                   ask_i,
   input  logic [ThreadWidth-1:0] ask_thread_i,
@@ -67,7 +68,7 @@ module map_engine #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),
     .TableRow(TableRow)
   ) u_maps (
-    .clk_i, .rst_i, .region_i, .seed_i, .begin_i, .ask_i, .ask_thread_i, .ask_pc_i, .ask_depth_i, .ask_fn_i, .ask_with_i,
+    .clk_i, .rst_i, .region_i, .seed_i, .begin_i, .begin_thread_i, .ask_i, .ask_thread_i, .ask_pc_i, .ask_depth_i, .ask_fn_i, .ask_with_i,
     .ask_a_i, .ask_b_i, .ask_other_i, .answer_o, .answer_ready_i, .answer_jump_o, .answer_thread_o, .answer_value_o,
     .host_o, .host_ready_i, .host_thread_o, .host_pc_o, .host_a_o, .host_b_o, .host_other_o, .host_done_i,
     .host_done_thread_i, .native_i, .whole_i, .meta_i, .data_i, .end_i, .lowest_i,

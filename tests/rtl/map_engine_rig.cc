@@ -2,6 +2,7 @@
 #include "tests/rtl/map_engine_rig.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace forager::rtl {
@@ -83,8 +84,10 @@ void MapEngine::ask(unsigned thread, Operation operation) {
 }
 
 std::optional<Reply> MapEngine::cycle() {
-  engine_.begin_i = static_cast<std::uint8_t>(begins_);
-  begins_ = 0;
+  // A thread a cycle.
+  engine_.begin_i = begins_ != 0;
+  engine_.begin_thread_i = static_cast<std::uint8_t>(std::countr_zero(begins_ | 0x100U) & 7);
+  begins_ &= begins_ - 1;
   engine_.answer_ready_i = chance(pace_.slow) ? 0 : 1;
   engine_.host_ready_i = chance(pace_.slow) ? 0 : 1;
   drive_request();

@@ -94,7 +94,8 @@ void World::load() {
   }
   const jit::rtl::ChipPlace place = {
       .row = kMapRow, .descriptors = kTableRow, .loader = &loader_, .threads = kThreads, .seed = seed_};
-  if (!chip_.load(plan, chip, kRegion, place, kRoom)) wrong("the tables cannot be made");
+  const std::vector<verifier::MapUse> uses(chip.size(), verifier::MapUse::read_write);
+  if (!chip_.load(plan, chip, uses, kRegion, place)) wrong("the tables cannot be made");
 }
 
 void World::change_maps() {
@@ -367,7 +368,7 @@ void World::redirect_by_host(const Reply& reply, const Pending& pending) {
   const std::uint32_t key = index_of(pending.key);
   const bool there = pending.map->host()->lookup(&key, reply.thread) != nullptr;
   if (!there || key < kMostValue) return wrong("the host is asked", &pending);
-  if (!reply.redirects || reply.redirect_kind != sim::Redirection::none) wrong("not the host's redirect", &pending);
+  if (!reply.redirects || reply.redirect_kind != sim::Redirection::host) wrong("not the host's redirect", &pending);
 }
 
 void World::load_program(unsigned thread, const Pending& pending) {

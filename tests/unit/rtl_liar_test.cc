@@ -136,7 +136,7 @@ TEST(RtlLiar, Geometry) {
 
 TEST(RtlLiar, InstructionMemory) {
   EXPECT_THAT(told(lie_about(CoreRegister::Bundles, 3)), HasSubstr("does not fit the device's instruction memory"));
-  EXPECT_THAT(told(lie_about(CoreRegister::Bundles, 0xffffffff)), HasSubstr("no device has"));
+  EXPECT_THAT(told(lie_about(CoreRegister::Bundles, 0xffffffff)), HasSubstr("no forager device"));
 }
 
 // ---- what it asks --------------------------------------------------------------------------------------------------
