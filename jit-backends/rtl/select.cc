@@ -24,6 +24,7 @@ namespace forager::jit::rtl {
 namespace {
 
 constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12, kTemporary3 = 13;
+constexpr std::uint8_t kIndex = 14;  // of arrays: nobody else writes it, so that a value is found by it for long
 constexpr std::uint32_t kEntry = program::kNone - 1;  // the block before the first
 constexpr std::uint32_t kContextRegion = 1;           // interp::Machine's first
 
@@ -219,16 +220,17 @@ class Selector {
       return address(0, {.kind = Relocation::Kind::map_value, .index = index, .offset = step.target * stride});
     }
     if (step.index == kNoIndex) {
-      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = 2},
+      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)), .d = kIndex, .a = 2},
                     .reach = reach_of_argument(code_, at_, 2, 0, 4)});
     } else {
-      put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = step.index});
+      put({.op = CoreOp::AluMov, .wide = false, .d = kIndex, .b = step.index});
     }
     if (!step.inside)
-      put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
-    scale(kTemporary3, kTemporary, stride);
+      put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kIndex, .use_imm = true, .imm = map.max_entries});
+    const std::uint8_t scaled = std::has_single_bit(stride) ? kTemporary3 : kIndex;
+    scale(scaled, kIndex, stride);
     address(0, {.kind = Relocation::Kind::map_value, .index = index});
-    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary3});
+    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = scaled});
     if (step.inside) return;
     put({.op = CoreOp::AluArsh, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = 63});
     put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});

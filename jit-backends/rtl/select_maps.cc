@@ -182,7 +182,14 @@ bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& pl
   const auto engine = engine_call(*code.program, call);
   if (!engine || (engine->op == CoreOp::UnitRedirect && !plan.redirects)) return false;
   if (engine->map == program::kNone) {
-    const std::uint8_t argument = engine->op == CoreOp::UnitRedirect ? 1 : 2;
+    std::uint8_t argument = engine->op == CoreOp::UnitRedirect ? 1 : 2;
+    const verifier::ArgumentFacts* facts = arguments_of(code, call);
+    // Its upper half is not looked at.
+    if (facts != nullptr && (*facts)[argument - 1U].value.is_constant()) {
+      const auto by = static_cast<std::uint32_t>((*facts)[argument - 1U].value.min);
+      argument = kWord;
+      put({.slot = {.op = CoreOp::AluMov, .d = kWord, .use_imm = true, .imm = by}});
+    }
     put({.slot = {.op = engine->op, .wide = false, .d = 0, .a = argument, .use_imm = true}});
     return true;
   }
