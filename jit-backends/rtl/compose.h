@@ -6,6 +6,7 @@
 // Tested by: tests/unit/rtl_flow_test.cc.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "jit-backends/rtl/lower.h"
@@ -20,6 +21,10 @@ class Composer {
 
   // False if the part is not one of those that can be.
   [[nodiscard]] bool add(const Value& part, std::int64_t bytes);
+  // The value, if all of its parts are constants.
+  [[nodiscard]] std::optional<std::uint32_t> constant() const {
+    return begun_ ? std::nullopt : std::optional(static_cast<std::uint32_t>(constant_));
+  }
   void finish();
 
  private:

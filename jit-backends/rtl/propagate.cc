@@ -147,12 +147,15 @@ class Rewriter {
     for (const auto& part : std::views::reverse(parts)) {
       if (!composer.add(part.value, part.bytes.count)) return false;
     }
+    const auto constant = composer.constant();
     composer.finish();
     Operation store = load;
     store.slot.op =
         static_cast<CoreOp>(static_cast<unsigned>(CoreOp::Store) | (static_cast<unsigned>(load.slot.op) & 0xf));
     store.slot.b = load.slot.d;
     store.slot.d = 0;
+    store.slot.use_imm = constant.has_value();
+    store.slot.imm = constant.value_or(0);
     store.result = false;
     store.needs = program::kNone;
     block_.operations.push_back(store);

@@ -49,8 +49,9 @@ void number_values(std::span<Operation> operations, std::span<const Registers> l
   }
 }
 
-RegisterPool::RegisterPool(std::span<const Operation> operations, Registers live_at_end)
+RegisterPool::RegisterPool(std::span<const Operation> operations, Registers live_at_end, int short_at)
     : live_at_end_(static_cast<Registers>(live_at_end | only(isa::kFramePointer) | only(kUnusedRegister))),
+      short_at_(short_at),
       registers_(kMostValues),
       readers_(kMostValues) {
   for (const Operation& one : operations) {
@@ -75,7 +76,7 @@ bool RegisterPool::takes_from(const Operation& operation) const {
   return writes_result(slot) && slot.d >= kFirstValue && ended_by(operation) == 0;
 }
 
-bool RegisterPool::is_short() const { return std::popcount(left_) <= 2; }
+bool RegisterPool::is_short() const { return std::popcount(left_) <= short_at_; }
 
 // A value that is read twice has two readers here.
 unsigned RegisterPool::ended_by(const Operation& operation) const {

@@ -35,7 +35,8 @@ void number_values(std::span<Operation> operations, std::span<const Registers> l
 class RegisterPool {
  public:
   // Of numbered operations.
-  RegisterPool(std::span<const Operation> operations, Registers live_at_end);
+  // It is short when it has so few left.
+  RegisterPool(std::span<const Operation> operations, Registers live_at_end, int short_at);
 
   // Whether there is a register for what the operation makes.
   [[nodiscard]] bool has_room_for(const Operation& operation) const;
@@ -53,6 +54,7 @@ class RegisterPool {
 
   Registers left_ = 0, soon_ = 0;  // soon: from the next bundle on
   Registers live_at_end_;
+  int short_at_;
   std::array<std::uint32_t, kFirstValue> names_{};  // operations to come that name it, or lead where it is read
   std::vector<std::uint8_t> registers_;             // by value
   std::vector<std::uint32_t> readers_;              // that are still to come, by value

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
+#include <optional>
 #include <tuple>
 
 #include "jit-backends/rtl/flow.h"
@@ -171,7 +173,10 @@ class Stretch {
       if (pool_ != nullptr && !pool_->has_room_for(operations_[i])) continue;
       if (is_better(i)) best = i;
     }
-    return best;
+    // What only fills a bundle up had better wait than take one of the last registers.
+    const bool begun = pair.first != nullptr || pair.second != nullptr;
+    const bool fills = best != kNothing && begun && pool_ != nullptr && pool_->is_short();
+    return fills && pool_->takes_from(operations_[best]) ? kNothing : best;
   }
 
   // Of two branches the earlier one takes slot 0: the order of ties lets it come first.
@@ -211,17 +216,34 @@ class Stretch {
   RegisterPool* pool_;
 };
 
-// With values in registers of their own, if there are enough; in those of the program otherwise.
+// With values in registers of their own: of a few ways to be careful with them the one that takes the fewest bundles.
+// If there are too few for any, in those of the program.
 void place_stretch(std::span<Operation> operations, std::span<const Registers> live, std::vector<Pair>& out) {
+  constexpr int kShortAt[] = {2, 1, 3, 0};
+  std::vector<Operation> numbered(operations.begin(), operations.end());
+  number_values(numbered, live);
+  forward_stores(numbered);
+  std::optional<int> best;
+  std::size_t fewest = 0;
+  std::vector<Pair> placed;
+  const auto place = [&](int short_at) {
+    std::ranges::copy(numbered, operations.begin());
+    RegisterPool pool(operations, live.back(), short_at);
+    placed.clear();
+    return Stretch(operations, &pool).run(placed);
+  };
   const std::vector<Operation> as_they_were(operations.begin(), operations.end());
-  const std::size_t placed = out.size();
-  number_values(operations, live);
-  forward_stores(operations);
-  RegisterPool pool(operations, live.back());
-  if (Stretch(operations, &pool).run(out)) return;
-  out.resize(placed);
-  std::ranges::copy(as_they_were, operations.begin());
-  std::ignore = Stretch(operations, nullptr).run(out);
+  for (const int short_at : kShortAt) {
+    if (!place(short_at) || (best && placed.size() >= fewest)) continue;
+    best = short_at;
+    fewest = placed.size();
+  }
+  if (!best || !place(*best)) {
+    std::ranges::copy(as_they_were, operations.begin());
+    placed.clear();
+    std::ignore = Stretch(operations, nullptr).run(placed);
+  }
+  std::ranges::move(placed, std::back_inserter(out));
 }
 
 // Registers that are live after each operation.
