@@ -20,7 +20,7 @@ module map_engine #(
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [12:0]            ask_with_i,
+  input  logic [14:0]            ask_with_i,
   input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   output logic                   answer_o,

@@ -227,6 +227,7 @@ Operation World::operation(const Pending& pending, bool by_pointer, std::uint64_
     made.with |= jit::rtl::kMapInScratch;
     made.image.resize(jit::rtl::in_words(key_bytes));
     std::ranges::copy(pending.key, made.image.begin());
+    if (!updates) in_some_row(made);
   } else {
     made.a = word_of(pending.key, 0);
     made.b = pending.op == CoreOp::UnitRedirectMap ? pending.flags : word_of(pending.key, 8);
@@ -236,6 +237,13 @@ Operation World::operation(const Pending& pending, bool by_pointer, std::uint64_
   made.image.resize(at + jit::rtl::in_words(map.shape().value_size));
   std::ranges::copy(pending.value, made.image.begin() + at);
   return made;
+}
+
+// A key may stand in each row of the scratch but the last.
+void World::in_some_row(Operation& operation) const {
+  const unsigned row = static_cast<unsigned>(operation.with + std::to_integer<unsigned>(operation.image[0])) % 3;
+  operation.image.insert(operation.image.begin(), row * sim::kRowBytes, std::byte{0xa5});
+  operation.with |= static_cast<std::uint16_t>(row << jit::rtl::kMapRowAt);
 }
 
 // ---- what comes of it ----------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ class World {
   void ask(unsigned thread);
   void ask_of(unsigned thread, Twin& map, bool by_pointer);
   [[nodiscard]] Operation operation(const Pending& pending, bool by_pointer, std::uint64_t pointer) const;
+  void in_some_row(Operation& operation) const;
 
   void check(const Reply& reply);
   void check_host(const Reply& reply, const Pending& pending);
