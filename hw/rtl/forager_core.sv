@@ -206,7 +206,7 @@ module forager_core
   logic [23:0]        p4_base_q;
   logic [63:0]        p3_start;
   logic [4:0]         p3_bytes, p4_bytes_q;
-  logic [31:0]        p4_product;
+  logic [31:0]        p5_product;
   logic               holds0, holds1, taken0, taken1, is_return, is_call, p3_slow, p3_spent, p4_spent_q, p4_left_q;
   logic [PcWidth-1:0] return_pc, next_pc;
 
@@ -227,7 +227,7 @@ module forager_core
   assign taken0 = p3_op0_q.cls == ClassBranch && holds0;
   assign taken1 = p3_op1_q.cls == ClassBranch && holds1;
 
-  forager_mul u_mul (.clk_i, .a_i(p3_a0_q[31:0]), .b_i(p3_b0_q[31:0]), .product_o(p4_product));
+  forager_mul u_mul (.clk_i, .a_i(p3_a0_q[31:0]), .b_i(p3_b0_q[31:0]), .product_o(p5_product));
 
   forager_address u_address (
     .op_i(p3_op0_q), .a_i(p3_a0_q), .start_o(p3_start), .bytes_o(p3_bytes)
@@ -377,7 +377,7 @@ module forager_core
   // ---- P5: results -------------------------------------------------------------------------------------------------
 
   logic [63:0] p5_value0_q, p5_value1_q, p5_b0_q, p5_b1_q, aligned, behind;
-  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_swapped_q, p5_signed_q, p5_wide_q;
+  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_product_q, p5_swapped_q, p5_signed_q, p5_wide_q;
   logic [3:0]  p5_d0_q, p5_d1_q;
   logic [5:0]  p5_byte_q;
   logic [3:0]  p5_bytes_q;
@@ -397,9 +397,10 @@ module forager_core
     p5_write1_q  <= through && result1;
     p5_d0_q      <= p4_op0_q.d;
     p5_d1_q      <= p4_op1_q.d;
-    p5_value0_q  <= second ? p4_answer_q : is_product ? {32'd0, p4_product} : p4_value0_q;
+    p5_value0_q  <= second ? p4_answer_q : p4_value0_q;
     p5_value1_q  <= p4_value1_q;
     p5_load_q    <= from_memory;
+    p5_product_q <= is_product;
     p5_atomic_q  <= through && is_atomic && !second && !rst_i;
     p5_row_q     <= row;
     p5_fn_q      <= p4_op0_q.fn;
@@ -419,7 +420,7 @@ module forager_core
     .load_i(data_i), .value_o(aligned), .behind_o(behind)
   );
 
-  assign wb_value0 = p5_load_q ? aligned : p5_value0_q;
+  assign wb_value0 = p5_load_q ? aligned : p5_product_q ? {32'd0, p5_product} : p5_value0_q;
 
   forager_amo #(.RowWidth(RowWidth)) u_amo (
     .clk_i, .rst_i, .valid_i(p5_atomic_q), .fn_i(p5_fn_q), .byte_i(p5_byte_q), .wide_i(p5_wide_q), .row_i(p5_row_q),
