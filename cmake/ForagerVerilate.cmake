@@ -50,5 +50,6 @@ function(forager_verilated_library name dir)
             -isystem ${verilator_root}/include -isystem ${verilator_root}/include/vltstd -c ${dir}/all.cc -o ${dir}.o
     DEPENDS ${dir}/all.cc COMMENT "Compiling ${name}" VERBATIM)
   add_library(${name} STATIC ${dir}.o)
-  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  # TARGET_OBJECTS does not name an object that somebody else made (ForagerPackage.cmake).
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX FORAGER_OBJECT ${dir}.o)
 endfunction()
