@@ -109,7 +109,7 @@ struct Bundle {
 };
 
 inline constexpr std::uint32_t kMostBundles = 1U << 16;  // that a branch can name
-inline constexpr unsigned kBundleWords = 5;  // of 32 bits, the last one half used
+inline constexpr unsigned kBundleWords = 5;              // of 32 bits, the last one half used
 
 [[nodiscard]] std::array<std::uint32_t, kBundleWords> encode(const Bundle& bundle);
 
