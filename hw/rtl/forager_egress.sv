@@ -131,10 +131,8 @@ module forager_egress #(
     row_data = 512'({read_data_i, shift_q == 6'd0 ? read_data_i : hold_q} >> {shift_q, 3'd0});
   endfunction
   function automatic beat_t made();
-    made.user = user_i;
-    made.last = last_q;
-    made.keep = left_bytes_q >= 13'd64 ? '1 : (64'd1 << left_bytes_q[5:0]) - 64'd1;
-    made.data = empty_q ? '0 : row_data();
+    made = {user_i, last_q, left_bytes_q >= 13'd64 ? {64{1'b1}} : (64'd1 << left_bytes_q[5:0]) - 64'd1,
+            empty_q ? 512'd0 : row_data()};
   endfunction
 
   assign taken = !out_valid_q || tready_i;
