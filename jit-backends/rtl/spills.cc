@@ -3,7 +3,6 @@
 // Bytes of the stack that nobody reads any more are not written. Compilers keep there what they ran out of registers
 // for, and fill with zeros what they write over; what is known of such bytes (known_stack.h) took their loads away.
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "jit-backends/rtl/stack_liveness.h"
@@ -21,7 +20,7 @@ void drop_spills(Flow& flow) {
       const StackLiveness::Bytes written = written_on_stack(operation);
       if (written.any() && (written & live).none()) continue;
       live = liveness.before(operation, live);
-      kept.push_back(std::move(operation));
+      kept.push_back(operation);
     }
     std::ranges::reverse(kept);
     block.operations = std::move(kept);
