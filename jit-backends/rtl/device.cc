@@ -126,6 +126,7 @@ class RtlDevice final : public exec::Device {
     meter_.begin(board_.cycle());
     ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
+    if (lockstep_ == nullptr) image_->note(profile_.costs());
     if (ran) ran = device_counters_.end(board_);
     if (ran) ran = chip_.download();
     if (ran) ran = take_random();
@@ -160,7 +161,10 @@ class RtlDevice final : public exec::Device {
     if (auto traced = begin_wave(); !traced) return traced;
     if (auto seeded = seed_threads(); !seeded) return seeded;
     attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
-    if (!options_.simulation.lockstep) return {};
+    if (!options_.simulation.lockstep) {
+      board_.observe(profile_);
+      return {};
+    }
     lockstep_ = std::make_unique<Lockstep>(options_, loader_);
     attendant_->watch(*lockstep_);
     board_.observe(*lockstep_);
@@ -234,6 +238,7 @@ class RtlDevice final : public exec::Device {
     attendant_->forget_targets();
     if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
     loaded_ = true;
+    profile_.begin(image_->code().bundles.size());
     watch_instruction();
     return configure();
   }
@@ -424,6 +429,7 @@ class RtlDevice final : public exec::Device {
   bool loaded_ = false;
   std::uint32_t next_on_port_ = 0, next_injected_ = 0;
   exec::Counters counters_;
+  Profile profile_;
   Meter meter_;
   Patience patience_;
   std::optional<Diagnostic> failed_;  // why it takes no more batches
