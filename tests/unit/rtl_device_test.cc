@@ -24,6 +24,7 @@ using exec::testing::trap_of;
 using exec::testing::verified;
 using isa::MapType;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Rig rig(std::vector<MapRef> maps = {}) { return {.maps = std::move(maps), .engine = &backend()}; }
 
@@ -148,6 +149,23 @@ std::uint64_t value_of(const MapRef& map, std::uint32_t key, unsigned cpu = 0) {
 constexpr const char* kAddFive =
     "r6 = 0\n*(u32 *)(r10 -4) = {}\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto none\n"
     "r1 = 5\nlock *(u64 *)(r0 +0) += r1\nr6 = *(u64 *)(r0 +0)\nnone: r0 = r6\nexit";
+
+// Each bundle of the version for long packets, once a packet; the others not at all.
+TEST(RtlDevice, TheScheduleSaysWhatWasMeasured) {
+  const auto image = backend().compile(verified({}, "r0 = *(u32 *)(r1 +0)\nr0 = 2\nexit"), {}).value();
+  EXPECT_THAT(image->listing(), Not(HasSubstr("measured")));
+  const exec::Environment environment;
+  const auto device = backend().open({.environment = &environment}).value();
+  ASSERT_TRUE(device->load(image));
+  std::vector<Frame> frames;
+  const Bytes packet(64);
+  for (unsigned i = 0; i < 7; ++i) frames.push_back(*Frame::make(std::as_bytes(std::span(packet))));
+  ASSERT_TRUE(device->run(frames));
+  const std::string listing = image->listing();
+  EXPECT_THAT(listing, HasSubstr("measured"));
+  EXPECT_THAT(listing, ::testing::ContainsRegex(" 7 +[0-9]+[.][0-9] .*return 2"));
+  EXPECT_THAT(listing, ::testing::ContainsRegex(" - .*return 2"));
+}
 
 TEST(RtlDevice, ArraysGoToTheDeviceAndBack) {
   const MapRef map = make_map(MapType::array, 8, 100);
