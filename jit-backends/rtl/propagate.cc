@@ -100,7 +100,7 @@ class Rewriter {
     if (!writes_result(slot)) return;
     const Known known = result_of(operation, at_, block_.native, plan_);
     const Value& value = known.value;
-    if (value.is_constant() && fits(value.offset, INT32_MIN, INT32_MAX)) return mov(operation, value);
+    if (value.is_constant() && fits(value.offset, INT32_MIN, UINT32_MAX)) return mov(operation, value);
     if (value.is_copy() && value.reg != slot.d) {
       return replace(operation, {.op = CoreOp::AluMov, .d = slot.d, .b = value.reg});
     }
@@ -118,6 +118,7 @@ class Rewriter {
   }
   static void mov(Operation& operation, const Value& value) {
     replace(operation, {.op = CoreOp::AluMov,
+                        .wide = value.offset <= INT32_MAX,
                         .d = operation.slot.d,
                         .use_imm = true,
                         .imm = static_cast<std::uint32_t>(value.offset)});
@@ -185,7 +186,8 @@ class Rewriter {
   void second(Slot& slot) const {
     if (slot.use_imm || !reads_b(slot.op)) return;
     const Value value = at_.known[slot.b].value;
-    const std::int64_t least = slot.on_map ? OnMap::kLeast : INT32_MIN, most = slot.on_map ? OnMap::kMost : INT32_MAX;
+    const std::int64_t least = slot.on_map ? OnMap::kLeast : INT32_MIN;
+    const std::int64_t most = slot.on_map ? OnMap::kMost : takes_half(slot) ? UINT32_MAX : INT32_MAX;
     if (value.is_constant() && fits(value.offset, least, most)) {
       slot.use_imm = true;
       slot.imm = slot.on_map ? slot.imm | static_cast<std::uint32_t>(value.offset) << 8
@@ -193,6 +195,13 @@ class Rewriter {
     } else {
       copy_second(slot);
     }
+  }
+  // Of its second operand no more than 32 bits are looked at.
+  static bool takes_half(const Slot& slot) {
+    const CoreClass of = class_of(slot.op);
+    if (of == CoreClass::Store) return bytes_of(slot.op) <= 4;
+    return !slot.wide &&
+           (of == CoreClass::Alu || of == CoreClass::Branch || of == CoreClass::Atomic || is_product(slot));
   }
   void copy_second(Slot& slot) const {
     if (slot.use_imm || !reads_b(slot.op)) return;

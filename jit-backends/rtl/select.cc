@@ -364,12 +364,14 @@ class Selector {
   }
 
   void load_constant(std::uint8_t reg, std::uint64_t value) {
-    Slot slot = {.op = fits(value) ? CoreOp::AluMov : CoreOp::AluWide,
+    const bool half = value <= UINT32_MAX;
+    Slot slot = {.op = fits(value) || half ? CoreOp::AluMov : CoreOp::AluWide,
+                 .wide = fits(value) || !half,
                  .d = reg,
                  .use_imm = true,
                  .imm = static_cast<std::uint32_t>(value)};
     Operation made = {.slot = slot};
-    if (!fits(value)) made.beside = Slot{.imm = static_cast<std::uint32_t>(value >> 32)};
+    if (slot.op == CoreOp::AluWide) made.beside = Slot{.imm = static_cast<std::uint32_t>(value >> 32)};
     put(made);
   }
 
