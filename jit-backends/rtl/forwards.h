@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loads of the stack that find what the same stretch of operations stored there take it from its register.
+// Loads of the stack and of the packet that find what the same stretch of operations stored there take it from its
+// register, or as the constant that it is.
 //
 // Tested by: tests/unit/rtl_flow_test.cc.
 #pragma once

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
-#include <optional>
 #include <tuple>
 
 #include "jit-backends/rtl/flow.h"
@@ -216,29 +215,32 @@ class Stretch {
   RegisterPool* pool_;
 };
 
-// With values in registers of their own: of a few ways to be careful with them the one that takes the fewest bundles.
-// If there are too few for any, in those of the program.
+// With values in registers of their own: of a few ways to place them the one that takes the fewest bundles. If there
+// are too few registers for any, in those of the program.
 void place_stretch(std::span<Operation> operations, std::span<const Registers> live, std::vector<Pair>& out) {
-  constexpr int kShortAt[] = {2, 1, 3, 0};
-  std::vector<Operation> numbered(operations.begin(), operations.end());
-  number_values(numbered, live);
-  forward_stores(numbered);
-  std::optional<int> best;
-  std::size_t fewest = 0;
+  struct Way {
+    bool forwards;
+    int short_at;  // registers that are left where it begins to be careful
+  };
+  constexpr Way kWays[] = {{true, 2}, {true, 1}, {true, 3}, {true, 0}, {false, 2}, {false, 1}};
+  const std::vector<Operation> as_they_were(operations.begin(), operations.end());
   std::vector<Pair> placed;
-  const auto place = [&](int short_at) {
-    std::ranges::copy(numbered, operations.begin());
-    RegisterPool pool(operations, live.back(), short_at);
+  const auto place = [&](const Way& way) {
+    std::ranges::copy(as_they_were, operations.begin());
+    number_values(operations, live);
+    if (way.forwards) forward_stores(operations);
+    RegisterPool pool(operations, live.back(), way.short_at);
     placed.clear();
     return Stretch(operations, &pool).run(placed);
   };
-  const std::vector<Operation> as_they_were(operations.begin(), operations.end());
-  for (const int short_at : kShortAt) {
-    if (!place(short_at) || (best && placed.size() >= fewest)) continue;
-    best = short_at;
+  const Way* best = nullptr;
+  std::size_t fewest = 0;
+  for (const Way& way : kWays) {
+    if (!place(way) || (best != nullptr && placed.size() >= fewest)) continue;
+    best = &way;
     fewest = placed.size();
   }
-  if (!best || !place(*best)) {
+  if (best == nullptr || !place(*best)) {
     std::ranges::copy(as_they_were, operations.begin());
     placed.clear();
     std::ignore = Stretch(operations, nullptr).run(placed);

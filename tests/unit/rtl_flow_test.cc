@@ -144,6 +144,29 @@ TEST(RtlFlow, AddressesChangePlacesSixBytesAtATime) {
   EXPECT_EQ(count(program, CoreClass::Store), 2U);
 }
 
+TEST(RtlFlow, HalvesThatChangePlacesAreOneWord) {
+  const CoreProgram program = compiled(
+      checked(24, "r4 = *(u32 *)(r2 +4)\n*(u32 *)(r2 +8) = r4\nr4 = *(u32 *)(r2 +0)\n*(u32 *)(r2 +12) = r4\nr0 = 3"));
+  EXPECT_EQ(count(program, CoreClass::Load), 1U);
+  EXPECT_EQ(count(program, CoreClass::Store), 1U);
+  const auto slots = native_slots(program);
+  EXPECT_EQ(std::ranges::count(slots, CoreOp::AluRotl, &Slot::op), 1);
+}
+
+TEST(RtlFlow, WhatWasStoredNeedNotBeLoaded) {
+  const CoreProgram program = compiled(checked(
+      24,
+      "*(u16 *)(r2 +4) = 513\nr5 = *(u8 *)(r2 +0)\n*(u32 *)(r2 +8) = r5\nr0 = *(u16 *)(r2 +4)\nr4 = *(u32 *)(r2 +8)\n"
+      "r0 += r4"));
+  EXPECT_EQ(count(program, CoreClass::Load), 1U);
+}
+
+TEST(RtlFlow, WhatWasWrittenOverIsLoaded) {
+  const CoreProgram program =
+      compiled(checked(24, "*(u32 *)(r2 +4) = 513\nr5 = *(u8 *)(r2 +0)\n*(u8 *)(r2 +5) = r5\nr0 = *(u32 *)(r2 +4)"));
+  EXPECT_EQ(count(program, CoreClass::Load), 2U);
+}
+
 TEST(RtlFlow, CopiesOfBytesThatOverlapStayApart) {
   // The second load reads what the first store wrote.
   const CoreProgram program = compiled(
