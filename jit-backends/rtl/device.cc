@@ -79,7 +79,9 @@ std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
 class RtlDevice final : public exec::Device {
  public:
   RtlDevice(const exec::DeviceOptions& options, std::unique_ptr<sim::Board> board)
-      : options_(options), own_(std::move(board)), board_(*own_), chip_(board_), loader_(board_, chip_) {}
+      : options_(options), own_(std::move(board)), board_(*own_), chip_(board_), loader_(board_, chip_) {
+    loader_.set_options(compile_options());
+  }
 
   exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
 
@@ -88,8 +90,8 @@ class RtlDevice final : public exec::Device {
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
     if (failed_) return std::unexpected(*failed_);
     if (auto known = look(); !known) return known;
-    if (mine->code().chip.room != geometry_.room()) {
-      auto made = compile(mine->shared_program(), {}, Maps::on_chip, geometry_.room());
+    if (options_.simulation.plain || mine->code().chip.room != geometry_.room()) {
+      auto made = compile(mine->shared_program(), compile_options(), Maps::on_chip, geometry_.room());
       if (!made) return std::unexpected(std::move(made.error()));
       mine = std::move(*made);
     }
@@ -265,8 +267,11 @@ class RtlDevice final : public exec::Device {
     if (auto image = recompile(Maps::on_host); !image) return image;
     return make_ready();
   }
+  [[nodiscard]] exec::CompileOptions compile_options() const {
+    return {.passes_off = options_.simulation.plain ? UINT32_MAX : 0};
+  }
   Result<> recompile(Maps maps) {
-    auto image = compile(image_->shared_program(), {}, maps, geometry_.room());
+    auto image = compile(image_->shared_program(), compile_options(), maps, geometry_.room());
     if (!image) return std::unexpected(std::move(image.error()));
     image_ = std::move(*image);
     loaded_ = false;

@@ -34,6 +34,8 @@ class Loader {
  public:
   Loader(sim::HostPort& board, ChipMemory& chip) : board_(board), chip_(chip) {}
 
+  // How targets of tail calls are compiled.
+  void set_options(const exec::CompileOptions& options) { options_ = options; }
   // Forgets what was there. Errors: limit, if it does not fit.
   [[nodiscard]] Result<> load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
   // The program of a unit, compiled and written behind the others the first time. Errors: as compile(), limit.
@@ -48,6 +50,7 @@ class Loader {
   [[nodiscard]] Result<const Resident*> add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit,
                                             std::uint32_t maps);
 
+  exec::CompileOptions options_;
   sim::HostPort& board_;
   ChipMemory& chip_;
   std::vector<std::unique_ptr<Resident>> residents_;
