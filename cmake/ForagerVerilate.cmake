@@ -41,7 +41,8 @@ endif()
 function(forager_verilated_library name dir)
   if(NOT FORAGER_MODEL_COMPILER)
     add_library(${name} STATIC ${dir}/all.cc)
-    target_compile_options(${name} PRIVATE -w)
+    # What its traces write stands at any address.
+    target_compile_options(${name} PRIVATE -w -fno-sanitize=undefined)
     return()
   endif()
   add_custom_command(
