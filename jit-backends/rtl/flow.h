@@ -22,8 +22,7 @@ struct FlowBlock {
   std::vector<Operation> operations;    // targets are numbers of blocks; a jump at the end is `next` instead
   std::uint32_t next = program::kNone;  // where it goes on, if no operation leaves
   bool native = false;
-  bool function = false;          // of a function: a return gives r0 back
-  std::uint32_t known_bytes = 0;  // that a packet has when it comes here; native blocks only
+  bool function = false;  // of a function: a return gives r0 back
 };
 
 struct Flow {

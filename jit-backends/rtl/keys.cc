@@ -58,7 +58,9 @@ class Keys {
     if (any_of([](const Operation& operation) { return sees_all(operation); })) return;
     std::vector<Key> keys;
     each([&](const Operation& operation) { note(operation, keys); });
-    std::erase_if(keys, [&](const Key& key) { return !is_alone(key, keys) || !is_written_first(key); });
+    // Of all of them, those that meet no other: none may be gone while the others are looked at.
+    const std::vector<Key> all = keys;
+    std::erase_if(keys, [&](const Key& key) { return !is_alone(key, all) || !is_written_first(key); });
     std::uint32_t row = first_free_row(keys);
     for (Key& key : keys) key.row = row++;
     std::erase_if(keys, [](const Key& key) { return key.row * kRow >= std::int64_t{kSavedScratch}; });

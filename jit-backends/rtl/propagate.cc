@@ -28,7 +28,6 @@ class Rewriter {
       : block_(block), at_(at), plan_(plan), composes_(composes) {}
 
   void run() {
-    block_.known_bytes = at_.packet_bytes;
     std::vector<Operation> before = std::move(block_.operations);
     block_.operations.clear();
     for (const Operation& operation : before) {
@@ -58,6 +57,8 @@ class Rewriter {
       } else {
         operands(made.slot);
       }
+      // Not what was known where the block begins: the packet's edges may have moved since.
+      made.known_bytes = at_.packet_bytes;
       block_.operations.push_back(made);
     }
     learn(operation.slot, false, at_);

@@ -19,6 +19,8 @@ class Sinker {
  public:
   explicit Sinker(Flow& flow) : flow_(flow), liveness_(flow), entries_(flow.blocks.size(), 0) {
     for (const FlowBlock& block : flow.blocks) each_next(block, [&](std::uint32_t next) { ++entries_[next]; });
+    ++entries_[0];
+    if (flow.long_entry != program::kNone) ++entries_[flow.long_entry];
   }
 
   // Whether any did.
@@ -64,12 +66,20 @@ class Sinker {
     return written.any() && written.count() == bytes_of(operation.slot.op) ? written : Bytes{};
   }
 
+  // A store that may be of the stack, nobody knows where.
+  static bool may_write_anywhere(const Operation& one) {
+    using verifier::Region;
+    if (class_of(one.slot.op) != CoreClass::Store || written_on_stack(one).any()) return false;
+    return one.reach.region == Region::stack || one.reach.region == Region::unknown;
+  }
+
   // What comes after a store in its block neither sees what it wrote nor changes what it needs.
   [[nodiscard]] bool may_pass(const FlowBlock& block, std::size_t store, const Bytes& written) const {
     const Registers needs = reads_of(block.operations[store]);
     for (std::size_t at = store + 1; at + 1 < block.operations.size(); ++at) {
       const Operation& one = block.operations[at];
-      if ((writes_of(one) & needs) != 0 || (written_on_stack(one) & written).any()) return false;
+      if ((writes_of(one) & needs) != 0 || (written_on_stack(one) & written).any() || may_write_anywhere(one))
+        return false;
       // Read, or led to where it is read.
       if ((liveness_.before(one, {}) & written).any()) return false;
     }

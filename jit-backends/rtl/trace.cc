@@ -86,7 +86,6 @@ class Tracer {
 
   void append(const FlowBlock& block) {
     for (Operation operation : block.operations) {
-      operation.known_bytes = block.known_bytes;
       operation.live_there = live_there(block, operation);
       if (operation.target != program::kNone) open_.push_back(operation.target);
       traces_.back().operations.push_back(operation);
