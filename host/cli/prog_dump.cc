@@ -71,19 +71,32 @@ Result<> print_jited(const Cli& cli, const std::shared_ptr<const verifier::Verif
   return {};
 }
 
-Result<> print_schedule(const Cli& cli, const std::shared_ptr<const verifier::VerifiedProgram>& program) {
-  auto image = jit::find_backend("rtl")->compile(program, {});
+// What other engines than the JITs get, by the backend's name.
+constexpr std::string_view kListings[] = {"rtl", "opencl"};
+
+Result<> print_listing(const Cli& cli, const std::shared_ptr<const verifier::VerifiedProgram>& program,
+                       std::string_view backend) {
+  auto image = jit::find_backend(backend)->compile(program, {});
   if (!image) return std::unexpected(std::move(image.error()));
-  if (cli.wants_json()) return usage_error("the schedule is text only");
+  if (cli.wants_json()) return usage_error(fmt::format("what {} gets is text only", backend));
   cli.print((*image)->listing());
+  return {};
+}
+
+std::string_view take_listing(Words& words) {
+  for (const std::string_view backend : kListings) {
+    if (words.take(backend)) return backend;
+  }
   return {};
 }
 
 }  // namespace
 
 Result<> prog_dump(const Cli& cli, Words words) {
-  const bool machine_code = words.take("jited"), schedule = !machine_code && words.take("rtl");
-  if (!machine_code && !schedule && !words.take("xlated")) return usage_error("'xlated', 'jited' or 'rtl' is missing");
+  const bool machine_code = words.take("jited");
+  const std::string_view listing = machine_code ? std::string_view{} : take_listing(words);
+  if (!machine_code && listing.empty() && !words.take("xlated"))
+    return usage_error("'xlated', 'jited', 'rtl' or 'opencl' is missing");
   auto source = open_program(cli, words, {"file", "opcodes", "linum", "visual"});
   if (!source) return std::unexpected(source.error());
   auto asked = read_form(words);
@@ -91,7 +104,7 @@ Result<> prog_dump(const Cli& cli, Words words) {
   auto program = runtime_program(source->program);
   if (!program) return std::unexpected(program.error());
   if (machine_code) return print_jited(cli, (*program)->verified, *asked);
-  if (schedule) return print_schedule(cli, (*program)->verified);
+  if (!listing.empty()) return print_listing(cli, (*program)->verified, listing);
   asked->view.types = source->program.types;
   return print(cli, (*program)->verified->program(), *asked);
 }

@@ -153,9 +153,12 @@ Places places() {
 }
 
 BuildError first_error(const std::string& log) {
-  static const std::regex kError(R"(:(\d+):(\d+): (?:fatal )?error: ([^\n]*))");
-  std::smatch found;
-  if (std::regex_search(log, found, kError)) {
+  // Clang's order, and PoCL's.
+  static const std::regex kForms[] = {std::regex(R"(:(\d+):(\d+): (?:fatal )?error: ([^\n]*))"),
+                                      std::regex(R"(error: [^\n]*:(\d+):(\d+): ([^\n]*))")};
+  for (const std::regex& form : kForms) {
+    std::smatch found;
+    if (!std::regex_search(log, found, form)) continue;
     return {static_cast<unsigned>(std::stoul(found[1])), static_cast<unsigned>(std::stoul(found[2])), found[3]};
   }
   std::string line = log.substr(0, log.find('\n'));
