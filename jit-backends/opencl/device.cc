@@ -91,7 +91,7 @@ class OpenclDevice final : public exec::Device {
   Result<> make_kernel() {
     use_ = {.moves_edges = moves_edges(program()), .is_xdp = program().program().type() == isa::ProgType::xdp};
     lanes_ = lanes_in_use();
-    const std::string options = fmt::format("-cl-std=CL1.2 -DFG_LANES={} -DFG_GROUP={}", table_lanes(), group());
+    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_LANES={} -DFG_GROUP={}", table_lanes(), group());
     auto built = build(*driver_, *image_, options);
     if (!built) return std::unexpected(std::move(built.error()));
     binary_ = std::move(built->binary);

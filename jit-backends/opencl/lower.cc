@@ -206,7 +206,9 @@ KernelSource lower_to_c(const Code& code) { return Lowering(code).run(); }
 
 Result<std::shared_ptr<const OpenclImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
                                                    const exec::CompileOptions& options) {
-  auto found = exec::blockers(*program, abilities());
+  exec::Capabilities able = abilities();
+  able.map_types.set();  // refuse_unsupported() judges those that instructions name
+  auto found = exec::blockers(*program, able);
   if (!found.empty()) return std::unexpected(std::move(found.front()));
   if (auto taken = refuse_unsupported(*program); !taken) return std::unexpected(std::move(taken.error()));
   // Lookups of other maps than arrays stay calls.

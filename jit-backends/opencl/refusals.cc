@@ -55,9 +55,6 @@ class Judge {
   explicit Judge(const verifier::VerifiedProgram& verified) : verified_(verified), program_(verified.program()) {}
 
   Result<> judge() {
-    for (const program::MapSpec& map : program_.maps()) {
-      if (auto taken = judge_map(map); !taken) return taken;
-    }
     for (std::uint32_t at = 0; at < program_.instructions().size(); ++at) {
       if (!verified_.facts()[at].reachable) continue;
       if (auto taken = judge_instruction(at); !taken) return taken;
@@ -75,6 +72,10 @@ class Judge {
   }
 
   static Result<> judge_map(const program::MapSpec& map) {
+    if (!has(kMaps, map.type)) {
+      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
+      return refuse(fmt::format("map {} of type {}", map.name, row == nullptr ? "unknown" : row->name));
+    }
     if (!map.fields.empty()) return refuse(fmt::format("map {}: values with spin locks or timers", map.name));
     const auto table = table_of(map);
     if (!table || table->bytes > UINT32_MAX) {
@@ -88,6 +89,9 @@ class Judge {
 
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
     const verifier::Facts& facts = verified_.facts()[at];
+    const program::Instruction& insn = program_.instructions()[at];
+    if (insn.op == isa::Op::lddw_map_idx || insn.op == isa::Op::lddw_map_idx_value)
+      return judge_map(program_.maps()[program::map_index(insn)]);
     if (facts.call.helper != 0) return judge_call(at, facts.call);
     constexpr Region kOthers[] = {Region::ring_record, Region::socket, Region::tcp_socket, Region::other};
     if (has(kOthers, facts.access.region)) return refuse_at(at, "access to an object of the host's");

@@ -166,14 +166,15 @@ void Rules::add_to(const Step& step) {
 
 // ---- memory --------------------------------------------------------------------------------------------------------
 
-// Where the facts name the region, its memory; else FG_..._any finds it by the pointer's tag.
+// Where the facts name the region, its memory; else FG_..._any finds it by the pointer's tag. Of a store of 16 bytes
+// the facts are those of one of the two stores that it was.
 std::string Rules::place(const Step& step, const std::string& address) const {
   using verifier::Region;
   const verifier::AccessFact& access = code_.facts(at_).access;
   if (step.checked) return {};
   switch (access.region) {
     case Region::stack:
-      if (access.frame == 0 && access.offset_min == access.offset_max)
+      if (access.frame == 0 && access.offset_min == access.offset_max && step.bytes <= 8)
         return fmt::format("frame + {}", access.offset_min);
       return fmt::format("run->stack + (uint)({})", address);
     case Region::packet:
@@ -231,9 +232,7 @@ void Rules::store(const Step& step) {
 void Rules::store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value) {
   const std::string address = plus(address_of(step, step.dst), further), at = place(step, address);
   if (at.empty()) return line(fmt::format("fg_store{}_any(run, {}, {});", 8 * bytes, address, value));
-  const bool fixed = at.starts_with("frame");
-  line(fmt::format("fg_store{}_{}({}, {});", 8 * bytes, space_of(code_.facts(at_).access),
-                   fixed ? plus(at, further) : at, value));
+  line(fmt::format("fg_store{}_{}({}, {});", 8 * bytes, space_of(code_.facts(at_).access), at, value));
 }
 
 // With a known map, the device's atomic; fetching ones order all memory (RFC 9669 has them so in Linux's model).

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kOptions = "-cl-std=CL1.2 -DFG_LANES=1 -DFG_GROUP=1";
+constexpr const char* kOptions = "-cl-std=CL1.2 -w -DFG_LANES=1 -DFG_GROUP=1";
 
 // Folders of its own, that go with the test.
 class OpenclBuild : public testing::WithDevice {
@@ -80,7 +80,8 @@ TEST_F(OpenclBuild, BuildsDamagedEntriesAnew) {
   ASSERT_GT(whole.size(), 200U);
   std::string flipped = whole;
   flipped[whole.size() / 2] = static_cast<char>(flipped[whole.size() / 2] ^ 1);
-  for (const std::string& damaged : {flipped, whole.substr(0, whole.size() / 2), std::string{}, std::string("nonsense")}) {
+  for (const std::string& damaged :
+       {flipped, whole.substr(0, whole.size() / 2), std::string{}, std::string("nonsense")}) {
     write(entry, damaged);
     EXPECT_FALSE(comes_from_cache(**image));
     EXPECT_TRUE(comes_from_cache(**image));

@@ -73,6 +73,11 @@ constexpr Shape kShapes[] = {
      "r1 = r6\nr2 = r7\ncall f\nr6 = r0\nr1 = r8\nr2 = r9\ncall f\nr0 += r6\nexit\n"
      "f: r6 = r1\nr6 *= 10\nr6 += r2\nr1 = r6\ncall g\nr0 += r6\nexit\n"
      "g: r0 = 7\nif r1 > 20 goto h\nr0 = 3\nh: exit"},
+    {"zeros side by side",
+     "*(u64 *)(r10 - 24) = r6\n*(u64 *)(r10 - 16) = r7\n*(u64 *)(r10 - 8) = r8\n*(u64 *)(r10 - 8) = 0\n"
+     "*(u64 *)(r10 - 16) = 0\nr1 = r10\nr1 += -24\ncall f\nexit\n"
+     "f: r0 = *(u64 *)(r1 + 0)\nr0 *= 16\nr2 = *(u64 *)(r1 + 8)\nr0 += r2\nr0 *= 16\nr2 = *(u64 *)(r1 + 16)\nr0 += r2\n"
+     "exit"},
     {"memory of the caller's",
      "*(u64 *)(r10 - 8) = r6\n*(u64 *)(r10 - 16) = r7\nr1 = r10\nr1 += -16\ncall f\nr0 = *(u64 *)(r10 - 8)\n"
      "r2 = *(u64 *)(r10 - 16)\nr0 *= 3\nr0 += r2\nexit\n"
