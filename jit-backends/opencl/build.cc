@@ -71,7 +71,8 @@ std::string binary_of(cl_program program) {
   if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, nullptr) != CL_SUCCESS) return {};
   std::string binary(bytes, '\0');
   char* to = binary.data();
-  if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof to, &to, nullptr) != CL_SUCCESS) return {};
+  if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(char*), static_cast<void*>(&to), nullptr) != CL_SUCCESS)
+    return {};
   return binary;
 }
 
@@ -99,7 +100,7 @@ std::string log_of(const Driver& driver, cl_program program) {
 }
 
 std::string leave_source(const OpenclImage& image, const std::string& source) {
-  const std::string name = image.program().program().name() + ".cl";
+  std::string name = image.program().program().name() + ".cl";
   const std::string folder = places().sources;
   if (folder.empty()) return name;
   std::error_code error;

@@ -249,8 +249,8 @@ class OpenclDevice final : public exec::Device {
   Result<> enqueue() {
     const Buffer* const arguments[] = {&packets_, &records_, &table_memory_, &random_, &batch_};
     for (cl_uint i = 0; i < std::size(arguments); ++i) {
-      const cl_mem& memory = arguments[i]->memory();
-      if (auto set = check("clSetKernelArg", clSetKernelArg(kernel_.get(), i, sizeof memory, &memory)); !set)
+      const auto* memory = static_cast<const void*>(&arguments[i]->memory());
+      if (auto set = check("clSetKernelArg", clSetKernelArg(kernel_.get(), i, sizeof(cl_mem), memory)); !set)
         return set;
     }
     const std::size_t local = group(), global = (lanes_ + local - 1) / local * local;

@@ -21,6 +21,8 @@ capture=$captures/firewall.pcap
 # run
 expect 0 "XDP_DROP" run "$firewall" --pcap "$capture" --backend interp
 expect 0 "flows (hash)" run "$firewall" --pcap "$capture" --backend interp --checked
+expect 0 "XDP_DROP" run "$firewall" --pcap "$capture" --backend opencl --save-temps kernels
+holds grep -q "__kernel" kernels/*.cl
 expect 0 "wrote" run "$firewall" --pcap "$capture" --backend interp --write out.pcapng
 holds test -s out.pcapng
 expect 0 '"schema":"forager-run","version":1' -j run "$firewall" --pcap "$capture" --backend interp

@@ -19,6 +19,7 @@
 
 #include "cli/messages.h"
 #include "jit-backends/backends.h"
+#include "jit-backends/opencl/build.h"
 #include "tests/golden/outcome.h"
 
 namespace forager::golden {
@@ -158,6 +159,7 @@ int main(int argc, char** argv) {
   request.subject.capture = build / "captures" / (capture + ".pcap");
   if (fs::exists(setup)) request.subject.setup = setup;
   request.golden = source / "tests/golden" / fmt::format("{}.{}.json", program, capture);
+  forager::jit::opencl::set_places({.cache = build / "opencl-cache"});
   request.refusals = source / "tests/golden/opencl.txt";
   request.program = program;
   request.bless = argc > 5 && std::string_view(argv[5]) == "--bless";
