@@ -88,7 +88,20 @@ class OpenclDevice final : public exec::Device {
     return done;
   }
 
+  // Redirects are carried out by the host's own helpers.
+  Result<> check_helpers() {
+    for (const exec::HelperId helper : {exec::HelperId::redirect, exec::HelperId::redirect_map}) {
+      const auto id = static_cast<std::size_t>(helper);
+      const auto helpers = options_.environment->helpers;
+      const bool there = id < helpers.size() && helpers[id] != nullptr;
+      if (calls(program(), helper) && !there)
+        return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");
+    }
+    return {};
+  }
+
   Result<> make_kernel() {
+    if (auto there = check_helpers(); !there) return there;
     use_ = {.moves_edges = moves_edges(program()), .is_xdp = program().program().type() == isa::ProgType::xdp};
     lanes_ = lanes_in_use();
     const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_LANES={} -DFG_GROUP={}", table_lanes(), group());
@@ -133,7 +146,7 @@ class OpenclDevice final : public exec::Device {
   }
 
   Result<> keep_random() {
-    if (!uses_random(program())) return {};
+    if (!calls(program(), exec::HelperId::get_prandom_u32)) return {};
     auto states = random_.map(*driver_, CL_MAP_READ, sizeof random_state_);
     if (!states) return std::unexpected(std::move(states.error()));
     std::memcpy(&random_state_, states->data(), sizeof random_state_);
@@ -145,7 +158,7 @@ class OpenclDevice final : public exec::Device {
   Result<> make_mirrors() {
     map_bytes_ = 0;
     for (std::size_t i = 0; i < maps_.size(); ++i) {
-      mirrors_.push_back(make_mirror(tables()[i], *maps_[i], {.cpu = options_.cpu, .count = table_lanes()}));
+      mirrors_.push_back(make_mirror(tables()[i], *maps_[i], use_of(i)));
       map_bytes_ += tables()[i].bytes_for(table_lanes());
     }
     if (map_bytes_ <= UINT32_MAX) return table_memory_.reserve(*driver_, std::max<std::size_t>(map_bytes_, 64));
@@ -153,6 +166,10 @@ class OpenclDevice final : public exec::Device {
     error.error().limit = UINT32_MAX;
     error.error().asked = map_bytes_;
     return error;
+  }
+
+  [[nodiscard]] MirrorUse use_of(std::size_t map) const {
+    return {.cpu = options_.cpu, .lanes = table_lanes(), .merge = merge_of(program(), static_cast<std::uint32_t>(map))};
   }
 
   template <class Do>
@@ -314,7 +331,6 @@ class OpenclDevice final : public exec::Device {
     if (record.redirect == 0 || (by_map && record.redirect_map >= maps_.size())) return;
     const auto id = static_cast<std::size_t>(by_map ? HelperId::redirect_map : HelperId::redirect);
     const auto helpers = options_.environment->helpers;
-    if (id >= helpers.size() || helpers[id] == nullptr) return;
     const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps_[record.redirect_map].get()) : 0;
     if (by_map) {
       helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);

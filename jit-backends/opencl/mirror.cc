@@ -10,19 +10,47 @@ namespace {
 
 constexpr std::size_t kWord = 8;
 
-struct [[gnu::may_alias]] HostWord {
-  std::uint64_t value;
+template <class T>
+struct [[gnu::may_alias]] HostCell {
+  T value;
 };
+template <class T>
+T* cell(std::byte* at) {
+  return &reinterpret_cast<HostCell<T>*>(at)->value;
+}
+
+template <class T>
+T value_at(std::span<const std::byte> bytes, std::size_t at) {
+  T value{};
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+template <class T>
+void add_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host) {
+  for (std::size_t at = 0; at < after.size(); at += sizeof(T)) {
+    const T added = value_at<T>(after, at) - value_at<T>(before, at);
+    if (added != 0) __atomic_fetch_add(cell<T>(host + at), added, __ATOMIC_RELAXED);
+  }
+}
+
+void store_on_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host) {
+  for (std::size_t at = 0; at < after.size(); at += kWord) {
+    const auto is = value_at<std::uint64_t>(after, at);
+    if (is != value_at<std::uint64_t>(before, at))
+      __atomic_store_n(cell<std::uint64_t>(host + at), is, __ATOMIC_RELAXED);
+  }
+}
 
 // Values one after the other, for each lane.
 class ArrayMirror final : public Mirror {
  public:
-  ArrayMirror(const Table& table, exec::Map& map, const Lanes& lanes) : table_(table) {
-    const unsigned copies = table.per_cpu ? lanes.count : 1;
+  ArrayMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), merge_(use.merge) {
+    const unsigned copies = table.per_cpu ? use.lanes : 1;
     values_.reserve(std::size_t{copies} * table.entries);
     for (unsigned lane = 0; lane < copies; ++lane) {
       for (std::uint32_t key = 0; key < table.entries; ++key) {
-        values_.push_back(static_cast<std::byte*>(map.lookup(&key, lanes.cpu + lane)));
+        values_.push_back(static_cast<std::byte*>(map.lookup(&key, use.cpu + lane)));
       }
     }
   }
@@ -35,7 +63,8 @@ class ArrayMirror final : public Mirror {
   void take(std::span<const std::byte> table) override {
     const std::span<const std::byte> before(before_);
     for (std::size_t i = 0; i < values_.size(); ++i) {
-      changes_to_host(before.subspan(at(i), table_.stride()), table.subspan(at(i), table_.stride()), values_[i]);
+      changes_to_host(before.subspan(at(i), table_.stride()), table.subspan(at(i), table_.stride()), values_[i],
+                      merge_);
     }
   }
 
@@ -45,6 +74,7 @@ class ArrayMirror final : public Mirror {
   }
 
   Table table_;
+  Merge merge_;
   std::vector<std::byte*> values_;  // in the host's memory
   std::vector<std::byte> before_;
 };
@@ -52,7 +82,7 @@ class ArrayMirror final : public Mirror {
 // Where redirects may go; the host carries them out itself.
 class PortMirror : public Mirror {
  public:
-  PortMirror(const Table& table, exec::Map& map, const Lanes& lanes) : table_(table), map_(map), cpu_(lanes.cpu) {}
+  PortMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), map_(map), cpu_(use.cpu) {}
 
   void put(std::span<std::byte> table) override {
     for (std::uint32_t key = 0; key < table_.entries; ++key) {
@@ -95,20 +125,39 @@ class PortKeysMirror final : public PortMirror {
 
 }  // namespace
 
-void value_from_host(const std::byte* host, std::span<std::byte> to) {
+void value_from_host(std::byte* host, std::span<std::byte> to) {
   for (std::size_t at = 0; at < to.size(); at += kWord) {
-    const std::uint64_t word = __atomic_load_n(&reinterpret_cast<const HostWord*>(host + at)->value, __ATOMIC_RELAXED);
+    const std::uint64_t word = __atomic_load_n(cell<std::uint64_t>(host + at), __ATOMIC_RELAXED);
     std::memcpy(to.data() + at, &word, kWord);
   }
 }
 
-void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host) {
-  for (std::size_t at = 0; at < after.size(); at += kWord) {
-    std::uint64_t was = 0, is = 0;
-    std::memcpy(&was, before.data() + at, kWord);
-    std::memcpy(&is, after.data() + at, kWord);
-    if (was != is) __atomic_store_n(&reinterpret_cast<HostWord*>(host + at)->value, is, __ATOMIC_RELAXED);
+void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host,
+                     Merge merge) {
+  switch (merge) {
+    case Merge::store:
+      return store_on_host(before, after, host);
+    case Merge::add64:
+      return add_to_host<std::uint64_t>(before, after, host);
+    case Merge::add32:
+      return add_to_host<std::uint32_t>(before, after, host);
   }
+}
+
+// Atomics of one kind change it and nothing else does; it remains to be seen which, and whether all have one width.
+Merge merge_of(const verifier::VerifiedProgram& program, std::uint32_t map) {
+  if (program.map_uses()[map] != verifier::MapUse::commutative) return Merge::store;
+  bool wide = false, narrow = false;
+  for (std::size_t at = 0; at < program.facts().size(); ++at) {
+    const isa::Op op = program.program().instructions()[at].op;
+    if (!program.facts()[at].reachable || isa::row(op).form != isa::Form::atomic) continue;
+    const verifier::AccessFact& access = program.facts()[at].access;
+    if (access.map != map && access.map != program::kNone) continue;
+    if (op != isa::Op::atomic_add64 && op != isa::Op::atomic_add32) return Merge::store;
+    (op == isa::Op::atomic_add64 ? wide : narrow) = true;
+  }
+  if (wide == narrow) return Merge::store;
+  return wide ? Merge::add64 : Merge::add32;
 }
 
 void each_key(exec::Map& map, const std::function<void(const std::byte* key)>& visit) {
@@ -121,18 +170,18 @@ void each_key(exec::Map& map, const std::function<void(const std::byte* key)>& v
   }
 }
 
-std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Lanes& lanes) {
+std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {
   switch (table.kind) {
     case TableKind::none:
       return nullptr;
     case TableKind::array:
-      return std::make_unique<ArrayMirror>(table, map, lanes);
+      return std::make_unique<ArrayMirror>(table, map, use);
     case TableKind::hash:
-      return make_hash_mirror(table, map);
+      return make_hash_mirror(table, map, use);
     case TableKind::ports:
-      return std::make_unique<PortMirror>(table, map, lanes);
+      return std::make_unique<PortMirror>(table, map, use);
     case TableKind::port_keys:
-      return std::make_unique<PortKeysMirror>(table, map, lanes);
+      return std::make_unique<PortKeysMirror>(table, map, use);
   }
   return nullptr;
 }

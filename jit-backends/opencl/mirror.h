@@ -27,18 +27,24 @@ class Mirror {
   virtual void take(std::span<const std::byte> table) = 0;
 };
 
-struct Lanes {
-  unsigned cpu = 0;  // of the first
-  unsigned count = 1;
+// What becomes of a word that the device changed. Where programs do nothing to values but add, what they added is added
+// on the host too: so no increment is lost, whoever else counts there meanwhile.
+enum class Merge : std::uint8_t { store, add64, add32 };
+[[nodiscard]] Merge merge_of(const verifier::VerifiedProgram& program, std::uint32_t map);
+
+struct MirrorUse {
+  unsigned cpu = 0;    // of the first lane
+  unsigned lanes = 1;  // of per-CPU maps
+  Merge merge = Merge::store;
 };
 
 // Null: there is no table. The map outlives it.
-[[nodiscard]] std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Lanes& lanes);
-[[nodiscard]] std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map);
+[[nodiscard]] std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
+[[nodiscard]] std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 
 // Values of the host's, word by word as programs see them; `bytes` a multiple of 8.
-void value_from_host(const std::byte* host, std::span<std::byte> to);
-void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host);
+void value_from_host(std::byte* host, std::span<std::byte> to);
+void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host, Merge merge);
 // Keys of a map, as many as it may have at the most.
 void each_key(exec::Map& map, const std::function<void(const std::byte* key)>& visit);
 

@@ -34,14 +34,14 @@ void put_word(std::span<std::byte> table, std::size_t at, std::uint32_t word) {
 
 class HashMirror final : public Mirror {
  public:
-  HashMirror(const Table& table, exec::Map& map) : table_(table), map_(map) {}
+  HashMirror(const Table& table, exec::Map& map, Merge merge) : table_(table), map_(map), merge_(merge) {}
 
   void put(std::span<std::byte> table) override {
     std::memset(table.data(), 0, table_.free_at());
     known_.clear();
     std::uint32_t nodes = 0;
     each_key(map_, [&](const std::byte* at) {
-      const std::byte* value = peek(at);
+      std::byte* value = peek(at);
       if (value == nullptr || nodes == table_.entries) return;  // gone by now
       const Bytes key(at, at + in_words(table_.key_size));
       auto [entry, is_new] = known_.try_emplace(key);
@@ -109,11 +109,12 @@ class HashMirror final : public Mirror {
       std::ignore = map_.update(key.data(), value.data(), BPF_ANY, 0);  // fails if others fill the map by now
       return;
     }
-    if (std::byte* host = peek(key.data()); host != nullptr) changes_to_host(before->second, value, host);
+    if (std::byte* host = peek(key.data()); host != nullptr) changes_to_host(before->second, value, host, merge_);
   }
 
   Table table_;
   exec::Map& map_;
+  Merge merge_;
   std::map<Bytes, Bytes, ByBytes> known_;  // keys and values, as put
 };
 
@@ -130,8 +131,8 @@ std::uint32_t hash_of_words(std::span<const std::byte> key) {
   return static_cast<std::uint32_t>(hash);
 }
 
-std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map) {
-  return std::make_unique<HashMirror>(table, map);
+std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {
+  return std::make_unique<HashMirror>(table, map, use.merge);
 }
 
 }  // namespace forager::jit::opencl

@@ -170,8 +170,8 @@ bool needs_one_lane(const verifier::VerifiedProgram& program) {
   });
 }
 
-bool uses_random(const verifier::VerifiedProgram& program) {
-  return any_call(program, [](HelperId helper, const auto&) { return helper == HelperId::get_prandom_u32; });
+bool calls(const verifier::VerifiedProgram& program, HelperId helper) {
+  return any_call(program, [helper](HelperId called, const auto&) { return called == helper; });
 }
 
 bool moves_edges(const verifier::VerifiedProgram& program) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "exec/backend.h"
+#include "exec/host_helpers.h"
 
 namespace forager::jit::opencl {
 
@@ -19,7 +20,7 @@ namespace forager::jit::opencl {
 [[nodiscard]] bool needs_order(const verifier::VerifiedProgram& program);
 // Whether only one work-item may run whatever is asked: it changes tables that have one writer.
 [[nodiscard]] bool needs_one_lane(const verifier::VerifiedProgram& program);
-[[nodiscard]] bool uses_random(const verifier::VerifiedProgram& program);
+[[nodiscard]] bool calls(const verifier::VerifiedProgram& program, exec::HelperId helper);
 // Whether packets may change their edges.
 [[nodiscard]] bool moves_edges(const verifier::VerifiedProgram& program);
 

@@ -190,6 +190,39 @@ TEST(OpenclMirror, TakesWordsThatChangedAndNoOthers) {
   EXPECT_THAT(value, ::testing::ElementsAre(9, 6));
 }
 
+// Two who count in one place: what each added counts.
+TEST(OpenclMirror, AddsWhatTheDeviceAdded) {
+  const Table table = *table_of({.type = isa::MapType::array, .key_size = 4, .value_size = 16, .max_entries = 1});
+  const MapRef map = map_of(isa::MapType::array, 4, 16, 1);
+  const auto mirror = make_mirror(table, *map, {.merge = Merge::add64});
+  const std::uint32_t key = 0;
+  const std::uint64_t first[2] = {100, 0};
+  ASSERT_EQ(map->write(&key, first, 0), 0);
+  std::vector<std::byte> memory(table.bytes);
+  mirror->put(memory);
+  const std::uint64_t hosts[2] = {105, 1}, devices[2] = {107, 0};
+  ASSERT_EQ(map->write(&key, hosts, 0), 0);
+  std::memcpy(memory.data(), devices, sizeof devices);
+  mirror->take(memory);
+  std::uint64_t value[2] = {};
+  ASSERT_EQ(map->read(&key, value, 0), 0);
+  EXPECT_THAT(value, ::testing::ElementsAre(112, 1));
+}
+
+TEST(OpenclMirror, AddsWhereProgramsDoNothingElse) {
+  const Rig rig{.maps = {map_of(isa::MapType::array, 4, 16, 1)}};
+  const auto merge = [&](const char* operation) {
+    const auto program =
+        exec::testing::verified(rig, with(std::string("r6 = map[values][0] + 0 ll\nr1 = 1\n") + operation));
+    return merge_of(*program, 0);
+  };
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nlock *(u64 *)(r6 + 8) += r1\n"), Merge::add64);
+  EXPECT_EQ(merge("lock *(u32 *)(r6 + 4) += r1\n"), Merge::add32);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nlock *(u32 *)(r6 + 8) += r1\n"), Merge::store);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) |= r1\n"), Merge::store);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nr2 = *(u64 *)(r6 + 0)\n*(u64 *)(r7 + 0) = r2\n"), Merge::store);
+}
+
 // Numbers that no table has end nowhere.
 TEST(OpenclMirror, DoesNotTrustTheDevice) {
   const Table table = *table_of({.type = isa::MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 4});
