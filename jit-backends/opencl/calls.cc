@@ -81,7 +81,10 @@ void Rules::call_helper(const Step& step) {
       if (hash) return assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", map));
       return assign(0, fmt::format("fg_array_lookup(MAP_{}, (uint)fg_load32_any(run, r2))", map));
     case HelperId::map_update_elem:
-      return assign(0, fmt::format("{}(run, MAP_{}, r2, r3, r4)", map_operation("update", map), map));
+      return assign(0, fmt::format("{}(run, MAP_{}, r2, r3, r4{})", map_operation("update", map), map,
+                                   !hash                   ? ""
+                                   : tables_[map].in_place ? ", true"
+                                                           : ", false"));
     case HelperId::map_delete_elem:
       if (!hash) return assign(0, "FG_ERROR(FG_EINVAL)");
       return assign(0, fmt::format("fg_hash_delete(run, MAP_{}, r2)", map));

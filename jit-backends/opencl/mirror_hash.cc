@@ -34,10 +34,11 @@ void put_word(std::span<std::byte> table, std::size_t at, std::uint32_t word) {
 
 class HashMirror final : public Mirror {
  public:
-  HashMirror(const Table& table, exec::Map& map, Merge merge) : table_(table), map_(map), merge_(merge) {}
+  HashMirror(const Table& table, exec::Map& map, const MirrorUse& use)
+      : table_(table), map_(map), merge_(use.merge), cpu_(use.cpu) {}
 
   void put(std::span<std::byte> table) override {
-    std::memset(table.data(), 0, table_.free_at());
+    std::memset(table.data(), 0, table_.nodes_at());
     known_.clear();
     std::uint32_t nodes = 0;
     each_key(map_, [&](const std::byte* at) {
@@ -68,7 +69,7 @@ class HashMirror final : public Mirror {
   // Without making the entry younger.
   [[nodiscard]] std::byte* peek(const std::byte* key) const {
     exec::Elements* elements = map_.abilities().elements;
-    return static_cast<std::byte*>(elements != nullptr ? elements->peek(key, 0) : map_.lookup(key, 0));
+    return static_cast<std::byte*>(elements != nullptr ? elements->peek(key, cpu_) : map_.lookup(key, cpu_));
   }
 
   void put_entry(std::span<std::byte> table, std::uint32_t node, const Bytes& key, const Bytes& value) const {
@@ -105,8 +106,10 @@ class HashMirror final : public Mirror {
     const std::size_t at = table_.node_at(node) + in_words(table_.key_size);
     const auto value = table.subspan(at, in_words(table_.value_size));
     const auto before = known_.find(key);
-    if (before == known_.end()) {
-      std::ignore = map_.update(key.data(), value.data(), BPF_ANY, 0);  // fails if others fill the map by now
+    const bool fresh = word_at(table, table_.fresh_at() + std::size_t{4} * (node - 1)) != 0;
+    if (before == known_.end() || fresh) {
+      if (before != known_.end()) std::ignore = map_.erase(key.data());    // and was inserted again
+      std::ignore = map_.update(key.data(), value.data(), BPF_ANY, cpu_);  // fails if others fill the map by now
       return;
     }
     if (std::byte* host = peek(key.data()); host != nullptr) changes_to_host(before->second, value, host, merge_);
@@ -115,6 +118,7 @@ class HashMirror final : public Mirror {
   Table table_;
   exec::Map& map_;
   Merge merge_;
+  unsigned cpu_;
   std::map<Bytes, Bytes, ByBytes> known_;  // keys and values, as put
 };
 
@@ -132,7 +136,7 @@ std::uint32_t hash_of_words(std::span<const std::byte> key) {
 }
 
 std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {
-  return std::make_unique<HashMirror>(table, map, use.merge);
+  return std::make_unique<HashMirror>(table, map, use);
 }
 
 }  // namespace forager::jit::opencl

@@ -26,8 +26,8 @@ constexpr HelperId kHelpers[] = {
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
     HelperId::redirect_map,      HelperId::csum_diff,
 };
-constexpr MapType kMaps[] = {MapType::array,  MapType::percpu_array, MapType::hash,       MapType::devmap,
-                             MapType::cpumap, MapType::xskmap,       MapType::devmap_hash};
+constexpr MapType kMaps[] = {MapType::array,  MapType::percpu_array, MapType::hash,   MapType::percpu_hash,
+                             MapType::devmap, MapType::cpumap,       MapType::xskmap, MapType::devmap_hash};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
@@ -140,6 +140,13 @@ bool any_call(const verifier::VerifiedProgram& program, Predicate matches) {
   });
 }
 
+bool is_per_cpu(MapType type) { return type == MapType::percpu_array || type == MapType::percpu_hash; }
+
+// One CPU's values of a PERCPU_HASH stand in device memory, no other's.
+bool has_values_of_one_cpu(const verifier::VerifiedProgram& program) {
+  return std::ranges::any_of(tables_of(program), &Table::in_place);
+}
+
 }  // namespace
 
 exec::Capabilities abilities() {
@@ -157,17 +164,17 @@ bool needs_order(const verifier::VerifiedProgram& program) {
   const auto maps = program.program().maps();
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const verifier::MapUse use = program.map_uses()[i];
-    const bool is_lanes = use != verifier::MapUse::unused && maps[i].type == MapType::percpu_array;
+    const bool is_lanes = use != verifier::MapUse::unused && is_per_cpu(maps[i].type);
     if (use == verifier::MapUse::read_write || is_lanes) return true;
   }
   return any_call(program, [](HelperId helper, const auto&) { return !has(kIndifferent, helper); });
 }
 
 bool needs_one_lane(const verifier::VerifiedProgram& program) {
-  return any_call(program, [&](HelperId helper, const verifier::CallFact& call) {
-    const bool changes = helper == HelperId::map_update_elem || helper == HelperId::map_delete_elem;
-    return changes && call.map != program::kNone && program.program().maps()[call.map].type == MapType::hash;
-  });
+  return has_values_of_one_cpu(program) || any_call(program, [&](HelperId helper, const verifier::CallFact& call) {
+           const bool changes = helper == HelperId::map_update_elem || helper == HelperId::map_delete_elem;
+           return changes && call.map != program::kNone && program.program().maps()[call.map].type == MapType::hash;
+         });
 }
 
 bool calls(const verifier::VerifiedProgram& program, HelperId helper) {

@@ -306,8 +306,8 @@ static ulong fg_array_update(fg_run* run, uint table, uint size, uint stride, ui
   return 0;
 }
 
-// HASH: a header of 16 bytes (entries in use, free nodes), slots of 32 bits by hash, the free nodes' numbers, and
-// nodes: the key in whole words of 64 bits, then the value. A slot has a node's number from 1, 0 where it was never
+// HASH: a header of 16 bytes (entries in use, free nodes), slots of 32 bits by hash, the free nodes' numbers, a
+// word for each node (1: its key was inserted here), and nodes: the key in whole words of 64 bits, then the value. A slot has a node's number from 1, 0 where it was never
 // used, or FG_DEAD. Only one work-item changes tables.
 #define FG_DEAD 0xffffffffu
 #define FG_NONE 0xffffffffu
@@ -316,9 +316,10 @@ static ulong fg_array_update(fg_run* run, uint table, uint size, uint stride, ui
 #define FG_SLOT(number) (run->maps + table + 16 + 4 * (number))
 #define FG_WORDS(bytes) (((bytes) + 7u) & ~7u)
 #define FG_FREE(number) (FG_SLOT(mask + 1) + 4 * (number))
+#define FG_FRESH(node) (FG_FREE(entries + 1) + 4 * ((node) - 1))
 
 static uint fg_node_at(uint table, uint key_size, uint value_size, uint entries, uint mask, uint node) {
-  const uint nodes = FG_WORDS(16 + 4 * (mask + 1) + 4 * (entries + 1));
+  const uint nodes = FG_WORDS(16 + 4 * (mask + 1) + 8 * (entries + 1));
   return table + nodes + (node - 1) * (FG_WORDS(key_size) + FG_WORDS(value_size));
 }
 
@@ -381,15 +382,20 @@ static void fg_hash_give(fg_run* run, FG_HASH, uint node) {
   fg_store32_global(run->maps + table + 4, left + 1);
 }
 
-// An entry that is there is replaced, so that pointers to the old value see no other. There is one node more than
-// entries.
-static ulong fg_hash_update(fg_run* run, FG_HASH, ulong key, ulong value, ulong flags) {
+// An entry that is there is replaced, so that pointers to the old value see no other, or, of a per-CPU map, overwritten
+// in place. There is one node more than entries.
+static ulong fg_hash_update(fg_run* run, FG_HASH, ulong key, ulong value, ulong flags, bool in_place) {
   uint place;
   const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &place);
   const bool present = number != FG_NONE;
   if (flags > FG_EXIST) return FG_ERROR(FG_EINVAL);
   if (present && flags == FG_NOEXIST) return FG_ERROR(FG_EEXIST);
   if (!present && flags == FG_EXIST) return FG_ERROR(FG_ENOENT);
+  if (present && in_place) {
+    const uint there = fg_node_at(FG_HASH_ARGUMENTS, (uint)fg_load32_global(FG_SLOT(number)));
+    fg_copy_value(run, run->maps + there + FG_WORDS(key_size), value, value_size);
+    return 0;
+  }
   const uint used = (uint)fg_load32_global(run->maps + table);
   if (!present && used >= entries) return FG_ERROR(FG_E2BIG);
   const uint node = fg_hash_take(run, FG_HASH_ARGUMENTS);
@@ -401,6 +407,7 @@ static ulong fg_hash_update(fg_run* run, FG_HASH, ulong key, ulong value, ulong 
     fg_store32_global(FG_SLOT(number), node);
   } else {
     fg_store32_global(FG_SLOT(place), node);
+    fg_store32_global(FG_FRESH(node), 1);
     fg_store32_global(run->maps + table, used + 1);
   }
   return 0;

@@ -30,6 +30,7 @@ TableKind kind_of(MapType type) {
     case MapType::percpu_array:
       return TableKind::array;
     case MapType::hash:
+    case MapType::percpu_hash:
       return TableKind::hash;
     case MapType::devmap:
     case MapType::cpumap:
@@ -47,6 +48,7 @@ TableKind kind_of(MapType type) {
 std::optional<Table> table_of(const program::MapSpec& spec) {
   Table table{.kind = kind_of(spec.type),
               .per_cpu = spec.type == MapType::percpu_array,
+              .in_place = spec.type == MapType::percpu_hash,
               .key_size = spec.key_size,
               .value_size = spec.value_size,
               .entries = spec.max_entries};

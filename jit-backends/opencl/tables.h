@@ -27,6 +27,7 @@ enum class TableKind : std::uint8_t {
 struct Table {
   TableKind kind = TableKind::none;
   bool per_cpu = false;     // one for each lane, one behind the other
+  bool in_place = false;    // hash: values of one CPU, which updates overwrite
   std::uint64_t bytes = 0;  // of one, a multiple of 64
   std::uint32_t key_size = 0, value_size = 0, entries = 0;
   std::uint32_t mask = 0;  // hash: one less than its slots
@@ -36,7 +37,8 @@ struct Table {
   // Hash: where its parts begin, and bytes of a node. Nodes count from 1, and there is one more than entries.
   [[nodiscard]] std::uint64_t slots_at() const { return 16; }
   [[nodiscard]] std::uint64_t free_at() const { return slots_at() + 4 * (std::uint64_t{mask} + 1); }
-  [[nodiscard]] std::uint64_t nodes_at() const { return in_words(free_at() + 4 * (std::uint64_t{entries} + 1)); }
+  [[nodiscard]] std::uint64_t fresh_at() const { return free_at() + 4 * (std::uint64_t{entries} + 1); }
+  [[nodiscard]] std::uint64_t nodes_at() const { return in_words(fresh_at() + 4 * (std::uint64_t{entries} + 1)); }
   [[nodiscard]] std::uint64_t node_bytes() const { return in_words(key_size) + in_words(value_size); }
   [[nodiscard]] std::uint64_t node_at(std::uint32_t node) const { return nodes_at() + (node - 1) * node_bytes(); }
 };

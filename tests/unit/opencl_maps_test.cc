@@ -103,6 +103,28 @@ TEST_F(OpenclMaps, HashesAreTheInterpreters) {
   compare(isa::MapType::hash, 13, 11, 12, with(operations(13)));
 }
 
+TEST_F(OpenclMaps, PerCpuHashesAreTheInterpreters) {
+  compare(isa::MapType::percpu_hash, 4, 11, 8, with(operations(4)));
+}
+
+// A key that goes and comes back in one batch is a new one: other CPUs' values are zero.
+TEST_F(OpenclMaps, KeysThatComeBackAreNew) {
+  const Rig rig{.maps = {map_of(isa::MapType::percpu_hash, 4, 8, 4)}, .engine = testing::opencl_here()};
+  const std::uint32_t key = 5;
+  const std::uint64_t before[kCpus] = {1, 2, 3, 4};
+  ASSERT_EQ(rig.maps[0]->write(&key, before, 0), 0);
+  const auto device = exec::testing::open_device(
+      rig, with("*(u32 *)(r10 - 4) = 5\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n"
+                "*(u64 *)(r10 - 16) = 9\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 1\nr1 = map[values] ll\n"
+                "call bpf_map_update_elem\n"));
+  ASSERT_NE(device, nullptr);
+  auto frames = inputs(1, 1);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t after[kCpus] = {};
+  ASSERT_EQ(rig.maps[0]->read(&key, after, 0), 0);
+  EXPECT_THAT(after, ::testing::ElementsAre(9, 0, 0, 0));
+}
+
 TEST_F(OpenclMaps, ArraysAreTheInterpreters) {
   compare(isa::MapType::array, 4, 12, 9,
           with("r1 = *(u8 *)(r7 + 1)\nr1 &= 15\n*(u32 *)(r10 - 32) = r1\nr2 = r10\n"
