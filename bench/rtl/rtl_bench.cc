@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scenario `rtl`: example programs on the simulated core, saturated with 64-byte packets, `rtl/<program>/rtl`.
+// Scenario `rtl`: example programs on the simulated core, saturated with 64-byte packets, `rtl/<program>/rtl`. And, of
+// programs that keep flows, `rtl/<program>/steady`: with those packets alone that pass and neither add nor remove
+// entries once all packets of the capture have been there, as are all packets of a flow but its first and its last.
 //
 // Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off),
 // so answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of
@@ -12,10 +14,12 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bench/common/plain_names.h"
@@ -54,12 +58,21 @@ Result<MapPointer> copy_of(exec::Map& map) {
   return made;
 }
 
+// Programs whose maps gain and lose entries as packets come.
+constexpr std::string_view kWithFlows[] = {"xdp_simple_firewall", "xdp_lb"};
+
+enum class Traffic : std::uint8_t { all, steady };
+
 class Rig {
  public:
-  static Result<Rig> open(const ExampleProgram& program) {
+  static Result<Rig> open(const ExampleProgram& program, Traffic traffic) {
     auto stage = Stage::open(program);
     if (!stage) return std::unexpected(stage.error());
     Rig rig(std::move(*stage));
+    rig.make_frames();
+    if (traffic == Traffic::steady) {
+      if (auto kept = rig.keep_steady(); !kept) return std::unexpected(kept.error());
+    }
     rig.environment_ = std::make_unique<exec::Environment>(syscall::process().runtime.environment);
     rig.environment_->cpus = kCpus;
     const exec::Backend& backend = *jit::find_backend("rtl");
@@ -90,22 +103,63 @@ class Rig {
       ready = device_->bind(i, std::move(*copy));
     }
     if (!ready) return std::unexpected(ready.error());
-    make_frames();
+    repeat();
     return std::move(*this);
   }
 
   void make_frames() {
-    const auto& packets = stage_->packets();
-    for (std::size_t i = 0; i < kPackets; ++i) {
-      std::vector<std::byte> bytes(packets[i % packets.size()].bytes.begin(), packets[i % packets.size()].bytes.end());
-      bytes.resize(kPacketBytes);
-      frames_.push_back(*exec::Frame::make(bytes));
+    for (const sim::CapturedPacket& packet : stage_->packets()) {
+      packets_.emplace_back(packet.bytes.begin(), packet.bytes.end());
+      packets_.back().resize(kPacketBytes);
     }
+  }
+  void repeat() {
+    for (std::size_t i = 0; i < kPackets; ++i) frames_.push_back(*exec::Frame::make(packets_[i % packets_.size()]));
+  }
+
+  // By the interpreter, on the maps that the device gets copies of.
+  Result<> keep_steady() {
+    const auto& program = stage_->program();
+    const exec::Backend& backend = *jit::find_backend("interp");
+    auto image = backend.compile(program.verified, {});
+    if (!image) return std::unexpected(image.error());
+    auto device = backend.open({.environment = &syscall::process().runtime.environment, .ports = stage_->ports()});
+    if (!device) return std::unexpected(device.error());
+    Result<> ready = (*device)->load(*image);
+    for (std::uint32_t i = 0; ready && i < program.maps.size(); ++i) ready = (*device)->bind(i, program.maps[i]->map);
+    if (!ready) return ready;
+    std::vector<std::vector<std::byte>> steady;
+    for (const bool first : {true, false}) {
+      for (const auto& packet : packets_) {
+        const std::size_t before = entries();
+        std::vector<exec::Frame> frame;
+        frame.push_back(*exec::Frame::make(packet));
+        if (auto ran = (*device)->run(frame); !ran) return std::unexpected(ran.error());
+        const bool passes = frame.front().return_value != XDP_DROP && frame.front().return_value != XDP_ABORTED;
+        if (!first && passes && entries() == before) steady.push_back(packet);
+      }
+    }
+    if (steady.empty()) return fail(ErrorKind::input, EINVAL, "no packet leaves the maps as they are");
+    packets_ = std::move(steady);
+    return {};
+  }
+  [[nodiscard]] std::size_t entries() const {
+    std::size_t count = 0;
+    for (const auto& bound : stage_->program().maps) {
+      exec::Map& map = *bound->map;
+      std::vector<std::byte> key(map.spec().key_size), next(key.size());
+      for (bool first = true; map.next_key(first ? nullptr : key.data(), next.data()) == 0; first = false) {
+        key = next;
+        ++count;
+      }
+    }
+    return count;
   }
 
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<exec::Environment> environment_;
   std::unique_ptr<exec::Device> device_;
+  std::vector<std::vector<std::byte>> packets_;
   std::vector<exec::Frame> frames_;
 };
 
@@ -122,10 +176,10 @@ std::string wrong_answer(const ExampleProgram& program) {
   return differences.empty() ? std::string{} : differences.front();
 }
 
-void measure(benchmark::State& state, const ExampleProgram& program) {
+void measure(benchmark::State& state, const ExampleProgram& program, Traffic traffic) {
   if (const std::string wrong = wrong_answer(program); !wrong.empty()) return state.SkipWithError(wrong.c_str());
   for (auto _ : state) {
-    auto rig = Rig::open(program);
+    auto rig = Rig::open(program, traffic);
     const auto ran = rig ? rig->pass() : Result<>(std::unexpected(rig.error()));
     if (!ran) return state.SkipWithError(ran.error().text().c_str());
     for (const exec::Metric& metric : rig->metrics()) {
@@ -139,11 +193,19 @@ void measure(benchmark::State& state, const ExampleProgram& program) {
 
 int main(int argc, char** argv) {
   using forager::bench::ExampleProgram;
+  using forager::bench::kWithFlows;
+  using forager::bench::Traffic;
   for (const ExampleProgram& program : forager::bench::kExamplePrograms) {
     if (!program.is_in(forager::bench::Scenario::peers)) continue;
-    benchmark::RegisterBenchmark(fmt::format("rtl/{}/rtl", program.name).c_str(), [&program](benchmark::State& state) {
-      forager::bench::measure(state, program);
-    })->Iterations(1);
+    for (const auto& [name, traffic] : {std::pair{"rtl", Traffic::all}, std::pair{"steady", Traffic::steady}}) {
+      if (traffic == Traffic::steady &&
+          std::ranges::find(kWithFlows, std::string_view(program.name)) == std::end(kWithFlows))
+        continue;
+      benchmark::RegisterBenchmark(fmt::format("rtl/{}/{}", program.name, name).c_str(), [&program, traffic](
+                                                                                             benchmark::State& state) {
+        forager::bench::measure(state, program, traffic);
+      })->Iterations(1);
+    }
   }
   return forager::bench::run_plain(argc, argv);
 }

@@ -90,4 +90,14 @@ Result<> run_live(const LiveRun& run, const std::function<Result<>()>& after_eac
   return {};
 }
 
+Result<std::vector<exec::Frame>> frames_of(std::span<const std::string> packets) {
+  std::vector<exec::Frame> frames;
+  for (const std::string& packet : packets) {
+    auto frame = exec::Frame::make(std::as_bytes(std::span(packet)));
+    if (!frame) return std::unexpected(frame.error());
+    frames.push_back(std::move(*frame));
+  }
+  return frames;
+}
+
 }  // namespace forager::cli

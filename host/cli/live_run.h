@@ -11,11 +11,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "cli/select.h"
 #include "cli/world.h"
+#include "exec/frame.h"
 #include "forager/result.h"
 
 namespace forager::cli {
@@ -34,5 +36,7 @@ struct LiveRun {
 
 // The packets of a file. Errors: input.
 [[nodiscard]] Result<std::vector<std::string>> read_packets(const std::string& path);
+// In frames. Errors: input, for one that no frame has.
+[[nodiscard]] Result<std::vector<exec::Frame>> frames_of(std::span<const std::string> packets);
 
 }  // namespace forager::cli

@@ -95,13 +95,9 @@ Result<Asked> read_words(Words& words) {
 }
 
 Result<> run_batch(runtime::Session& session, std::span<const std::string> packets, Counts& counts) {
-  std::vector<exec::Frame> frames;
-  for (const std::string& packet : packets) {
-    auto frame = exec::Frame::make(std::as_bytes(std::span(packet)));
-    if (!frame) return std::unexpected(frame.error());
-    frames.push_back(std::move(*frame));
-  }
-  auto report = session.run(frames);
+  auto frames = frames_of(packets);
+  if (!frames) return std::unexpected(frames.error());
+  auto report = session.run(*frames);
   if (!report) return std::unexpected(report.error());
   counts.runs += report->packets;
   counts.traps += report->traps;

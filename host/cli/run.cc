@@ -212,6 +212,9 @@ void add_run(CLI::App& app, Cli& cli) {
       ->check(CLI::Range(1U, 16U));
   verb->add_flag("--lockstep", arguments->run.simulation.lockstep,
                  "rtl: compare each instruction's result with the interpreter's");
+  verb->add_flag(
+      "--plain", arguments->run.simulation.plain,
+      "rtl: one BPF instruction after the other, as they are; with --lockstep the result of each is compared");
   verb->add_option("--wave", arguments->run.simulation.wave, "rtl: write all signals to an FST file");
   verb->add_option("--wave-on", arguments->run.simulation.wave_on,
                    "... only around verdict:NAME, packet:N or pc:N (BPF instruction)");

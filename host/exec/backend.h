@@ -124,6 +124,7 @@ struct Simulation {
   std::string configuration;    // a name of hw/configs.yaml; empty: default
   unsigned threads = 0;         // hardware threads in use; 0: all
   bool lockstep = false;        // each instruction is compared with the interpreter's
+  bool plain = false;           // the program as it is, without the compiler's passes
   std::string wave;             // FST file of all signals; empty: none
   std::string wave_on;          // verdict:NAME, packet:N or pc:N: only around what is named; empty: from the beginning
   unsigned wave_before = 2000;  // clock cycles before it

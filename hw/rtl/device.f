@@ -11,9 +11,12 @@ forager_align.sv
 forager_amo.sv
 forager_map_table.sv
 forager_address.sv
+forager_state.sv
+forager_mul.sv
 forager_core.sv
-forager_hash.sv
+forager_hash_pkg.sv
 forager_prefix.sv
+forager_match.sv
 forager_map_queue.sv
 forager_edges.sv
 forager_map_descriptor.sv

@@ -4,6 +4,7 @@
 // whatever was proved before. Combinational.
 //
 //   stack    a frame of 512 bytes for each call depth, up to the thread's own
+//   scratch  256 bytes of the thread's call depth, by the compiler's own accesses
 //   packet   from metadata to end, in the buffer of 4096 bytes; bytes that have not arrived make it wait
 //   map      the values of a map on the chip, as the map table has it for this thread
 //   others   are the host's
@@ -29,7 +30,7 @@ module forager_access
   input  logic [23:0]            base_i,     // region of the base register
   input  logic                   on_map_i,   // the address is an offset in the values of the map at hand; base_i is 0
   input  logic [63:0]            address_i,
-  input  logic [3:0]             bytes_i,
+  input  logic [4:0]             bytes_i,
 
   input  logic                   map_i,      // the map table has the base's region
   input  logic [RowWidth-1:0]    map_row_i,
@@ -42,7 +43,7 @@ module forager_access
   output logic [5:0]             byte_o      // in the row
 );
 
-  logic        stack, packet, near, map_near, same;
+  logic        stack, scratch, packet, near, map_near, same;
   logic [2:0]  frame;
   logic [12:0] offset;
   logic [13:0] last;
@@ -51,6 +52,7 @@ module forager_access
 
   assign frame  = base_i[2:0] - RegionStack[2:0];
   assign stack  = base_i >= RegionStack && base_i < RegionStack + 24'd8;
+  assign scratch = base_i == RegionScratch && !on_map_i;
   assign packet = native_i && base_i == region_i && !on_map_i;
   assign same   = address_i[63:39] == {base_i, !on_map_i};
   assign near   = same && address_i[38:13] == 26'd0;
@@ -72,6 +74,9 @@ module forager_access
     end else if (stack) begin
       row_o   = RowWidth'(StackRow) + RowWidth'({thread_i, frame, offset[8:6]});
       fault_o = !near || last > 14'd512 || frame > depth_i;
+    end else if (scratch) begin
+      row_o   = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, offset[7:6]});
+      fault_o = !near || last > 14'd256;
     end else if (packet) begin
       row_o   = RowWidth'({slot_i, offset[11:6]});
       fault_o = !near || offset < meta_i || last > 14'(end_i) || last > 14'd4096;

@@ -10,7 +10,7 @@ module forager_address
   /* verilator lint_on UNUSEDSIGNAL */
   input  logic [63:0] a_i,
   output logic [63:0] start_o,
-  output logic [3:0]  bytes_o
+  output logic [4:0]  bytes_o
 );
 
   always_comb begin
@@ -27,10 +27,10 @@ module forager_address
   end
 
   always_comb begin
-    bytes_o = 4'd1 << op_i.fn[1:0];
-    if (op_i.cls == ClassLocal) bytes_o = 4'd8;
-    else if (op_i.cls == ClassAtomic) bytes_o = op_i.wide ? 4'd8 : 4'd4;
-    else if (op_i.fn[2:0] == AccessSix) bytes_o = 4'd6;
+    bytes_o = 5'd1 << op_i.fn[1:0];
+    if (op_i.cls == ClassLocal) bytes_o = 5'd8;
+    else if (op_i.cls == ClassAtomic) bytes_o = op_i.fn == AtomicCount ? 5'd16 : op_i.wide ? 5'd8 : 5'd4;
+    else if (op_i.fn[2:0] == AccessSix) bytes_o = 5'd6;
   end
 
 endmodule

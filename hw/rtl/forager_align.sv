@@ -17,7 +17,8 @@ module forager_align (
   input  logic         load_swapped_i,
   input  logic         load_signed_i,
   input  logic [511:0] load_i,
-  output logic [63:0]  value_o
+  output logic [63:0]  value_o,
+  output logic [63:0]  behind_o          // the bank after
 );
 
   function automatic logic [63:0] swap(input logic [63:0] value, input logic [3:0] count);
@@ -43,17 +44,14 @@ module forager_align (
   assign bytes      = ((16'd1 << store_bytes_i) - 16'd1) << store_byte_i[2:0];
 
   always_comb begin
-    for (int bank = 0; bank < 8; bank++) begin
-      next_o[bank]           = 3'(bank) < store_bank;
-      enable_o[bank*8+:8]    = 8'd0;
-      store_o[bank*64+:64]   = 3'(bank) == store_bank ? pair[63:0] : pair[127:64];
-      if (3'(bank) == store_bank) enable_o[bank*8+:8] = bytes[7:0];
-      else if (3'(bank) == store_bank + 3'd1) enable_o[bank*8+:8] = bytes[15:8];
-    end
+    next_o   = ~(8'hff << store_bank);
+    enable_o = (64'(bytes) << {store_bank, 3'd0}) | (store_bank == 3'd7 ? 64'(bytes[15:8]) : 64'd0);
+    for (int bank = 0; bank < 8; bank++) store_o[bank*64+:64] = 3'(bank) == store_bank ? pair[63:0] : pair[127:64];
   end
 
   assign load_bank = load_byte_i[5:3];
   assign loaded    = {load_i[{load_bank + 3'd1, 6'd0}+:64], load_i[{load_bank, 6'd0}+:64]};
+  assign behind_o  = loaded[127:64];
   assign low       = 64'(loaded >> {load_byte_i[2:0], 3'd0});
   assign raw       = load_swapped_i ? swap(low, load_bytes_i) : low;
 

@@ -13,41 +13,37 @@ module forager_alu
   output logic [63:0] result_o
 );
 
-  logic [5:0]  amount;
-  logic [63:0] a_zero, a_sign, swapped, extended, result;
-  logic [63:0] left, right, around;
-  logic [64:0] to_shift;
-  /* verilator lint_off UNUSEDSIGNAL */
-  logic [64:0] shifted;  // the sign on top was only to be shifted in
-  /* verilator lint_on UNUSEDSIGNAL */
-  logic        sign;
-
-  assign amount = {wide_i & b_i[5], b_i[4:0]};
-  assign a_zero = wide_i ? a_i : {32'd0, a_i[31:0]};
-  assign a_sign = wide_i ? a_i : {{32{a_i[31]}}, a_i[31:0]};
-
-  // One shifter for each direction; a rotation is both.
-  assign sign   = fn_i == AluArsh;
-  assign left   = a_i << amount;
-  assign to_shift = {sign & a_sign[63], sign ? a_sign : a_zero};
-  assign shifted  = $unsigned($signed(to_shift) >>> amount);
-  assign right  = shifted[63:0];
-  assign around = left | (wide_i ? a_i >> (7'd64 - {1'b0, amount}) : a_zero >> (7'd32 - {1'b0, amount}));
-
-  always_comb begin
+  // Functions, so that simulation computes what is asked for only.
+  function automatic logic [63:0] extended(input logic of_sign);
     unique case (size_i)
-      2'd0: extended = {{56{fn_i == AluSext & a_i[7]}}, a_i[7:0]};
-      2'd1: extended = {{48{fn_i == AluSext & a_i[15]}}, a_i[15:0]};
-      2'd2: extended = {{32{fn_i == AluSext & a_i[31]}}, a_i[31:0]};
+      2'd0: extended = {{56{of_sign & a_i[7]}}, a_i[7:0]};
+      2'd1: extended = {{48{of_sign & a_i[15]}}, a_i[15:0]};
+      2'd2: extended = {{32{of_sign & a_i[31]}}, a_i[31:0]};
       default: extended = a_i;
     endcase
+  endfunction
+  function automatic logic [63:0] swapped();
     unique case (size_i)
       2'd1: swapped = {48'd0, a_i[7:0], a_i[15:8]};
       2'd2: swapped = {32'd0, a_i[7:0], a_i[15:8], a_i[23:16], a_i[31:24]};
       2'd3: swapped = {a_i[7:0], a_i[15:8], a_i[23:16], a_i[31:24], a_i[39:32], a_i[47:40], a_i[55:48], a_i[63:56]};
       default: swapped = {56'd0, a_i[7:0]};
     endcase
-  end
+  endfunction
+
+  // One shifter for each direction; a rotation is both. A negative number takes in ones from above: its complement zeros.
+  logic [5:0]  amount;
+  logic        negative;
+  logic [63:0] a_zero, to_shift, result;
+
+  assign amount   = {wide_i & b_i[5], b_i[4:0]};
+  assign a_zero   = wide_i ? a_i : {32'd0, a_i[31:0]};
+  assign negative = fn_i == AluArsh && (wide_i ? a_i[63] : a_i[31]);
+  assign to_shift = !negative ? a_zero : wide_i ? ~a_i : {32'd0, ~a_i[31:0]};
+
+  function automatic logic [63:0] around();
+    around = wide_i ? a_i >> (7'd64 - {1'b0, amount}) : a_zero >> (7'd32 - {1'b0, amount});
+  endfunction
 
   always_comb begin
     unique case (fn_i)
@@ -57,13 +53,10 @@ module forager_alu
       AluOr:   result = a_i | b_i;
       AluAnd:  result = a_i & b_i;
       AluXor:  result = a_i ^ b_i;
-      AluLsh:  result = left;
-      AluRsh:  result = right;
-      AluArsh: result = right;
-      AluRotl: result = around;
-      AluSext: result = extended;
-      AluZext: result = extended;
-      AluSwap: result = swapped;
+      AluLsh, AluRotl: result = (a_i << amount) | (fn_i == AluRotl ? around() : 64'd0);
+      AluRsh, AluArsh: result = (to_shift >> amount) ^ {64{negative}};
+      AluSext, AluZext: result = extended(fn_i == AluSext);
+      AluSwap: result = swapped();
       AluNeg:  result = 64'd0 - a_i;
       AluWide: result = {high_i, b_i[31:0]};
       default: result = 64'd0;

@@ -27,6 +27,7 @@ module forager_core
   parameter int unsigned ScratchRow = 1536
 ) (
   input  logic                   clk_i, rst_i, run_i,
+  input  logic                   yield_i,   // no more atomics: others wait for the row port
   input  logic [21:0]            budget_i,  // in units of 1024 bundles; 0: none
   input  logic [31:0]            cycle_i,
   input  logic [63:0]            time_i,
@@ -62,10 +63,11 @@ module forager_core
   output logic [63:0]            data_write_o,
   output logic [511:0]           data_o,
   input  logic [511:0]           data_i,
-  // What an atomic writes: bytes of a row, the same 8 for each bank. Always granted.
+  // What an atomic writes: bytes of a row, the same 16 for each pair of banks. Always granted.
   output logic                   update_o,
   output logic [RowWidth-1:0]    update_row_o,
-  output logic [63:0]            update_write_o, update_data_o,
+  output logic [63:0]            update_write_o,
+  output logic [127:0]           update_data_o,
 
   // Requests to the host, and its answers. One that ends a thread waits until ready.
   output logic                   request_o,
@@ -92,7 +94,7 @@ module forager_core
   output logic                   map_ask_o,
   output logic [2:0]             map_depth_o,
   output logic [3:0]             map_fn_o,
-  output logic [12:0]            map_with_o,
+  output logic [14:0]            map_with_o,
   output logic [63:0]            map_a_o,
   input  logic                   map_answer_i,
   output logic                   map_ready_o,
@@ -150,23 +152,16 @@ module forager_core
   assign p2_op1        = fetch_i[143:72];
   assign slot_thread_o = p2_thread_q;
   // What is asked for by number instead of a register.
-  function automatic logic [63:0] packet_pointer(input logic [23:0] region, input logic [12:0] offset);
-    packet_pointer = {region, 1'b1, 26'd0, offset};
-  endfunction
-  function automatic logic [63:0] state(input logic [3:0] number);
-    unique case (number)
-      StateData:     state = packet_pointer(slot_region_i, slot_data_i);
-      StateDataEnd:  state = packet_pointer(slot_region_i, slot_end_i);
-      StateDataMeta: state = packet_pointer(slot_region_i, slot_meta_i);
-      StatePort:     state = {32'd0, slot_port_i};
-      StateQueue:    state = {32'd0, slot_queue_i};
-      StateCpu:      state = 64'(cpu_i) + 64'(p2_thread_q);
-      StateCycle:    state = {32'd0, cycle_i};
-      StateLength:   state = {51'd0, slot_end_i - slot_data_i};
-      StateTime:     state = time_i;
-      default:       state = 64'd0;
-    endcase
-  endfunction
+  logic [63:0] state0, state1, p2_cpu;
+  assign p2_cpu = 64'(cpu_i) + 64'(p2_thread_q);
+  forager_state u_state0 (
+    .number_i(p2_op0.a), .region_i(slot_region_i), .meta_i(slot_meta_i), .data_i(slot_data_i), .end_i(slot_end_i),
+    .port_i(slot_port_i), .queue_i(slot_queue_i), .cpu_i(p2_cpu), .cycle_i, .time_i, .value_o(state0)
+  );
+  forager_state u_state1 (
+    .number_i(p2_op1.a), .region_i(slot_region_i), .meta_i(slot_meta_i), .data_i(slot_data_i), .end_i(slot_end_i),
+    .port_i(slot_port_i), .queue_i(slot_queue_i), .cpu_i(p2_cpu), .cycle_i, .time_i, .value_o(state1)
+  );
 
   // An access to a map's values has only a part of its immediate for an operand.
   function automatic logic [63:0] immediate(input logic [31:0] imm, input logic on_map);
@@ -192,9 +187,9 @@ module forager_core
     p3_depth_q   <= p2_depth;
     p3_op0_q     <= p2_op0;
     p3_op1_q     <= p2_op1;
-    p3_a0_q      <= p2_op0.a_state ? state(p2_op0.a) : operand(p2_op0.a, a0, frame_top);
+    p3_a0_q      <= p2_op0.a_state ? state0 : operand(p2_op0.a, a0, frame_top);
     p3_b0_q      <= p2_op0.use_imm ? immediate(p2_op0.imm, p2_op0.on_map) : operand(p2_op0.b, b0, frame_top);
-    p3_a1_q      <= p2_op1.a_state ? state(p2_op1.a) : operand(p2_op1.a, a1, frame_top);
+    p3_a1_q      <= p2_op1.a_state ? state1 : operand(p2_op1.a, a1, frame_top);
     p3_b1_q      <= p2_op1.use_imm ? immediate(p2_op1.imm, 1'b0) : operand(p2_op1.b, b1, frame_top);
     p3_answer_q  <= p2_phase_q[1] ? host_answer : unit_answer;
     p3_slot_q    <= slot_i;
@@ -210,7 +205,8 @@ module forager_core
   logic [63:0]        alu0, alu1, p4_value0_q, p4_value1_q, p4_address_q, p4_b0_q, p4_a0_q, p4_b1_q, p4_answer_q;
   logic [23:0]        p4_base_q;
   logic [63:0]        p3_start;
-  logic [3:0]         p3_bytes, p4_bytes_q;
+  logic [4:0]         p3_bytes, p4_bytes_q;
+  logic [31:0]        p5_product;
   logic               holds0, holds1, taken0, taken1, is_return, is_call, p3_slow, p3_spent, p4_spent_q, p4_left_q;
   logic [PcWidth-1:0] return_pc, next_pc;
 
@@ -230,6 +226,8 @@ module forager_core
   );
   assign taken0 = p3_op0_q.cls == ClassBranch && holds0;
   assign taken1 = p3_op1_q.cls == ClassBranch && holds1;
+
+  forager_mul u_mul (.clk_i, .a_i(p3_a0_q[31:0]), .b_i(p3_b0_q[31:0]), .product_o(p5_product));
 
   forager_address u_address (
     .op_i(p3_op0_q), .a_i(p3_a0_q), .start_o(p3_start), .bytes_o(p3_bytes)
@@ -286,7 +284,7 @@ module forager_core
 
   // ---- P4: memory, and what becomes of the thread ------------------------------------------------------------------
 
-  logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_host, is_map, is_state, is_trap, p4_call, p4_return;
+  logic                is_load, is_store, is_atomic, is_scratch, is_memory, is_unit, is_product, is_host, is_map, is_state, is_trap, p4_call, p4_return;
   logic                second, remote, waits, fault, deep, again, sleep, stop, through, ask_unit, ask_map, ask_host;
   logic                unit_ready, is_end, unaligned, far, busy;
   logic [RowWidth-1:0] row;
@@ -304,12 +302,14 @@ module forager_core
   assign is_state   = p4_op0_q.cls == ClassLocal && p4_op0_q.fn == LocalState && !p4_native_q && p4_op0_q.a <= StateQueue;
   assign is_host    = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitHost;
   assign is_map     = p4_op0_q.cls == ClassUnit && p4_op0_q.fn >= UnitAdjustHead && !is_host;
-  assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host && !is_map;
+  assign is_product = p4_op0_q.cls == ClassUnit && p4_op0_q.fn == UnitMul && !p4_op0_q.wide;
+  assign is_unit    = p4_op0_q.cls == ClassUnit && !is_host && !is_map && !is_product;
   assign is_trap    = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlTrap;
   assign p4_call    = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlCall;
   assign p4_return  = !p4_left_q && p4_op1_q.cls == ClassControl && p4_op1_q.fn == ControlRet;
   // An atomic stays in one bank. One that does not is the host's, who says what is wrong with it.
-  assign unaligned  = is_atomic && (p4_address_q[1:0] != 2'd0 || (p4_op0_q.wide && p4_address_q[2]));
+  assign unaligned  = is_atomic && (p4_address_q[1:0] != 2'd0 || (p4_op0_q.wide && p4_address_q[2]) ||
+                                     (p4_op0_q.fn == AtomicCount && p4_address_q[3]));
   assign far        = remote || unaligned;
 
   forager_access #(
@@ -323,11 +323,10 @@ module forager_core
   );
 
   // A row that an atomic is about to write. What may reach into the next row waits for any.
-  logic                p5_atomic_q;
+  logic                p5_atomic_q, crosses;
   logic [RowWidth-1:0] p5_row_q;
-  logic                crosses;
   assign crosses = byte_of_row[5:3] == 3'd7;
-  assign busy    = (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
+  assign busy    = (is_atomic && yield_i) || (p5_atomic_q && (crosses || p5_row_q == row)) || (update_o && (crosses || update_row_o == row));
 
   assign ask_host     = !second && ((is_memory && far) || is_host || is_state);
   assign ask_unit     = !second && is_unit;
@@ -367,7 +366,7 @@ module forager_core
   assign map_ask_o   = p4_valid_q && sleep && ask_map;
   assign map_depth_o = p4_depth_q;
   assign map_fn_o    = p4_op0_q.fn;
-  assign map_with_o  = p4_op0_q.offset[12:0];
+  assign map_with_o  = p4_op0_q.offset[14:0];
   assign map_a_o     = p4_a0_q;
 
   assign issued_o   = p0_valid;
@@ -377,8 +376,8 @@ module forager_core
 
   // ---- P5: results -------------------------------------------------------------------------------------------------
 
-  logic [63:0] p5_value0_q, p5_value1_q, p5_b0_q, p5_b1_q, aligned;
-  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_swapped_q, p5_signed_q, p5_wide_q;
+  logic [63:0] p5_value0_q, p5_value1_q, p5_b0_q, p5_b1_q, aligned, behind;
+  logic        p5_write0_q, p5_write1_q, p5_load_q, p5_product_q, p5_swapped_q, p5_signed_q, p5_wide_q;
   logic [3:0]  p5_d0_q, p5_d1_q;
   logic [5:0]  p5_byte_q;
   logic [3:0]  p5_bytes_q;
@@ -401,6 +400,7 @@ module forager_core
     p5_value0_q  <= second ? p4_answer_q : p4_value0_q;
     p5_value1_q  <= p4_value1_q;
     p5_load_q    <= from_memory;
+    p5_product_q <= is_product;
     p5_atomic_q  <= through && is_atomic && !second && !rst_i;
     p5_row_q     <= row;
     p5_fn_q      <= p4_op0_q.fn;
@@ -408,23 +408,23 @@ module forager_core
     p5_b0_q      <= p4_b0_q;
     p5_b1_q      <= p4_b1_q;
     p5_byte_q    <= byte_of_row;
-    p5_bytes_q   <= p4_bytes_q;
+    p5_bytes_q   <= p4_bytes_q[3:0];
     p5_swapped_q <= is_load && p4_op0_q.fn[3];
     p5_signed_q  <= is_load && p4_op0_q.fn[2];
   end
 
   forager_align u_align (
-    .store_byte_i(byte_of_row), .store_bytes_i(p4_bytes_q), .store_swapped_i(is_store && p4_op0_q.fn[3]),
+    .store_byte_i(byte_of_row), .store_bytes_i(p4_bytes_q[3:0]), .store_swapped_i(is_store && p4_op0_q.fn[3]),
     .store_value_i(to_store), .next_o(next_banks), .enable_o(enable), .store_o(data_o),
     .load_byte_i(p5_byte_q), .load_bytes_i(p5_bytes_q), .load_swapped_i(p5_swapped_q), .load_signed_i(p5_signed_q),
-    .load_i(data_i), .value_o(aligned)
+    .load_i(data_i), .value_o(aligned), .behind_o(behind)
   );
 
-  assign wb_value0 = p5_load_q ? aligned : p5_value0_q;
+  assign wb_value0 = p5_load_q ? aligned : p5_product_q ? {32'd0, p5_product} : p5_value0_q;
 
   forager_amo #(.RowWidth(RowWidth)) u_amo (
     .clk_i, .rst_i, .valid_i(p5_atomic_q), .fn_i(p5_fn_q), .byte_i(p5_byte_q), .wide_i(p5_wide_q), .row_i(p5_row_q),
-    .old_i(aligned), .b_i(p5_b0_q), .other_i(p5_b1_q), .update_o, .row_o(update_row_o), .write_o(update_write_o),
+    .old_i(aligned), .behind_i(behind), .b_i(p5_b0_q), .other_i(p5_b1_q), .update_o, .row_o(update_row_o), .write_o(update_write_o),
     .data_o(update_data_o)
   );
 
@@ -455,11 +455,11 @@ module forager_core
     .write1_i(p5_write1_q), .d1_i(p5_d1_q), .value1_i(p5_value1_q)
   );
 
-  // Bundles that a packet took. That it ends is known in P3, so that the thread is not issued once more.
+  // Bundles that a packet took, each once. That it ends is known in P3, so that the thread is not issued once more.
   logic [31:0] spent_q [Threads];
   assign p3_spent = budget_i != 22'd0 && spent_q[p3_thread_q][31:10] >= budget_i;
   always_ff @(posedge clk_i) begin
-    if (p4_valid_q) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
+    if (p4_valid_q && !again && !sleep) spent_q[p4_thread_q] <= spent_q[p4_thread_q] + 32'd1;
     if (start_i) spent_q[start_thread_i] <= 32'd0;
   end
 

@@ -50,6 +50,7 @@ package forager_core_pkg;
   parameter logic [3:0] AtomicXor = 4'd3;
   parameter logic [3:0] AtomicXchg = 4'd4;
   parameter logic [3:0] AtomicCmpxchg = 4'd5;
+  parameter logic [3:0] AtomicCount = 4'd6;
   parameter logic [3:0] AtomicFetch = 4'd8;
   parameter logic [3:0] BranchAlways = 4'd0;
   parameter logic [3:0] BranchEq = 4'd1;
@@ -79,6 +80,7 @@ package forager_core_pkg;
   parameter logic [3:0] StateCycle = 4'd6;
   parameter logic [3:0] StateLength = 4'd7;
   parameter logic [3:0] StateTime = 4'd8;
+  parameter logic [3:0] StateScratch = 4'd9;
   parameter logic [3:0] StateZero = 4'd15;
   parameter logic [3:0] CauseNone = 4'd0;
   parameter logic [3:0] CauseBounds = 4'd1;
@@ -113,6 +115,7 @@ package forager_core_pkg;
   // Pointers: a region's number above an offset of 40 bits, whose zero stands in the middle.
   parameter logic [23:0] RegionContext = 24'd1;
   parameter logic [23:0] RegionStack = 24'd2;  // of call depth 0; one for each depth
+  parameter logic [23:0] RegionScratch = 24'hfffffe;
   /* verilator lint_on UNUSEDPARAM */
 
 endpackage

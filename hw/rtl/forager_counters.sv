@@ -23,6 +23,7 @@ module forager_counters
   input  logic [3:0]  cause_i,
 
   output logic [31:0] cycle_o,
+  input  logic        read_i,
   input  logic [11:0] address_i,
   output logic        known_o,
   output logic [31:0] value_o
@@ -81,7 +82,7 @@ module forager_counters
   always_comb begin
     known_o = address_i[1:0] == 2'd0;
     wide    = 64'd0;
-    unique case ({address_i[11:3], 3'd0})
+    if (read_i) unique case ({address_i[11:3], 3'd0})
       RegCycles:    wide = cycles_q;
       RegIssued:    wide = issued_q;
       RegStallTurn: wide = turn_q;

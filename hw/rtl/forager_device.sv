@@ -6,7 +6,7 @@ module forager_device #(
   parameter int unsigned Threads = 8,        // a power of two, 2 to 16
   parameter int unsigned Slots = 16,         // packet buffers
   parameter int unsigned Bundles = 4096,     // of instruction memory
-  parameter int unsigned MapRows = 32768,    // of 64 bytes, for maps
+  parameter int unsigned MapRows = 30912,    // of 64 bytes, for maps
   localparam int unsigned ThreadWidth = $clog2(Threads),
   localparam int unsigned SlotWidth = $clog2(Slots),
   localparam int unsigned PcWidth = $clog2(Bundles),
@@ -75,7 +75,7 @@ module forager_device #(
   logic                   map_ask, map_answer, map_ready, map_jump, redirect, map_asks_host;
   logic [2:0]             map_depth;
   logic [3:0]             map_fn;
-  logic [12:0]            map_with;
+  logic [14:0]            map_with;
   logic [63:0]            map_a, map_value, map_host_a, map_host_b, map_host_other;
   logic [ThreadWidth-1:0] map_thread, redirect_thread, map_host_thread;
   logic [PcWidth-1:0]     map_host_pc;
@@ -129,9 +129,11 @@ module forager_device #(
 
   // ---- data memory: the port's side belongs to atomics, then frames coming in, fresh stacks, frames going out, maps, the host ----
 
-  logic                update;
+  logic                update, wanted;
+  logic [3:0]          denied_q;  // cycles, one after the other, in which atomics had the port and somebody wanted it
   logic [RowWidth-1:0] update_row;
-  logic [63:0]         update_write, update_data;
+  logic [63:0]         update_write;
+  logic [127:0]        update_data;
 
   logic                in_write, clear_write, out_read, dma_row, dma_is_write;
   logic [RowWidth-1:0] in_row, clear_row, out_row, dma_number, port_row;
@@ -141,6 +143,9 @@ module forager_device #(
   logic [RowWidth-1:0] map_row_number;
   logic [63:0]         map_row_write;
   logic [511:0]        map_row_data;
+
+  assign wanted = s_axis_tvalid || clear_write || out_read || map_row_valid || dma_row;
+  always_ff @(posedge clk_i) denied_q <= !update || !wanted || rst_i ? 4'd0 : denied_q[3] ? denied_q : denied_q + 4'd1;
 
   assign clear_grant = clear_write && !in_write && !update;
   assign out_grant   = out_read && !in_write && !update && !clear_write;
@@ -154,7 +159,7 @@ module forager_device #(
     if (update) begin
       port_row   = update_row;
       port_write = update_write;
-      port_data  = {8{update_data}};
+      port_data  = {4{update_data}};
     end else if (in_write) begin
       port_row   = in_row;
       port_write = '1;
@@ -249,7 +254,7 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .SlotWidth(SlotWidth), .PcWidth(PcWidth), .RowWidth(RowWidth),
     .StackRow(StackRow), .ScratchRow(ScratchRow)
   ) u_core (
-    .clk_i, .rst_i, .run_i(run), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
+    .clk_i, .rst_i, .run_i(run), .yield_i(denied_q[3]), .budget_i(budget), .cycle_i(cycle), .time_i(now), .cpu_i(cpu),
     .start_i(start), .start_thread_i(start_thread), .start_pc_i(long ? long_entry : entry), .idle_o(idle),
     .end_o(ends), .end_thread_o(end_thread), .end_value_o(end_value), .end_cause_o(end_cause), .end_pc_o(end_pc),
     .slot_thread_o(slot_thread), .slot_i(slot), .slot_native_i(slot_native), .slot_region_i(slot_region),
@@ -282,7 +287,7 @@ module forager_device #(
     .Threads(Threads), .ThreadWidth(ThreadWidth), .PcWidth(PcWidth), .RowWidth(RowWidth), .ScratchRow(ScratchRow),
     .TableRow(TableRow)
   ) u_maps (
-    .clk_i, .rst_i, .region_i(map_region), .seed_i(map_seed), .begin_i(start ? Threads'(1) << start_thread : '0),
+    .clk_i, .rst_i, .region_i(map_region), .seed_i(map_seed), .begin_i(start), .begin_thread_i(start_thread),
     .ask_i(map_ask), .ask_thread_i(request_thread), .ask_pc_i(request_pc), .ask_depth_i(map_depth), .ask_fn_i(map_fn),
     .ask_with_i(map_with), .ask_a_i(map_a), .ask_b_i(request_data), .ask_other_i(request_other),
     .answer_o(map_answer), .answer_ready_i(map_ready), .answer_jump_o(map_jump), .answer_thread_o(map_thread),
@@ -334,7 +339,7 @@ module forager_device #(
     .clk_i, .rst_i, .run_i(run), .issued_i(issued), .stall_i(stall), .idle_i(no_work), .used_i(used),
     .request_i(request || map_asks_host), .replayed_i(replayed), .oversize_i(oversize), .malformed_i(malformed),
     .packet_i(packet), .verdict_i(ended_verdict), .bytes_i(ended_bytes), .cause_i(ended_cause), .cycle_o(cycle),
-    .address_i(counter_address), .known_o(counter_known), .value_o(counter)
+    .read_i(s_axil_arvalid), .address_i(counter_address), .known_o(counter_known), .value_o(counter)
   );
 
   forager_dma #(.RowWidth(RowWidth), .PcWidth(PcWidth)) u_dma (

@@ -40,18 +40,16 @@ module forager_dispatch #(
   state_e                 state_q;
   logic [ThreadWidth-1:0] thread_q, chosen;
   logic [3:0]             row_q, frame_q;
+  logic [Threads-1:0]     able;
   logic                   any, go, none;
 
   always_comb begin
-    any    = 1'b0;
+    able   = idle_i & ~(~Threads'(0) << threads_i);
+    any    = able != '0 && (!serial_i || (alone_i && idle_i == '1));
     chosen = '0;
-    for (int i = Threads - 1; i >= 0; i--) begin
-      if (idle_i[i] && 8'(i) < threads_i) begin
-        any    = 1'b1;
-        chosen = ThreadWidth'(i);
-      end
+    if (any) begin
+      for (int i = Threads - 1; i >= 0; i--) if (able[i]) chosen = ThreadWidth'(i);
     end
-    if (serial_i && !(alone_i && idle_i == '1)) any = 1'b0;
   end
 
   assign skip_o      = state_q == Idle && waiting_i && waiting_bad_i;

@@ -28,7 +28,7 @@ module forager_egress #(
   input  logic [12:0]          end_i,
   input  logic [63:0]          value_i,
   input  logic [3:0]           cause_i,
-  input  logic [255:0]         user_i,
+  input  logic [255:0]         user_i,  // a cycle later
   output logic                 free_o,
 
   output logic                 read_o,
@@ -101,8 +101,7 @@ module forager_egress #(
   logic         came_q, emits_q, empty_q, last_q;
   logic [5:0]   shift_q;
   logic [12:0]  left_bytes_q;
-  logic [255:0] user_q;
-  logic [511:0] hold_q, straddled;
+  logic [511:0] hold_q;
 
   always_ff @(posedge clk_i) begin
     came_q       <= asked && !rst_i;
@@ -111,14 +110,8 @@ module forager_egress #(
     last_q       <= done;
     shift_q      <= from[5:0];
     left_bytes_q <= empty ? 13'd0 : left;
-    user_q       <= user_i;
     if (came_q) hold_q <= read_data_i;
   end
-
-  // An aligned row is its beat; otherwise the row before is in front.
-  logic [511:0] low;
-  assign low       = shift_q == 6'd0 ? read_data_i : hold_q;
-  assign straddled = 512'({read_data_i, low} >> {shift_q, 3'd0});
 
   // ---- and leave: two beats of room --------------------------------------------------------------------------------
 
@@ -129,26 +122,32 @@ module forager_egress #(
     logic [511:0] data;
   } beat_t;
 
-  beat_t made, out_q, spare_q;
+  beat_t out_q, spare_q;
   logic  out_valid_q, spare_valid_q, taken;
 
-  assign made.user = user_q;
-  assign made.last = last_q;
-  assign made.keep = left_bytes_q >= 13'd64 ? '1 : (64'd1 << left_bytes_q[5:0]) - 64'd1;
-  assign made.data = empty_q ? '0 : straddled;
+  // Functions, so that simulation computes them for beats only. An aligned row is its beat; otherwise the row before is in
+  // front.
+  function automatic logic [511:0] row_data();
+    row_data = 512'({read_data_i, shift_q == 6'd0 ? read_data_i : hold_q} >> {shift_q, 3'd0});
+  endfunction
+  function automatic beat_t made();
+    made = {user_i, last_q, left_bytes_q >= 13'd64 ? {64{1'b1}} : (64'd1 << left_bytes_q[5:0]) - 64'd1,
+            empty_q ? 512'd0 : row_data()};
+  endfunction
 
   assign taken = !out_valid_q || tready_i;
   assign room  = !spare_valid_q && (!emits_q || taken);
 
   always_ff @(posedge clk_i) begin
     if (taken) begin
-      out_q         <= spare_valid_q ? spare_q : made;
+      if (spare_valid_q) out_q <= spare_q;
+      else if (emits_q) out_q <= made();
       out_valid_q   <= spare_valid_q || emits_q;
       spare_valid_q <= spare_valid_q && emits_q;
     end else begin
       spare_valid_q <= spare_valid_q || emits_q;
     end
-    if (emits_q) spare_q <= made;
+    if (emits_q) spare_q <= made();
     if (rst_i) begin
       out_valid_q   <= 1'b0;
       spare_valid_q <= 1'b0;

@@ -13,7 +13,7 @@ module forager_map_descriptor #(
   output logic [3:0]          kind_o,
   output logic [6:0]          key_bytes_o,
   output logic                marked_o, per_cpu_o, nested_o,
-  output logic [2:0]          shift_o, value_shift_o,  // log2 of the rows of an entry; of a CPU's value
+  output logic [1:0]          shift_o, value_shift_o,  // log2 of the rows of an entry; of a CPU's value
   output logic [31:0]         entries_o, mask_o,
   output logic [RowWidth-1:0] bucket_row_o, link_row_o, entry_row_o, value_row_o,
   output logic [7:0]          value_offset_o,          // in the entry
@@ -29,8 +29,8 @@ module forager_map_descriptor #(
     marked_o       <= row_i[16];
     per_cpu_o      <= row_i[17];
     nested_o       <= row_i[18];
-    shift_o        <= row_i[22:20];
-    value_shift_o  <= row_i[26:24];
+    shift_o        <= row_i[21:20];
+    value_shift_o  <= row_i[25:24];
     entries_o      <= row_i[63:32];
     mask_o         <= row_i[95:64];
     bucket_row_o   <= RowWidth'(row_i[127:96]);

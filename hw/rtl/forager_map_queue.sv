@@ -16,7 +16,7 @@ module forager_map_queue #(
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [12:0]            ask_with_i,
+  input  logic [14:0]            ask_with_i,
   input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   output logic                   ready_o,
@@ -25,26 +25,28 @@ module forager_map_queue #(
   output logic [PcWidth-1:0]     pc_o,
   output logic [2:0]             depth_o,
   output logic [3:0]             fn_o,
-  output logic [12:0]            with_o,
+  output logic [14:0]            with_o,
   output logic [63:0]            a_o, b_o, other_o,
   output logic [31:0]            hash_o
 );
 
   logic [Threads-1:0]     waiting_q;
-  logic [PcWidth+19:0]    asked_how [Threads];  // pc, depth, offset, function
+  logic [PcWidth+21:0]    asked_how [Threads];  // pc, depth, offset, function
   logic [63:0]            asked_a [Threads];
   logic [63:0]            asked_b [Threads];
   logic [63:0]            asked_other [Threads];
   logic [ThreadWidth-1:0] next_thread;
   logic                   valid_q, pick;
   logic [4:0]             round_q, words;
-  logic [127:0]           hash_q, hash_next;
+  logic [127:0]           hash_q;
   logic [31:0]            word;
 
   always_comb begin
     next_thread = thread_o;
-    for (int i = Threads; i > 0; i--) begin
-      if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+    if (waiting_q != '0) begin
+      for (int i = Threads; i > 0; i--) begin
+        if (waiting_q[thread_o+ThreadWidth'(i)]) next_thread = thread_o + ThreadWidth'(i);
+      end
     end
   end
 
@@ -60,7 +62,7 @@ module forager_map_queue #(
     endcase
     if (round_q >= words) word = 32'd0;
   end
-  forager_hash u_hash (.state_i(hash_q), .word_i(word), .state_o(hash_next), .hash_o);
+  assign hash_o = forager_hash_pkg::hash_of(hash_q[95:64], hash_q[31:0]);
 
   assign ready_o = valid_q && (words == 5'd0 || round_q == words + 5'd2);
   assign pick    = waiting_q != '0 && (!valid_q || take_i);
@@ -85,7 +87,7 @@ module forager_map_queue #(
       hash_q                 <= {32'h736f6d65 ^ seed_i, 32'h646f7261, 32'h6c796765 ^ seed_i, 32'h74656462};
     end else if (valid_q && !ready_o) begin
       round_q <= round_q + 5'd1;
-      hash_q  <= hash_next;
+      hash_q  <= forager_hash_pkg::hash_round(hash_q, word);
     end
     if (ask_i) waiting_q[ask_thread_i] <= 1'b1;
     if (rst_i) begin

@@ -12,7 +12,8 @@ module forager_map_rows
   input  state_e                 state_i,
   input  logic [RowWidth-1:0]    bucket_i,  // row of the buckets
   input  logic [23:0]            node_i, fresh_i, free_i, next_i,
-  input  logic [2:0]             shift_i, image_i, value_shift_i, depth_i,
+  input  logic [1:0]             shift_i, value_shift_i, key_row_i,
+  input  logic [2:0]             image_i, depth_i,
   input  logic                   per_cpu_i, is_delete_i, is_update_i, hit_i, zeros_i, writing_i,
   input  logic [ThreadWidth-1:0] lane_i, thread_i,
   input  logic [RowWidth-1:0]    cpu_rows_i, bucket_row_i, link_row_i, entry_row_i, value_row_i, buffer_i,
@@ -32,15 +33,18 @@ module forager_map_rows
 );
 
   logic [RowWidth-1:0] entry_at, image_to;
-  assign entry_at = entry_row_i + RowWidth'(node_i << shift_i);
+  assign entry_at = entry_row_i + RowWidth'(rows_before(node_i, shift_i));
 
   logic [2:0] value_row_of_image;
   assign value_row_of_image = image_i - 3'd1;
 
   // Where a row of the image goes: an entry's rows, or of per-CPU maps its key, and a lane's value.
   always_comb begin
-    if (!per_cpu_i || image_i == 3'd0) image_to = entry_row_i + RowWidth'(fresh_i << shift_i) + RowWidth'(image_i);
-    else image_to = value_row_i + RowWidth'(lane_i * cpu_rows_i) + RowWidth'(fresh_i << value_shift_i) + RowWidth'(value_row_of_image);
+    if (!per_cpu_i || image_i == 3'd0) image_to = entry_row_i + RowWidth'(rows_before(fresh_i, shift_i)) + RowWidth'(image_i);
+    else begin
+      image_to = value_row_i + RowWidth'(lane_i * cpu_rows_i) + RowWidth'(rows_before(fresh_i, value_shift_i)) +
+                 RowWidth'(value_row_of_image);
+    end
   end
 
   logic [3:0]  write_word;
@@ -56,10 +60,11 @@ module forager_map_rows
     write_bytes  = '0;
     unique case (state_i)
       Describe: ;
-      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, image_i[1:0]});
-      Head:       row_number_o = bucket_row_i + bucket_i;
+      Key, Image: row_number_o = RowWidth'(ScratchRow) + RowWidth'({thread_i, depth_i, 2'(image_i[1:0] + key_row_i)});
+      Begin, Head: row_number_o = bucket_row_i + bucket_i;
       Entry:      row_number_o = entry_at;
-      Link:       row_number_o = link_row_i + RowWidth'(node_i[23:4]);
+      // Should the entry be another's, the next one's number is here with the comparison.
+      EntryHere, Link: row_number_o = link_row_i + RowWidth'(node_i[23:4]);
       Fresh:      row_number_o = link_row_i + RowWidth'(fresh_i[23:4]);
       Element:    row_number_o = entry_row_i + index_i;
       // The last byte of a link says that the entry was used.

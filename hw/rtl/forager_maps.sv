@@ -20,7 +20,8 @@ module forager_maps
   input  logic                   clk_i, rst_i,
   input  logic [23:0]            region_i,   // of map 0, as MapRegion
   input  logic [31:0]            seed_i,
-  input  logic [Threads-1:0]     begin_i,    // threads that begin with a packet
+  input  logic                   begin_i,    // a thread begins with a packet
+  input  logic [ThreadWidth-1:0] begin_thread_i,
 
   // A request. `with` is the operation's offset: the map's number in the low 6 bits, words of its key in the upper 5.
   input  logic                   ask_i,
@@ -28,7 +29,7 @@ module forager_maps
   input  logic [PcWidth-1:0]     ask_pc_i,
   input  logic [2:0]             ask_depth_i,
   input  logic [3:0]             ask_fn_i,
-  input  logic [12:0]            ask_with_i,
+  input  logic [14:0]            ask_with_i,
   input  logic [63:0]            ask_a_i, ask_b_i, ask_other_i,
 
   // The answer; a tail call goes on at the bundle instead.
@@ -56,7 +57,7 @@ module forager_maps
   output logic [12:0]            edge_value_o,
   output logic                   redirect_o,
   output logic [ThreadWidth-1:0] redirect_thread_o,
-  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map
+  output logic [1:0]             redirect_kind_o,  // 0: not at all, 1: port `value`, 2: entry `value` of the map, 3: as the host says
   output logic [5:0]             redirect_map_o,
   output logic [28:0]            redirect_value_o,
 
@@ -76,7 +77,7 @@ module forager_maps
   logic [ThreadWidth-1:0] queue_thread, thread_q;
   logic [PcWidth-1:0]     queue_pc, pc_q;
   logic [2:0]             queue_depth, depth_q;
-  logic [12:0]            queue_with, with_q;
+  logic [14:0]            queue_with, with_q;
   logic [3:0]             queue_fn, fn_q;
   logic [63:0]            queue_a, queue_b, queue_other, a_q, b_q, other_q, flags_q;
   logic [31:0]            queue_hash, bucket_hash_q;
@@ -97,7 +98,8 @@ module forager_maps
   logic [3:0]          kind;
   logic [6:0]          key_bytes;
   logic                marked, per_cpu, nested;
-  logic [2:0]          shift, value_shift, image_rows;
+  logic [1:0]          shift, value_shift;
+  logic [2:0]          image_rows;
   logic [7:0]          value_offset;
   logic [15:0]         stride;
 
@@ -113,9 +115,8 @@ module forager_maps
   // ---- registers of the operation ----
 
   logic [511:0]          key_q;
-  logic [511:0]          key_mask;
-  logic [127:0]          hash_q, hash_next;
-  logic [31:0]           hash, hash_word;
+  logic [127:0]          hash_q;
+  logic [31:0]           hash_word;
   logic [4:0]            round_q;
   logic [23:0]           node_q, next_q, fresh_q, found_q;
   logic                  hit_q, zeros_q, writing_q;
@@ -126,6 +127,7 @@ module forager_maps
   logic [31:0]           product_q;
   logic [63:0]           value_q;
   logic                  jump_q;
+  logic [1:0]            redirect_kind_q;
   logic [5:0]            tails_q [Threads];
   logic [5:0]            map;
   logic                  is_update, is_delete, is_lookup, is_redirect_map, is_tail_call;
@@ -139,35 +141,31 @@ module forager_maps
   assign is_redirect_map = fn_q == UnitRedirectMap;
   assign is_tail_call    = fn_q == UnitTailCall;
 
-  forager_hash u_hash (.state_i(hash_q), .word_i(hash_word), .state_o(hash_next), .hash_o(hash));
-
   logic [4:0] key_words;
   assign key_words = with_q[12:8];
   assign hash_word = round_q < key_words ? key_q[{round_q[3:0], 5'd0} +: 32] : 32'd0;
 
-  for (genvar i = 0; i < 64; i++) begin : gen_mask
-    assign key_mask[i*8+:8] = {8{7'(i) < key_bytes}};
-  end
-
   // ---- what a row says ----
 
-  function automatic logic [23:0] number_in(input logic [511:0] row, input logic [3:0] word);
-    number_in = row[{word, 5'd0} +: 24];
+  function automatic logic [23:0] number_in(input logic [3:0] word);
+    number_in = row_data_i[{word, 5'd0} +: 24];
   endfunction
 
-  logic        same_key, covers, side;
-  logic [63:0] element;
-  assign same_key = ((row_data_i ^ key_q) & key_mask) == '0;
-  assign element  = row_data_i[{a_q[2:0], 6'd0} +: 64];
+  logic        same_key, linked_q;  // linked_q: the row of its link comes with it
+  forager_match u_match (.clk_i, .row_i(row_data_i), .key_i(key_q), .key_bytes_i(key_bytes), .same_o(same_key));
 
   // A key that says to be longer than it is finds nothing.
-  logic too_long;
+  logic        too_long, covers, joins;
+  logic [23:0] child;
   assign too_long = key_q[31:0] > 32'({key_bytes - 7'd4, 3'd0});
 
   forager_prefix u_prefix (
-    .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
-    .node_i(row_data_i[191:64]), .node_length_i(row_data_i[55:48]), .covers_o(covers), .side_o(side)
+    .clk_i, .load_i(state_q == NodeHere), .row_i(row_data_i[191:0]), .key_i(key_q[159:32]), .key_length_i(key_q[7:0]),
+    .covers_o(covers), .joins_o(joins), .child_o(child)
   );
+
+  logic [RowWidth-1:0] link_row;
+  assign link_row = link_row_q + RowWidth'(node_q[23:4]);
 
   function automatic logic [63:0] pointer(input logic [23:0] first, input logic [5:0] number, input logic [31:0] offset);
     pointer = {first + {17'd0, number, 1'b1}, 1'b1, 7'd0, offset};
@@ -177,7 +175,8 @@ module forager_maps
   logic [31:0] value_at;
   logic [23:0] value_node;
   assign value_node = kind == MapTrie ? found_q : node_q;
-  assign value_at = per_cpu ? (32'(value_node) << value_shift) << 6 : ((32'(value_node) << shift) << 6) + 32'(value_offset);
+  assign value_at = per_cpu ? {rows_before(value_node, value_shift), 6'd0}
+                            : {rows_before(value_node, shift), 6'd0} + 32'(value_offset);
 
   // ---- edges of the packet ----
 
@@ -188,7 +187,7 @@ module forager_maps
   assign is_tail = fn_q == UnitAdjustTail;
 
   forager_edges u_edges (
-    .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
+    .clk_i, .is_head_i(is_head), .is_tail_i(is_tail), .by_i(a_q[31:0]), .meta_i, .data_i, .end_i, .lowest_i, .moved_o(moved),
     .out_of_bounds_o(out_of_bounds), .denied_o(denied), .exposes_o(exposes), .from_o(zero_from), .to_o(zero_to),
     .zero_from_i(zero_from_q), .zero_to_i(zero_to_q), .zero_bytes_o(zero_bytes), .zeros_end_o(zeros_end)
   );
@@ -203,7 +202,7 @@ module forager_maps
   ) u_rows (
     .state_i(state_q),
     .bucket_i(RowWidth'(bucket[31:4])), .node_i(node_q), .shift_i(shift), .per_cpu_i(per_cpu),
-    .image_i(image_q), .lane_i(lane_q), .cpu_rows_i(cpu_rows_q), .fresh_i(fresh_q),
+    .image_i(image_q), .key_row_i(with_q[14:13]), .lane_i(lane_q), .cpu_rows_i(cpu_rows_q), .fresh_i(fresh_q),
     .value_shift_i(value_shift), .map_i(map), .thread_i(thread_q), .depth_i(depth_q),
     .bucket_row_i(bucket_row_q), .link_row_i(link_row_q), .entry_row_i(entry_row_q),
     .value_row_i(value_row_q), .index_i(RowWidth'(a_q[31:3])), .buffer_i, .zero_row_i(zero_from_q[12:6]),
@@ -218,14 +217,14 @@ module forager_maps
   localparam logic [63:0] Denied = -64'sd13, Invalid = -64'sd22;
 
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < Threads; i++) if (begin_i[i]) tails_q[i] <= '0;
+    if (begin_i) tails_q[begin_thread_i] <= '0;
     product_q <= 32'(a_q[31:0] * 32'(stride));
     unique case (state_q)
       Idle: ;
       Describe: begin
         // A map that the program has from another map comes as a pointer.
         if (with_q[7]) begin
-          with_q  <= {with_q[12:8], 1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
+          with_q  <= {with_q[14:8], 1'b0, in_scratch, 6'((other_q[63:40] - region_i) >> 1)};
           flags_q <= '0;
         end
         else if (fn_q <= UnitAdjustMeta) state_q <= Adjust;
@@ -234,19 +233,25 @@ module forager_maps
         image_q <= '0;
       end
       KeyHere: begin
-        found_q      <= '0;
-        hit_q        <= 1'b0;
-        node_q       <= row_data_i[375:352];
-        value_q      <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
-        unique case (row_data_i[3:0])
-          MapHash:  state_q <= in_scratch ? Key : Head;
+        found_q <= '0;
+        hit_q   <= 1'b0;
+        node_q  <= row_data_i[375:352];
+        value_q <= is_redirect_map ? {62'd0, b_q[1:0]} : '0;
+        state_q <= Begin;
+      end
+      // What the descriptor says is looked at, and a bucket read meanwhile should there be any.
+      Begin: begin
+        slot_row_q  <= bucket_row_q + RowWidth'(bucket[31:4]);
+        slot_word_q <= bucket[3:0];
+        unique case (kind)
+          MapHash:  state_q <= in_scratch ? Key : row_grant_i ? HeadHere : Begin;
           MapTrie:  state_q <= !is_lookup ? Ask : in_scratch ? Key : Entry;
           MapArray: state_q <= is_lookup ? Scale : Ask;
           MapTable: state_q <= Scale;
           default:  state_q <= Ask;
         endcase
         if (fn_q == UnitRedirect) begin
-          redirect_kind_o  <= 2'd1;
+          redirect_kind_q  <= 2'd1;
           redirect_value_o <= a_q[28:0];
           value_q          <= 64'd4;
           state_q          <= a_q[31:29] != 3'd0 ? Ask : Answer;
@@ -262,10 +267,10 @@ module forager_maps
 
       // Hash tables: a bucket's chain of nodes.
       Hash: begin
-        hash_q  <= hash_next;
+        hash_q  <= forager_hash_pkg::hash_round(hash_q, hash_word);
         round_q <= round_q + 5'd1;
         if (round_q == key_words + 5'd2) begin
-          bucket_hash_q <= hash;
+          bucket_hash_q <= forager_hash_pkg::hash_of(hash_q[95:64], hash_q[31:0]);
           state_q       <= Head;
         end
       end
@@ -275,46 +280,39 @@ module forager_maps
         if (row_grant_i) state_q <= HeadHere;
       end
       HeadHere: begin
-        node_q  <= number_in(row_data_i, slot_word_q);
+        node_q  <= number_in(slot_word_q);
         state_q <= Entry;
       end
       Entry: if (kind == MapTrie && node_q == '0) state_q <= Answer;
       else if (kind == MapHash && node_q == '0) begin
         // Nothing there.
         fresh_q <= free_q;
-        unique case (fn_q)
-          UnitDelete: begin
-            value_q <= Missing;
-            state_q <= Answer;
-          end
-          UnitUpdate: begin
-            if (flags_q == 64'd2) begin
-              value_q <= Missing;
-              state_q <= Answer;
-            end else if (flags_q > 64'd2) state_q <= Ask;
-            else if (free_q != '0) state_q <= Fresh;
-            else if (marked) state_q <= Ask;
-            else begin
-              value_q <= Full;
-              state_q <= Answer;
-            end
-          end
-          default: state_q <= Answer;
-        endcase
-      end else if (row_grant_i) state_q <= EntryHere;
-      EntryHere: if (kind == MapTrie) begin
-        // Nodes that cover the key follow each other; the last that has a value is it.
-        if (covers && !too_long && !row_data_i[56]) found_q <= node_q;
-        node_q <= side ? row_data_i[47:24] : row_data_i[23:0];
-        if (too_long || !covers || (side ? row_data_i[47:24] : row_data_i[23:0]) == '0) state_q <= Scale;
-        else state_q <= Entry;
-      end else begin
+        state_q <= Answer;
+        if (is_delete || (is_update && flags_q == 64'd2)) value_q <= Missing;
+        else if (is_update) begin
+          if (flags_q > 64'd2 || (free_q == '0 && marked)) state_q <= Ask;
+          else if (free_q != '0) state_q <= Fresh;
+          else value_q <= Full;
+        end
+      end else if (row_grant_i) state_q <= kind == MapTrie ? NodeHere : EntryHere;
+      EntryHere: begin
+        if (is_lookup && nested) value_q <= row_data_i[{value_offset[5:3], 6'd0} +: 64];
+        linked_q <= row_grant_i;
+        state_q  <= Same;
+      end
+      Same: begin
         hit_q   <= same_key;
         found_q <= node_q;
-        if (same_key && is_lookup) value_q <= nested ? row_data_i[{value_offset[5:3], 6'd0} +: 64] : pointer(region_i, map, value_at);
-        if (!same_key) state_q <= Link;
+        if (is_lookup && !nested && same_key) value_q <= pointer(region_i, map, value_at);
+        if (is_lookup && nested && !same_key) value_q <= '0;
+        if (!same_key && linked_q) begin
+          slot_row_q  <= link_row;
+          slot_word_q <= node_q[3:0];
+          node_q      <= number_in(node_q[3:0]);
+          state_q     <= Entry;
+        end else if (!same_key) state_q <= Link;
         else if (is_redirect_map) begin
-          redirect_kind_o  <= 2'd2;
+          redirect_kind_q  <= 2'd2;
           redirect_value_o <= a_q[28:0];
           value_q          <= a_q[31:29] == '0 ? 64'd4 : value_q;
           state_q          <= a_q[31:29] == '0 ? Answer : Ask;
@@ -331,13 +329,20 @@ module forager_maps
           state_q <= Image;
         end else state_q <= Link;
       end
+      // Nodes that cover the key follow each other; the last that has a value is it.
+      NodeHere: state_q <= Prefix;
+      Prefix: begin
+        if (covers && !too_long && !joins) found_q <= node_q;
+        node_q  <= child;
+        state_q <= too_long || !covers || child == '0 ? Scale : Entry;
+      end
       Link: if (row_grant_i) state_q <= LinkHere;
       LinkHere: begin
-        next_q <= number_in(row_data_i, node_q[3:0]);
+        next_q <= number_in(node_q[3:0]);
         if (!hit_q) begin
-          slot_row_q  <= link_row_q + RowWidth'(node_q[23:4]);
+          slot_row_q  <= link_row;
           slot_word_q <= node_q[3:0];
-          node_q      <= number_in(row_data_i, node_q[3:0]);
+          node_q      <= number_in(node_q[3:0]);
           state_q     <= Entry;
         end else if (is_delete) begin
           state_q <= SetSlot;
@@ -353,7 +358,7 @@ module forager_maps
       // A new entry: the free list goes on behind it.
       Fresh: if (row_grant_i) state_q <= FreshHere;
       FreshHere: begin
-        next_q  <= number_in(row_data_i, fresh_q[3:0]);
+        next_q  <= number_in(fresh_q[3:0]);
         image_q <= '0;
         lane_q  <= '0;
         zeros_q <= 1'b0;
@@ -398,22 +403,22 @@ module forager_maps
       end
       Element: if (row_grant_i) state_q <= ElementHere;
       ElementHere: begin
+        value_q <= row_data_i[{a_q[2:0], 6'd0} +: 64];
+        state_q <= is_lookup ? Answer : Word;
+      end
+      Word: begin
         state_q <= Answer;
-        if (is_tail_call) begin
-          if (element != '0 && tails_q[thread_q] != 6'd33) begin
-            // The uppermost bit: there is a program, which is not loaded yet.
-            tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
-            jump_q            <= !element[63];
-            value_q           <= {32'd0, element[31:0] - 32'd1};
-            if (element[63]) state_q <= Ask;
-          end
-        end else if (is_redirect_map && element != '0) begin
-          redirect_kind_o  <= 2'd2;
+        if (is_redirect_map) begin
+          redirect_kind_q  <= value_q != '0 ? 2'd2 : 2'd0;
           redirect_value_o <= a_q[28:0];
-          value_q          <= 64'd4;
-        end else if (is_lookup) begin
-          value_q <= element;
-        end
+          value_q          <= value_q != '0 ? 64'd4 : {62'd0, b_q[1:0]};
+        end else if (is_tail_call && value_q != '0 && tails_q[thread_q] != 6'd33) begin
+          // The uppermost bit: there is a program, which is not loaded yet.
+          tails_q[thread_q] <= tails_q[thread_q] + 6'd1;
+          jump_q            <= !value_q[63];
+          value_q           <= {32'd0, value_q[31:0] - 32'd1};
+          if (value_q[63]) state_q <= Ask;
+        end else value_q <= '0;
       end
 
       // An edge of the packet, as Frame::adjust_* of host/exec do it; metadata to be moved is the host's. Bytes that come
@@ -454,7 +459,7 @@ module forager_maps
       other_q         <= queue_other;
       flags_q         <= queue_other;
       bucket_hash_q   <= queue_hash;
-      redirect_kind_o <= 2'd0;
+      redirect_kind_q <= 2'd0;
       state_q         <= Describe;
     end
     if (rst_i) begin
@@ -484,7 +489,9 @@ module forager_maps
   assign host_b_o      = b_q;
   assign host_other_o  = other_q;
 
-  assign redirect_o        = answer_o && answer_ready_i && (is_redirect_map || fn_q == UnitRedirect);
+  // What the host says holds instead of what was said before.
+  assign redirect_o        = ((answer_o && answer_ready_i) || (host_o && host_ready_i)) && (is_redirect_map || fn_q == UnitRedirect);
+  assign redirect_kind_o   = host_o ? 2'd3 : redirect_kind_q;
   assign redirect_thread_o = thread_q;
   assign redirect_map_o    = map;
 

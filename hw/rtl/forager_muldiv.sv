@@ -37,7 +37,6 @@ module forager_muldiv
 
   logic        is_signed, a_negative, b_negative;
   logic [63:0] a_in, b_in, a_size, b_size;
-  logic [64:0] shifted, difference;
   logic [63:0] chosen, signed_chosen;
 
   assign is_signed  = fn_i == UnitSdiv || fn_i == UnitSmod;
@@ -48,9 +47,13 @@ module forager_muldiv
   assign a_size     = a_negative ? 64'd0 - a_in : a_in;
   assign b_size     = b_negative ? 64'd0 - b_in : b_in;
 
-  // Restoring division, a bit of the quotient a cycle.
-  assign shifted    = {remainder_q, quotient_q[63]};
-  assign difference = shifted - {1'b0, b_q};
+  // Restoring division, a bit of the quotient a cycle: that bit, and the remainder.
+  function automatic logic [64:0] divided();
+    logic [64:0] shifted, difference;
+    shifted    = {remainder_q, quotient_q[63]};
+    difference = shifted - {1'b0, b_q};
+    divided    = {!difference[64], difference[64] ? shifted[63:0] : difference[63:0]};
+  endfunction
 
   always_comb begin
     if (fn_q == UnitDiv || fn_q == UnitSdiv) chosen = zero_q ? 64'd0 : quotient_q;
@@ -60,7 +63,7 @@ module forager_muldiv
 
   // Multiplication takes 16 bits of b a cycle, the upper ones first: four small products, their sum, and all sums so far,
   // each in a stage of its own. What the last stage adds before the first sum is there, it shifts out again.
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk_i) if (state_q == Multiply) begin
     product0_q <= a_q[15:0] * b_q[63:48];
     product1_q <= a_q[31:16] * b_q[63:48];
     product2_q <= a_q[47:32] * b_q[63:48];
@@ -104,8 +107,8 @@ module forager_muldiv
           result_q <= wide_q ? signed_chosen : {32'd0, signed_chosen[31:0]};
           state_q  <= Done;
         end else begin
-          quotient_q  <= {quotient_q[62:0], !difference[64]};
-          remainder_q <= difference[64] ? shifted[63:0] : difference[63:0];
+          quotient_q[63:1]             <= quotient_q[62:0];
+          {quotient_q[0], remainder_q} <= divided();
         end
       end
       default: if (ready_i) state_q <= Idle;

@@ -87,7 +87,7 @@ module forager_slots
   output logic [12:0]            head_meta_o, head_data_o, head_end_o,
   output logic [63:0]            head_value_o,
   output logic [3:0]             head_cause_o,
-  output logic [255:0]           head_user_o,
+  output logic [255:0]           head_user_o,  // a cycle later, of one that leaves
   input  logic                   free_i
 );
 
@@ -159,8 +159,12 @@ module forager_slots
   assign head_end_o    = end_q[head_q];
   assign head_value_o  = value_q[head_q];
   assign head_cause_o  = cause_q[head_q];
-  assign head_user_o   = {redirected_q[head_q] ? redirect_q[head_q] : 37'd0, ended_q[head_q], came_q[head_q], end_q[head_q], data_q[head_q], meta_q[head_q],
-                          pc_q[head_q], cause_q[head_q], value_q[head_q], tag_q[head_q]};
+  always_ff @(posedge clk_i) begin
+    if (leaving_o) begin
+      head_user_o <= {redirected_q[head_q] ? redirect_q[head_q] : 37'd0, ended_q[head_q], came_q[head_q], end_q[head_q],
+                      data_q[head_q], meta_q[head_q], pc_q[head_q], cause_q[head_q], value_q[head_q], tag_q[head_q]};
+    end
+  end
 
   function automatic logic [SlotWidth-1:0] after(input logic [SlotWidth-1:0] slot);
     after = slot == SlotWidth'(Slots - 1) ? '0 : slot + SlotWidth'(1);
@@ -217,6 +221,7 @@ module forager_slots
     if (edge_set_i[1]) data_q[edge_slot] <= edge_value_i;
     if (edge_set_i[2]) end_q[edge_slot] <= edge_value_i;
     if (set_i[0]) meta_q[look_slot_o] <= set_value_i[12:0];
+    if (set_i[0] && set_value_i[12:0] < lowest_q[look_slot_o]) lowest_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[1]) data_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[2]) end_q[look_slot_o] <= set_value_i[12:0];
     if (set_i[3]) region_q[look_slot_o] <= set_value_i;

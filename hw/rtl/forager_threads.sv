@@ -68,7 +68,7 @@ module forager_threads #(
 );
 
   logic [Threads-1:0]     active_q, ready_q, host_q;
-  logic [2:0]             cool_q [Threads];  // cycles until it may issue, in unary
+  logic [Threads-1:0]     cool_q, cool_next_q, cool_last_q;  // cycles until each may issue, in unary
   logic [PcWidth-1:0]     pc_q [Threads];
   logic [1:0]             phase_q [Threads];
   logic [2:0]             depth_q [Threads];
@@ -78,7 +78,7 @@ module forager_threads #(
   // The next in turn after the one that issued last.
   logic [Threads-1:0] able;
   always_comb begin
-    for (int i = 0; i < Threads; i++) able[i] = run_i && ready_q[i] && !cool_q[i][0];
+    able           = run_i ? ready_q & ~cool_q : '0;
     issue_o        = |able;
     issue_thread_o = last_q;
     for (int i = Threads; i > 0; i--) begin
@@ -101,14 +101,22 @@ module forager_threads #(
   end
 
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < Threads; i++) cool_q[i] <= {1'b0, cool_q[i][2:1]};
+    cool_q      <= cool_next_q;
+    cool_next_q <= cool_last_q;
+    cool_last_q <= '0;
     if (issue_o) begin
-      last_q                 <= issue_thread_o;
-      cool_q[issue_thread_o] <= 3'b111;
+      last_q                      <= issue_thread_o;
+      cool_q[issue_thread_o]      <= 1'b1;
+      cool_next_q[issue_thread_o] <= 1'b1;
+      cool_last_q[issue_thread_o] <= 1'b1;
     end
     if (next_i) begin
       pc_q[next_thread_i] <= next_pc_i;
-      if (next_slow_i) cool_q[next_thread_i] <= 3'b001;
+      if (next_slow_i) begin
+        cool_q[next_thread_i]      <= 1'b1;
+        cool_next_q[next_thread_i] <= 1'b0;
+        cool_last_q[next_thread_i] <= 1'b0;
+      end
     end
     if (done_i) begin
       if (done_again_i || done_sleep_i) pc_q[done_thread_i] <= done_pc_i;

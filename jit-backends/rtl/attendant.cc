@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "exec/host_helpers.h"
+#include "jit-backends/rtl/edges.h"
 #include "jit-backends/rtl/remote_access.h"
 #include "jit-backends/rtl/scratch.h"
 #include "jit-backends/rtl/slots.h"
@@ -35,37 +36,21 @@ PacketRows rows_of(const exec::Frame& frame) {
   return {.begin = begin, .bytes = std::size_t{end - begin} * kRowBytes};
 }
 
-// Makes a frame's edges those of the device, which moved them by the same rules. The packet is never shorter on the way
-// than it is before or after.
-Result<> set_edges(exec::Frame& frame, std::uint32_t meta, std::uint32_t data, std::uint32_t end) {
-  const auto by = [](std::uint32_t to, std::uint32_t from) {
-    return static_cast<std::int32_t>(to) - static_cast<std::int32_t>(from);
-  };
-  int error = 0;
-  const auto move_tail = [&] {
-    if (error == 0 && end != frame.data_end()) error = frame.adjust_tail(by(end, frame.data_end()));
-  };
-  if (data > frame.data()) move_tail();
-  if (data != frame.data()) error = frame.adjust_head(by(data, frame.data()));
-  move_tail();
-  if (error == 0 && meta != frame.data_meta()) error = frame.adjust_meta(by(meta, frame.data_meta()));
-  if (error == 0) return {};
-  return fail(ErrorKind::bug, EIO,
-              fmt::format("the device moved a packet to {} to {}, metadata from {}", data, end, meta));
+// What may be asked of the host: an operation that is not the core's alone, of an instruction.
+bool may_ask(const Resident& resident, std::uint32_t pc) {
+  const Slot& slot = resident.bundle(pc).slots[0];
+  if (resident.instruction(pc) >= resident.unit->program().instructions().size()) return false;
+  switch (class_of(slot.op)) {
+    case CoreClass::Load:
+    case CoreClass::Store:
+    case CoreClass::Atomic:
+      return true;
+    case CoreClass::Local:
+      return slot.op == CoreOp::LocalState;
+    default:
+      return slot.op == CoreOp::UnitHost || is_of_engine(slot);
+  }
 }
-
-struct CauseRow {
-  CoreCause cause;
-  ErrorKind kind;
-  int error;
-  std::string_view message;
-};
-constexpr CauseRow kCauses[] = {
-    {CoreCause::Bounds, ErrorKind::rejected, EACCES, "access outside of the packet or the stack"},
-    {CoreCause::Depth, ErrorKind::limit, E2BIG, "calls nest too deep, in frames"},
-    {CoreCause::Budget, ErrorKind::limit, ETIME, "the program runs too long, in instructions"},
-    {CoreCause::Program, ErrorKind::bug, EINVAL, "the program stopped itself"},
-};
 
 }  // namespace
 
@@ -96,6 +81,12 @@ void Attendant::forget_targets() {
 
 void Attendant::expect(std::uint32_t tag, exec::Frame& frame, bool native) {
   jobs_[tag] = {.frame = &frame, .native = native};
+  order_.push_back(tag);
+}
+
+void Attendant::abandon() {
+  jobs_.clear();
+  order_.clear();
 }
 
 // The first that is free: a device that takes one packet at a time has one machine, and its random numbers come in
@@ -104,9 +95,16 @@ Proxy& Attendant::proxy_of(Job& job, unsigned thread) {
   if (job.proxy == nullptr) {
     job.proxy = free_.back();
     free_.pop_back();
-    job.proxy->begin(*job.frame, options_.cpu + thread);
+    job.proxy->begin(*job.frame, cpu_of(thread));
   }
   return *job.proxy;
+}
+
+// One that there is, whatever the thread: programs that tail calls lead to may come with per-CPU maps while threads
+// run.
+unsigned Attendant::cpu_of(unsigned thread) const {
+  const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
+  return options_.cpu + (cpus > options_.cpu ? thread % (cpus - options_.cpu) : 0);
 }
 
 // ---- requests ----
@@ -153,12 +151,13 @@ Result<Attendant::Request> Attendant::look(std::uint32_t thread) {
   const auto job = jobs_.find(tag);
   request.resident = loader_.at(request.pc);
   const bool sane = job != jobs_.end() && request.resident != nullptr && request.depth < isa::kMaxCallFrames &&
-                    request.slot < geometry_.slots;
+                    request.slot < geometry_.slots && thread < geometry_.threads &&
+                    may_ask(*request.resident, request.pc);
   if (!sane)
-    return fail(
-        ErrorKind::bug, EIO,
-        fmt::format("the device asks for a packet or an instruction that it was not given (tag {:#x}, bundle {})", tag,
-                    request.pc));
+    return fail(ErrorKind::bug, EIO,
+                fmt::format("the device asks for a packet or an instruction that it was not given (thread {}, tag "
+                            "{:#x}, bundle {})",
+                            thread, tag, request.pc));
   request.job = &job->second;
   return request;
 }
@@ -220,25 +219,41 @@ Result<> Attendant::access(const Request& request) {
 Result<> Attendant::map_operation(const Request& request, const Slot& slot) {
   ++delegated_.instructions;
   if (moves_edge(slot.op)) return call(request, request.resident->instruction(request.pc), request.address);
-  if (slot.op == CoreOp::UnitRedirect) {
-    request.job->frame->redirect = {.ifindex = static_cast<std::uint32_t>(request.address)};
-    return answer(Answer::result, XDP_REDIRECT);
-  }
   if (slot.op == CoreOp::UnitTailCall) return jump(request, slot);
+  const std::uint64_t own = (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
+  if (slot.op == CoreOp::UnitRedirect || slot.op == CoreOp::UnitRedirectMap)
+    return send_elsewhere(request, slot.op, own);
   const bool by_pointer = (slot.offset & kMapByPointer) != 0;
   const std::uint64_t region = request.other >> interp::Memory::kOffsetBits;
-  const std::uint64_t number =
-      by_pointer ? (region - chip_.first_region()) / 2 : (slot.offset & (kMapsInTable - 1)) + request.resident->maps;
+  const std::uint64_t number = by_pointer ? (region - chip_.first_region()) / 2 : own;
   const auto* entry = chip_.find(number);
-  if (entry == nullptr || !entry->chip || slot.op != CoreOp::UnitUpdate)
+  const bool known = entry != nullptr && entry->chip && entry->chip->takes_updates();
+  if (!known && by_pointer) return stop(request, "an operation on a map by a pointer that is none");
+  if (!known || slot.op != CoreOp::UnitUpdate)
     return fail(ErrorKind::bug, EIO, "the device hands over a map operation that it was not given");
+  return update(request, *entry, by_pointer ? 0 : request.other);
+}
+
+// To a port, or by an entry of a map, whose number has no room beside the packet.
+Result<> Attendant::send_elsewhere(const Request& request, CoreOp op, std::uint64_t map) {
+  Proxy& proxy = proxy_of(*request.job, request.thread);
+  const auto to = static_cast<std::uint32_t>(request.address);
+  request.job->redirected = true;
+  if (op == CoreOp::UnitRedirect) {
+    request.job->frame->redirect = {.ifindex = to};
+  } else if (auto sent = redirect_by(proxy, map, to); !sent) {
+    return sent;
+  }
+  return answer(Answer::result, XDP_REDIRECT);
+}
+
+Result<> Attendant::update(const Request& request, const ChipMemory::Entry& entry, std::uint64_t flags) {
   std::array<std::byte, kScratchBytes> scratch{};
   if (auto read = board_.read_rows(scratch_row(request), scratch); !read) return read;
-  if (auto taken = chip_.download(); !taken) return taken;
+  if (auto taken = chip_.download(*entry.host); !taken) return taken;
   const auto* const key = scratch.data() + kEntryScratch;
-  const int result = entry->host->update(key, key + entry->chip->value_offset, by_pointer ? 0 : request.other,
-                                         options_.cpu + request.thread);
-  if (auto given = chip_.upload(); !given) return given;
+  const int result = entry.host->update(key, key + entry.chip->value_offset, flags, cpu_of(request.thread));
+  if (auto given = chip_.upload(*entry.host); !given) return given;
   return answer(Answer::result, static_cast<std::uint64_t>(std::int64_t{result}));
 }
 
@@ -350,7 +365,19 @@ Result<> Attendant::conclude(const Request& request, Proxy::Outcome outcome, std
     if (target.error().kind == ErrorKind::bug) return std::unexpected(target.error());
     return stop(request, target.error().message);
   }
+  if (auto cleared = clear_stack(request, (*target)->image->code()); !cleared) return cleared;
   return answer(Answer::jump, 0, (*target)->first);
+}
+
+// What the device does when a packet begins with its program; here from the frame on that the target gets.
+Result<> Attendant::clear_stack(const Request& request, const CoreProgram& target) {
+  const std::vector<std::byte> zeros(target.cleared_rows * kRowBytes);
+  const std::uint32_t end = std::min(request.depth + target.frames, std::uint32_t{isa::kMaxCallFrames});
+  for (std::uint32_t frame = request.depth; frame < end && !zeros.empty(); ++frame) {
+    const std::uint32_t top = geometry_.stack_row + request.thread * kRowsOfStack + (frame + 1) * kRowsOfFrame;
+    if (auto put = board_.write_rows(top - target.cleared_rows, zeros); !put) return put;
+  }
+  return {};
 }
 
 Result<> Attendant::fetch(const Request& request, Proxy& proxy) {
@@ -407,40 +434,6 @@ Result<> Attendant::give_back(const Request& request, Proxy& proxy) {
     if (put) put = board_.write(offset_of(which), static_cast<std::uint32_t>(value));
   }
   return put;
-}
-
-// ---- the end ----
-
-Result<> Attendant::finish(const sim::Departure& departure) {
-  const auto found = jobs_.find(departure.tag);
-  if (found == jobs_.end())
-    return fail(ErrorKind::bug, EIO,
-                fmt::format("the device sends packet {:#x}, which it was not given", departure.tag));
-  Job& job = found->second;
-  Proxy& proxy = proxy_of(job, 0);
-  exec::Frame& frame = *job.frame;
-  if (job.native) {
-    if (auto moved = set_edges(frame, departure.meta, departure.data, departure.end); !moved) return moved;
-    const std::size_t bytes = std::min<std::size_t>(departure.bytes.size(), frame.data_end() - frame.data_meta());
-    std::memcpy(frame.buffer() + frame.data_meta(), departure.bytes.data(), bytes);
-  }
-  if (departure.redirect.kind == sim::Redirection::entry) {
-    const auto* entry = chip_.find(departure.redirect.map);
-    if (entry == nullptr || !entry->chip || !entry->chip->redirects)
-      return fail(ErrorKind::bug, EIO, "the device redirects by a map that it was not given");
-    proxy.redirect(*entry->host, departure.redirect.value);
-  } else if (departure.redirect.kind == sim::Redirection::port) {
-    frame.redirect = {.ifindex = departure.redirect.value};
-  }
-  const auto* row = std::ranges::find(kCauses, static_cast<CoreCause>(departure.cause), &CauseRow::cause);
-  const Resident* resident = loader_.at(departure.pc);
-  if (row != std::end(kCauses) && resident != nullptr) {
-    proxy.stop(*resident->unit, resident->instruction(departure.pc), row->kind, row->error, std::string(row->message));
-  }
-  proxy.finish(departure.value);
-  free_.push_back(&proxy);
-  jobs_.erase(found);
-  return {};
 }
 
 }  // namespace forager::jit::rtl

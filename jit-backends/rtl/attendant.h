@@ -4,11 +4,14 @@
 // host's, and instructions that the device hands over, which the interpreter executes on what the device holds (stack,
 // packet, arguments) and whose results go back there.
 //
-// Tested by: tests/unit/rtl_device_test.cc.
+// A device that asks or sends what it was not asked for is an error, of kind bug.
+//
+// Tested by: tests/unit/rtl_device_test.cc, rtl_liar_test.cc.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,16 +20,11 @@
 
 #include "interp/proxy.h"
 #include "jit-backends/rtl/chip_memory.h"
+#include "jit-backends/rtl/geometry.h"
 #include "jit-backends/rtl/loader.h"
+#include "sim/board/board.h"
 
 namespace forager::jit::rtl {
-
-// What the device says of itself.
-struct Geometry {
-  std::uint32_t threads = 0, slots = 0, stack_row = 0, scratch_row = 0, map_row = 0, map_rows = 0;
-
-  [[nodiscard]] ChipRoom room() const { return {.rows = map_rows, .threads = threads}; }
-};
 
 // How often the host was asked for what: by BPF instruction of the loaded program.
 struct Delegated {
@@ -66,6 +64,8 @@ class Attendant {
 
   // The frame of a tag; `native`: the device has the packet.
   void expect(std::uint32_t tag, exec::Frame& frame, bool native);
+  // Forgets the frames of a batch that came to no end.
+  void abandon();
   // Answers one thread that waits.
   [[nodiscard]] Result<> serve();
   // A packet left the device: results into its frame.
@@ -78,6 +78,7 @@ class Attendant {
     exec::Frame* frame = nullptr;
     bool native = false;
     interp::Proxy* proxy = nullptr;  // null: it was not needed yet
+    bool redirected = false;         // by the host, which was asked to
   };
   // What a thread asks.
   struct Request {
@@ -90,6 +91,7 @@ class Attendant {
 
   [[nodiscard]] Result<Request> look(std::uint32_t thread);
   [[nodiscard]] interp::Proxy& proxy_of(Job& job, unsigned thread);
+  [[nodiscard]] unsigned cpu_of(unsigned thread) const;
   [[nodiscard]] Result<> answer(Answer kind, std::uint64_t value, std::uint32_t pc = 0);
   [[nodiscard]] Result<> stop(const Request& request, const std::string& message);
 
@@ -97,6 +99,8 @@ class Attendant {
   [[nodiscard]] Result<> access(const Request& request);
   [[nodiscard]] std::uint32_t scratch_row(const Request& request) const;
   [[nodiscard]] Result<> map_operation(const Request& request, const Slot& slot);
+  [[nodiscard]] Result<> send_elsewhere(const Request& request, CoreOp op, std::uint64_t map);
+  [[nodiscard]] Result<> update(const Request& request, const ChipMemory::Entry& entry, std::uint64_t flags);
   [[nodiscard]] Result<> execute(const Request& request);
   [[nodiscard]] Result<> execute_alone(const Request& request, std::uint32_t instruction);
   [[nodiscard]] Result<> jump(const Request& request, const Slot& slot);
@@ -104,9 +108,14 @@ class Attendant {
   [[nodiscard]] Result<> call(const Request& request, std::uint32_t instruction, std::optional<std::uint64_t> second);
   static void set_known_arguments(const Request& request, interp::Proxy& proxy, std::uint32_t instruction);
   [[nodiscard]] Result<> conclude(const Request& request, interp::Proxy::Outcome outcome, std::uint64_t result);
+  [[nodiscard]] Result<> clear_stack(const Request& request, const CoreProgram& target);
   [[nodiscard]] Result<> fetch_edges(exec::Frame& frame);
   [[nodiscard]] Result<> fetch(const Request& request, interp::Proxy& proxy);
   [[nodiscard]] Result<> give_back(const Request& request, interp::Proxy& proxy);
+  [[nodiscard]] static Result<> take_packet(exec::Frame& frame, const sim::Departure& departure);
+  [[nodiscard]] Result<> redirect(const Job& job, interp::Proxy& proxy, const sim::Redirection& to);
+  [[nodiscard]] Result<> redirect_by(interp::Proxy& proxy, std::uint64_t map, std::uint32_t key);
+  [[nodiscard]] Result<> tell_cause(interp::Proxy& proxy, const sim::Departure& departure);
 
   sim::Board& board_;
   Loader& loader_;
@@ -116,6 +125,7 @@ class Attendant {
   std::vector<std::unique_ptr<interp::Proxy>> proxies_;
   std::vector<interp::Proxy*> free_;
   std::unordered_map<std::uint32_t, Job> jobs_;
+  std::deque<std::uint32_t> order_;        // of their tags: packets leave as they came
   CallWatcher* watcher_ = nullptr;         // null: nobody
   std::vector<std::byte> stack_, packet_;  // as they were before a call
   Delegated delegated_;

@@ -21,7 +21,7 @@ class ChipArray final : public ChipTable {
     }
   }
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     Result<> done = write_descriptor(board, map_, host_.spec(), place_, {});
     for (Copy& copy : copies_) {
       if (!done) return done;
@@ -34,7 +34,7 @@ class ChipArray final : public ChipTable {
     return done;
   }
 
-  Result<> download(sim::Board& board) override {
+  Result<> download(sim::HostPort& board) override {
     for (Copy& copy : copies_) {
       const std::vector<std::byte> before(copy.rows.at(0), copy.rows.at(0) + copy.rows.size());
       if (auto read = copy.rows.read(board); !read) return read;

@@ -3,13 +3,16 @@
 // Hash tables on the chip. Nodes keep their keys from batch to batch: only what changed goes to the device.
 #include "jit-backends/rtl/chip_hash.h"
 
+#include <fmt/format.h>
 #include <linux/bpf.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include "jit-backends/rtl/chip_table.h"
 
@@ -54,7 +57,7 @@ class ChipHash final : public ChipTable {
     }
   }
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     take_host();
     const std::vector<std::uint32_t> free = free_nodes();
     Bytes buckets(buckets_.size()), links(links_.size()), entries(entries_.at(0), entries_.at(0) + entries_.size());
@@ -88,18 +91,26 @@ class ChipHash final : public ChipTable {
                             {.free = free.size() > 1 ? free.front() : 0, .spare = free.back()});
   }
 
-  Result<> download(sim::Board& board) override {
+  Result<> download(sim::HostPort& board) override {
     Result<> done = buckets_.read(board);
     if (done) done = links_.read(board);
     if (!done) return done;
-    const std::vector<std::uint32_t> live = live_nodes();
-    if (done) done = read_entries(board, live);
-    if (!done) return done;
+    const auto live = live_nodes();
+    if (!live) return std::unexpected(live.error());
+    if (auto read = read_entries(board, *live); !read) return read;
     std::map<Bytes, Entry> now;
-    for (const std::uint32_t node : live) now[key_of(node)] = {.node = node, .values = values_of(node)};
-    give_host(now, live);
+    for (const std::uint32_t node : *live) now[key_of(node)] = {.node = node, .values = values_of(node)};
+    if (now.size() != live->size()) return senseless("a key twice");
+    give_host(now, *live);
     forget_others(now);
     known_ = std::move(now);
+    return {};
+  }
+
+  Result<> download_marks(sim::HostPort& board) override {
+    if (!map_.marked) return {};
+    if (auto read = links_.read(board); !read) return read;
+    for (const auto& [key, entry] : known_) use(key, entry.node);
     return {};
   }
 
@@ -175,13 +186,18 @@ class ChipHash final : public ChipTable {
 
   // ---- what the device has ----
 
-  // Nodes in chains, by number: the order in which a table that was empty was filled. A table that makes no sense ends
-  // where it does not.
-  [[nodiscard]] std::vector<std::uint32_t> live_nodes() const {
+  [[nodiscard]] std::unexpected<Diagnostic> senseless(std::string_view what) const {
+    return fail(ErrorKind::bug, EIO,
+                fmt::format("the device's table of map {} makes no sense: it has {}", host_.spec().name, what));
+  }
+
+  // Nodes in chains, by number: the order in which a table that was empty was filled.
+  [[nodiscard]] Result<std::vector<std::uint32_t>> live_nodes() const {
     std::vector<bool> seen(map_.nodes, false);
     for (std::uint32_t bucket = 0; bucket <= map_.mask; ++bucket) {
       std::uint32_t node = link_at(buckets_.at(0), bucket).node;
-      while (node != 0 && node < map_.nodes && !seen[node]) {
+      while (node != 0) {
+        if (node >= map_.nodes || seen[node]) return senseless(fmt::format("node {}, or has it twice", node));
         seen[node] = true;
         node = link_at(links_.at(0), node).node;
       }
@@ -194,7 +210,7 @@ class ChipHash final : public ChipTable {
   }
 
   // Neighbours together.
-  Result<> read_entries(sim::Board& board, const std::vector<std::uint32_t>& live) {
+  Result<> read_entries(sim::HostPort& board, const std::vector<std::uint32_t>& live) {
     for (std::size_t from = 0; from < live.size();) {
       std::size_t to = from + 1;
       while (to < live.size() && live[to] == live[to - 1] + 1) ++to;
@@ -236,8 +252,12 @@ class ChipHash final : public ChipTable {
         std::ranges::copy_n(entry.values.begin(), value_bytes_, old.begin());
       }
       give_values(key, old, entry.values);
-      if (map_.marked && link_at(links_.at(0), node).used != 0) std::ignore = host_.lookup(key.data(), place_.cpu);
+      use(key, node);
     }
+  }
+
+  void use(const Bytes& key, std::uint32_t node) {
+    if (map_.marked && link_at(links_.at(0), node).used != 0) std::ignore = host_.lookup(key.data(), place_.cpu);
   }
 
   void give_values(const Bytes& key, const Bytes& before, const Bytes& after) {

@@ -19,8 +19,9 @@ namespace forager::jit::rtl {
 // What a plan may take: rows of 64 bytes, and threads, each of which is a CPU of per-CPU maps. Those of the default
 // configuration (hw/configs.yaml).
 struct ChipRoom {
-  std::uint32_t rows = 32768;
+  std::uint32_t rows = 30912;
   std::uint32_t threads = 8;
+  std::uint32_t bundles = 8192;
   friend bool operator==(const ChipRoom&, const ChipRoom&) = default;
 };
 
@@ -47,6 +48,13 @@ struct ChipMap {
   std::uint32_t image_rows = 0;              // of key and value, as an update brings them
   std::uint32_t end_row = 0;                 // behind all of it
 
+  // Each value begins at a multiple of 16 bytes.
+  [[nodiscard]] bool in_pairs() const {
+    if (kind == CoreMap::Array) return stride % 16 == 0;
+    return kind == CoreMap::Hash && (per_cpu || value_offset % 16 == 0);
+  }
+  // Of programs: what an update brings stands in the scratch.
+  [[nodiscard]] bool takes_updates() const { return kind == CoreMap::Hash && !redirects && !programs && !nested; }
   // Of a value in what pointers reach, for node n.
   [[nodiscard]] std::uint32_t value_at(std::uint32_t node) const {
     constexpr std::uint32_t kRow = 64;

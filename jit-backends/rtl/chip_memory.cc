@@ -9,12 +9,12 @@ namespace {
 constexpr std::uint32_t kMostThreads = 16;
 constexpr std::uint32_t kRow = 64;
 
-Result<> write(sim::Board& board, CoreRegister which, std::uint32_t value) {
+Result<> write(sim::HostPort& board, CoreRegister which, std::uint32_t value) {
   return board.write(offset_of(which), value);
 }
 
 // Where pointers to a map's values lead.
-Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t number, std::uint32_t row,
+Result<> enter_table(sim::HostPort& board, std::uint32_t thread, std::uint32_t number, std::uint32_t row,
                      std::uint32_t bytes) {
   Result<> done = write(board, CoreRegister::MapIndex, thread * kMapsInTable + number);
   if (done) done = write(board, CoreRegister::MapRow, row);
@@ -24,15 +24,20 @@ Result<> enter_table(sim::Board& board, std::uint32_t thread, std::uint32_t numb
 
 }  // namespace
 
-Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::uint32_t first_region,
-                          const ChipPlace& place, const ChipRoom& room) {
-  tables_.clear();
+bool are_as_planned(const ChipPlan& plan, const program::Program& program, const exec::MapList& maps) {
+  return std::ranges::all_of(plan.maps, [&](const ChipMap& map) {
+    return maps[map.index]->spec().max_entries == program.maps()[map.index].max_entries;
+  });
+}
+
+Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::span<const verifier::MapUse> uses,
+                          std::uint32_t first_region, const ChipPlace& place) {
   maps_.clear();
   inner_.clear();
   place_ = place;
   place_.memory = this;
-  room_ = room;
-  end_ = place.row + room.rows;
+  room_ = plan.room;
+  end_ = place.row + plan.room.rows;
   first_region_ = first_region;
   Result<> done = forget_maps(place.descriptors);
   if (done) done = write(board_, CoreRegister::MapRegion, first_region);
@@ -41,19 +46,21 @@ Result<> ChipMemory::load(const ChipPlan& plan, const exec::MapList& maps, std::
     if (done) done = enter(map, map.index);
   }
   take(plan, maps);
+  for (std::size_t i = 0; i < maps_.size(); ++i) {
+    maps_[i].written = uses[i] != verifier::MapUse::read_only && uses[i] != verifier::MapUse::unused;
+  }
   outer_place_ = place_;
-  outer_tables_ = tables_.size();
   outer_maps_ = maps_.size();
   return done;
 }
 
 Result<std::optional<std::uint32_t>> ChipMemory::add(const ChipPlan& plan, const exec::MapList& maps) {
   if (maps_.size() + maps.size() > kMapsInTable || place_.row + plan.rows() > end_) return std::nullopt;
-  const std::size_t first = tables_.size();
   const auto number = static_cast<std::uint32_t>(maps_.size());
   take(plan, maps);
-  for (std::size_t i = first; i < tables_.size(); ++i) {
-    if (auto put = tables_[i]->upload(board_); !put) return std::unexpected(put.error());
+  for (std::size_t i = number; i < maps_.size(); ++i) {
+    if (maps_[i].table == nullptr) continue;
+    if (auto put = maps_[i].table->upload(board_); !put) return std::unexpected(put.error());
   }
   return number;
 }
@@ -63,7 +70,7 @@ void ChipMemory::take(const ChipPlan& plan, const exec::MapList& maps) {
   for (std::uint32_t i = 0; i < maps.size(); ++i) {
     const ChipMap* map = plan.find(i);
     maps_.push_back({.chip = map == nullptr ? std::nullopt : std::optional(*map), .host = maps[i]});
-    if (map != nullptr) tables_.push_back(make_chip_table(*map, *maps[i], place_));
+    if (map != nullptr) maps_.back().table = make_chip_table(*map, *maps[i], place_);
   }
   place_.row += plan.rows();
   place_.descriptors += static_cast<std::uint32_t>(maps.size());
@@ -88,7 +95,6 @@ exec::MapList ChipMemory::inner_maps() const {
 Result<bool> ChipMemory::take_inner() {
   exec::MapList now = inner_maps();
   if (now == inner_) return true;
-  tables_.resize(outer_tables_);
   maps_.resize(outer_maps_);
   place_ = outer_place_;
   inner_ = std::move(now);
@@ -99,10 +105,13 @@ Result<bool> ChipMemory::take_inner() {
   return true;
 }
 
-// One that the program has by itself too is that one.
+// One that the program has by itself too is that one, and may be changed by the other way.
 Result<bool> ChipMemory::add_inner(const std::shared_ptr<exec::Map>& map) {
   const auto own = std::ranges::find(maps_, map, &Entry::host);
-  if (own != maps_.end()) return own->chip.has_value();
+  if (own != maps_.end()) {
+    own->written = true;
+    return own->chip.has_value();
+  }
   const auto chip = lay_out(map->spec(), 0, 0, room_);
   if (!chip || maps_.size() == kMapsInTable || place_.row + chip->end_row > end_) return false;
   if (auto entered = enter(*chip, static_cast<std::uint32_t>(maps_.size())); !entered) {
@@ -143,28 +152,36 @@ Result<> ChipMemory::enter(const ChipMap& map, std::uint32_t number) {
 
 // ---- to the device and back ----
 
-Result<> ChipMemory::upload() {
+Result<> ChipMemory::each(const std::function<Result<>(const Entry&)>& what) {
   Result<> done;
-  for (const auto& table : tables_) {
-    if (done) done = table->upload(board_);
+  for (const Entry& entry : maps_) {
+    if (done && entry.table != nullptr) done = what(entry);
   }
   return done;
+}
+
+Result<> ChipMemory::upload() {
+  return each([&](const Entry& entry) { return entry.table->upload(board_); });
+}
+
+Result<> ChipMemory::upload(const exec::Map& map) {
+  return each([&](const Entry& entry) { return entry.host.get() == &map ? entry.table->upload(board_) : Result<>{}; });
 }
 
 Result<> ChipMemory::show_programs() {
-  Result<> done;
-  for (const auto& table : tables_) {
-    if (done && table->shows_programs()) done = table->upload(board_);
-  }
-  return done;
+  return each(
+      [&](const Entry& entry) { return entry.table->shows_programs() ? entry.table->upload(board_) : Result<>{}; });
 }
 
 Result<> ChipMemory::download() {
-  Result<> done;
-  for (const auto& table : tables_) {
-    if (done) done = table->download(board_);
-  }
-  return done;
+  return each([&](const Entry& entry) {
+    return entry.written ? entry.table->download(board_) : entry.table->download_marks(board_);
+  });
+}
+
+Result<> ChipMemory::download(const exec::Map& map) {
+  return each(
+      [&](const Entry& entry) { return entry.host.get() == &map ? entry.table->download(board_) : Result<>{}; });
 }
 
 }  // namespace forager::jit::rtl

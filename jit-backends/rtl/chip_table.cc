@@ -33,7 +33,7 @@ using Descriptor = std::array<std::uint32_t, kRowBytes / 4>;
 
 }  // namespace
 
-Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now,
+Result<> ChipRows::write(sim::HostPort& board, const std::vector<std::byte>& now,
                          const std::function<bool(std::size_t row)>& wanted) {
   const std::size_t rows = bytes_.size() / kRowBytes;
   const auto differs = [&](std::size_t row) {
@@ -55,12 +55,15 @@ Result<> ChipRows::write(sim::Board& board, const std::vector<std::byte>& now,
   return {};
 }
 
-Result<> ChipRows::read(sim::Board& board, std::uint32_t first, std::uint32_t rows) {
-  return board.read_rows(row_ + first, {bytes_.data() + std::size_t{first} * kRowBytes, std::size_t{rows} * kRowBytes});
+Result<> ChipRows::read(sim::HostPort& board, std::uint32_t first, std::uint32_t rows) {
+  const std::span<std::byte> to(bytes_.data() + std::size_t{first} * kRowBytes, std::size_t{rows} * kRowBytes);
+  if (auto read = board.read_rows(row_ + first, to); !read) return read;
+  std::fill_n(known_.begin() + first, rows, true);
+  return {};
 }
 
-Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec, const ChipPlace& place,
-                          const ChipDescriptor& changing) {
+Result<> write_descriptor(sim::HostPort& board, const ChipMap& map, const program::MapSpec& spec,
+                          const ChipPlace& place, const ChipDescriptor& changing) {
   Descriptor words{};
   words[kKind] = static_cast<std::uint32_t>(map.kind) | spec.key_size << 8 | (map.marked ? 1U << 16 : 0) |
                  (map.per_cpu ? 1U << 17 : 0) | (map.nested ? 1U << 18 : 0) | map.shift << 20 | map.value_shift << 24;

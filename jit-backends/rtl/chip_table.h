@@ -19,7 +19,7 @@
 
 #include "exec/map.h"
 #include "jit-backends/rtl/chip_maps.h"
-#include "sim/board/board.h"
+#include "sim/board/host_port.h"
 
 namespace forager::jit::rtl {
 
@@ -50,11 +50,11 @@ class ChipRows {
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] const std::byte* at(std::size_t offset) const { return bytes_.data() + offset; }
   // Writes the rows that differ, or are not known. Of others than `wanted` nothing is said: nobody looks at them.
-  [[nodiscard]] Result<> write(sim::Board& board, const std::vector<std::byte>& now,
+  [[nodiscard]] Result<> write(sim::HostPort& board, const std::vector<std::byte>& now,
                                const std::function<bool(std::size_t row)>& wanted = {});
   // Reads rows anew.
-  [[nodiscard]] Result<> read(sim::Board& board, std::uint32_t first, std::uint32_t rows);
-  [[nodiscard]] Result<> read(sim::Board& board) {
+  [[nodiscard]] Result<> read(sim::HostPort& board, std::uint32_t first, std::uint32_t rows);
+  [[nodiscard]] Result<> read(sim::HostPort& board) {
     return read(board, 0, static_cast<std::uint32_t>(bytes_.size() / sim::kRowBytes));
   }
   // The device may have changed them.
@@ -69,11 +69,13 @@ class ChipRows {
 class ChipTable {
  public:
   virtual ~ChipTable() = default;
-  [[nodiscard]] virtual Result<> upload(sim::Board& board) = 0;
+  [[nodiscard]] virtual Result<> upload(sim::HostPort& board) = 0;
   // What it has depends on which programs are loaded.
   [[nodiscard]] virtual bool shows_programs() const { return false; }
   // Of one that the device does not change: nothing.
-  [[nodiscard]] virtual Result<> download(sim::Board& /*board*/) { return {}; }
+  [[nodiscard]] virtual Result<> download(sim::HostPort& /*board*/) { return {}; }
+  // Which entries were used, no more: no program changed the map.
+  [[nodiscard]] virtual Result<> download_marks(sim::HostPort& /*board*/) { return {}; }
 };
 
 // The table of a map by its kind.
@@ -87,7 +89,7 @@ class ChipTable {
 struct ChipDescriptor {
   std::uint32_t free = 0, spare = 0, root = 0;  // nodes
 };
-[[nodiscard]] Result<> write_descriptor(sim::Board& board, const ChipMap& map, const program::MapSpec& spec,
+[[nodiscard]] Result<> write_descriptor(sim::HostPort& board, const ChipMap& map, const program::MapSpec& spec,
                                         const ChipPlace& place, const ChipDescriptor& changing);
 
 // Values on both sides, word by word as programs see them: 8 bytes at a time, `bytes` of them rounded up.

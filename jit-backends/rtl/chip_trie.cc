@@ -92,7 +92,7 @@ class ChipTrie final : public ChipTable {
         value_bytes_(in_words(host.spec().value_size)),
         entries_(place.row + map.entry_row, map.nodes << map.shift) {}
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     trie_ = Trie();
     each_key(host_, [&](std::span<const std::byte> key) {
       const bool fits = trie_.nodes().size() + 2 <= map_.nodes;
@@ -106,7 +106,7 @@ class ChipTrie final : public ChipTable {
     return write_descriptor(board, map_, host_.spec(), place_, {.free = 0, .spare = 0, .root = trie_.root()});
   }
 
-  Result<> download(sim::Board& board) override {
+  Result<> download(sim::HostPort& board) override {
     const Bytes before(entries_.at(0), entries_.at(0) + entries_.size());
     const auto nodes = static_cast<std::uint32_t>(trie_.nodes().size());
     if (auto read = entries_.read(board, 0, nodes << map_.shift); !read) return read;

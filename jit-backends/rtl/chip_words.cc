@@ -30,7 +30,7 @@ class WordTable : public ChipTable {
         word_of_(std::move(word_of)),
         rows_(place.row + first_row, map.end_row - first_row) {}
 
-  Result<> upload(sim::Board& board) override {
+  Result<> upload(sim::HostPort& board) override {
     if (auto put = rows_.write(board, contents()); !put) return put;
     return write_descriptor(board, map_, host_.spec(), place_, {});
   }
@@ -96,7 +96,8 @@ std::uint64_t target_word(exec::Map& map, const void* key, unsigned cpu) {
   return map.lookup(key, cpu) != nullptr ? 1 : 0;
 }
 
-// PROG_ARRAY: one more than the program's first bundle; the first tail call to one that is not loaded is the host's.
+// PROG_ARRAY: one more than the program's first bundle; the first tail call to one that is not loaded is the host's,
+// and each to one whose stack has to begin as zeros.
 std::uint64_t program_word(exec::Map& map, const void* key, const Loader& loader) {
   std::uint32_t index = 0;
   std::memcpy(&index, key, sizeof index);
@@ -104,7 +105,8 @@ std::uint64_t program_word(exec::Map& map, const void* key, const Loader& loader
   const exec::ProgramSlot slot = programs == nullptr ? exec::ProgramSlot{} : programs->get(index);
   if (slot.program == nullptr) return 0;
   const Resident* resident = loader.resident(slot);
-  return resident == nullptr ? kNotLoaded : std::uint64_t{resident->first} + 1;
+  const bool at_once = resident != nullptr && resident->image->code().cleared_rows == 0;
+  return at_once ? std::uint64_t{resident->first} + 1 : kNotLoaded;
 }
 
 // Maps of maps: a pointer to the map, by its number.

@@ -2,6 +2,7 @@
 #include "jit-backends/rtl/comparison.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace forager::jit::rtl {
 namespace {
@@ -82,6 +83,17 @@ std::optional<bool> by_length(CoreOp op, std::uint32_t bytes, std::uint32_t leas
   }
 }
 
+// What is known of the packet's length where a branch was taken, or was not.
+std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before) {
+  if (!of.of_length) return before;
+  const auto at_least = [&](CoreOp holds, CoreOp fails, std::uint32_t bytes) {
+    return *of.of_length == (taken ? holds : fails) ? std::max(before, bytes) : before;
+  };
+  return std::max({at_least(CoreOp::BranchGe, CoreOp::BranchLt, of.bytes),
+                   at_least(CoreOp::BranchGt, CoreOp::BranchLe, of.bytes + 1),
+                   at_least(CoreOp::BranchEq, CoreOp::BranchNe, of.bytes)});
+}
+
 }  // namespace
 
 Comparison comparison(const Slot& slot, const State& at) {
@@ -93,7 +105,8 @@ Comparison comparison(const Slot& slot, const State& at) {
                                  : holds<std::uint32_t, std::int32_t>(slot.op, static_cast<std::uint32_t>(x),
                                                                       static_cast<std::uint32_t>(y))};
   }
-  if (!slot.wide) return {};
+  const auto known = at.outcomes.outcome(slot, a, b);
+  if (known || !slot.wide) return {.decided = known};
   if (is_pointer(a) && b == constant(0)) {
     if (slot.op == CoreOp::BranchEq) return {.decided = false};
     if (slot.op == CoreOp::BranchNe) return {.decided = true};
@@ -119,14 +132,27 @@ Comparison comparison(const Slot& slot, const State& at) {
   return {.decided = by_length(*op, count, at.packet_bytes), .of_length = op, .bytes = count};
 }
 
-std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before) {
-  if (!of.of_length) return before;
-  const auto at_least = [&](CoreOp holds, CoreOp fails, std::uint32_t bytes) {
-    return *of.of_length == (taken ? holds : fails) ? std::max(before, bytes) : before;
-  };
-  return std::max({at_least(CoreOp::BranchGe, CoreOp::BranchLt, of.bytes),
-                   at_least(CoreOp::BranchGt, CoreOp::BranchLe, of.bytes + 1),
-                   at_least(CoreOp::BranchEq, CoreOp::BranchNe, of.bytes)});
+namespace {
+// What the first operand is not larger than, if that is a constant.
+std::optional<std::uint64_t> at_most(const Slot& branch, bool taken, const Value& b) {
+  if (!b.is_constant()) return std::nullopt;
+  const std::uint64_t bound = bits_of(b);
+  if (branch.op == (taken ? CoreOp::BranchLe : CoreOp::BranchGt)) return bound;
+  if (branch.op == (taken ? CoreOp::BranchLt : CoreOp::BranchGe) && bound != 0) return bound - 1;
+  return std::nullopt;
+}
+}  // namespace
+
+void learn(const Slot& branch, bool taken, State& at) {
+  at.packet_bytes = length_after(comparison(branch, at), taken, at.packet_bytes);
+  const Value a = first_operand(branch, at), b = second_operand(branch, at);
+  at.outcomes.learn(branch, a, b, taken);
+  if (const auto most = at_most(branch, taken, b); most && !branch.a_state && branch.wide)
+    at.known[branch.a].bits = std::min(at.known[branch.a].bits, static_cast<std::uint8_t>(std::bit_width(*most)));
+  const bool equal = branch.op == (taken ? CoreOp::BranchEq : CoreOp::BranchNe);
+  if (!equal || !b.is_constant() || branch.a_state) return;
+  if (branch.wide) return at.refine(branch.a, b);
+  if (at.known[branch.a].bits <= 32) at.refine(branch.a, constant(static_cast<std::uint32_t>(b.offset)));
 }
 
 }  // namespace forager::jit::rtl

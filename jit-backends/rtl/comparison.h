@@ -20,7 +20,7 @@ struct Comparison {
 };
 [[nodiscard]] Comparison comparison(const Slot& slot, const State& at);
 
-// What is known of the packet's length where a branch was taken, or was not.
-[[nodiscard]] std::uint32_t length_after(const Comparison& of, bool taken, std::uint32_t before);
+// What is known where a branch leads, or behind it.
+void learn(const Slot& branch, bool taken, State& at);
 
 }  // namespace forager::jit::rtl

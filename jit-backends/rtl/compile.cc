@@ -13,6 +13,7 @@
 #include "exec/invocation.h"
 #include "jit-backends/common/passes/passes.h"
 #include "jit-backends/rtl/flow.h"
+#include "program/map_shape.h"
 
 namespace forager::jit::rtl {
 namespace {
@@ -52,6 +53,28 @@ Result<std::shared_ptr<const RtlImage>> compile(std::shared_ptr<const verifier::
   return std::make_shared<const RtlImage>(std::move(program), std::move(*made));
 }
 
+namespace {
+
+// Whether a map may be one that a map of maps holds, or hold the same.
+bool meets(const program::MapSpec& map, const program::MapSpec& inner) {
+  return program::same_shape(map.inner != nullptr ? *map.inner : map, inner);
+}
+
+// Counts in the values of an inner map, which the program may read by another name.
+bool reads_what_it_counts(const verifier::VerifiedProgram& program) {
+  const auto maps = program.program().maps();
+  for (std::size_t outer = 0; outer < maps.size(); ++outer) {
+    if (maps[outer].inner == nullptr || program.map_uses()[outer] != verifier::MapUse::commutative) continue;
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+      const bool used = i != outer && program.map_uses()[i] != verifier::MapUse::unused;
+      if (used && meets(maps[i], *maps[outer].inner)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 // A program that only looks up, counts by atomics and works on its packet does the same in any order.
 bool needs_order(const verifier::VerifiedProgram& program) {
   using exec::HelperId;
@@ -61,6 +84,7 @@ bool needs_order(const verifier::VerifiedProgram& program) {
   for (const verifier::MapUse use : program.map_uses()) {
     if (use == verifier::MapUse::read_write) return true;
   }
+  if (reads_what_it_counts(program)) return true;
   return std::ranges::any_of(program.facts(), [&](const verifier::Facts& facts) {
     if (!facts.reachable || facts.call.helper == 0) return false;
     return std::ranges::find(kIndifferent, static_cast<HelperId>(facts.call.helper)) == kIndifferent.end();

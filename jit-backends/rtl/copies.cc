@@ -91,7 +91,9 @@ class Copier {
   }
 
   bool joins(const Copy& first, const Copy& second) {
-    if (!follows(operation(first.load).slot, operation(second.load).slot)) return false;
+    const Slot &from = operation(first.load).slot, &other = operation(second.load).slot;
+    const bool turned = bytes_of(from.op) == 4 && bytes_of(other.op) == 4 && follows(other, from);
+    if (!turned && !follows(from, other)) return false;
     if (!follows(operation(first.store).slot, operation(second.store).slot)) return false;
     const auto function =
         function_for(bytes_of(operation(first.load).slot.op) + bytes_of(operation(second.load).slot.op));
@@ -113,9 +115,16 @@ class Copier {
       block_.operations[at] = made;
     };
     const Operation nothing{.slot = {}};
-    put(joined.load, first.load, second.load, CoreClass::Load);
+    const std::uint32_t instruction = operation(gone.store).instruction;
+    put(joined.load, turned ? second.load : first.load, turned ? first.load : second.load, CoreClass::Load);
     put(joined.store, first.store, second.store, CoreClass::Store);
     block_.operations[gone.load] = block_.operations[gone.store] = nothing;
+    // Halves that change places.
+    if (turned) {
+      block_.operations[gone.store] = {
+          .slot = {.op = CoreOp::AluRotl, .d = *reg, .a = *reg, .use_imm = true, .imm = 32},
+          .instruction = instruction};
+    }
     return true;
   }
 

@@ -39,9 +39,10 @@ Result<> read_into(sim::Board& board, std::uint32_t offset, std::uint64_t& to) {
   return {};
 }
 
-template <class Array>
+// A counter begins anew behind its last bit.
+template <class Bits, class Array>
 void add_difference(Array& sum, const Array& before, const Array& after) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += after[i] - before[i];
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<Bits>(after[i] - before[i]);
 }
 
 }  // namespace
@@ -76,11 +77,11 @@ Result<> DeviceCounters::begin(sim::Board& board) {
 Result<> DeviceCounters::end(sim::Board& board) {
   const auto now = read(board);
   if (!now) return std::unexpected(now.error());
-  add_difference(sum_.shares, before_.shares, now->shares);
-  add_difference(sum_.others, before_.others, now->others);
-  add_difference(sum_.packets, before_.packets, now->packets);
-  add_difference(sum_.bytes, before_.bytes, now->bytes);
-  add_difference(sum_.causes, before_.causes, now->causes);
+  add_difference<std::uint64_t>(sum_.shares, before_.shares, now->shares);
+  add_difference<std::uint32_t>(sum_.others, before_.others, now->others);
+  add_difference<std::uint64_t>(sum_.packets, before_.packets, now->packets);
+  add_difference<std::uint64_t>(sum_.bytes, before_.bytes, now->bytes);
+  add_difference<std::uint32_t>(sum_.causes, before_.causes, now->causes);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -22,13 +23,13 @@
 #include "jit-backends/rtl/counters.h"
 #include "jit-backends/rtl/lockstep.h"
 #include "jit-backends/rtl/meter.h"
+#include "jit-backends/rtl/patience.h"
 #include "jit-backends/rtl/scratch.h"
 #include "jit-backends/rtl/wave_event.h"
 
 namespace forager::jit::rtl {
 namespace {
 
-constexpr std::uint32_t kIdentity = 0x46524752;
 constexpr std::uint32_t kRun = 1, kSerial = 2, kAll = 4;
 constexpr std::uint32_t kInjected = 0x80000000;  // of tags
 constexpr std::size_t kManyPrograms = 32;
@@ -67,6 +68,8 @@ std::set<const exec::Map*> reach_of_jumps(const exec::MapList& from) {
   return reached;
 }
 
+bool is_per_cpu(const program::MapSpec& map) { return isa::find_map(static_cast<std::uint32_t>(map.type))->per_cpu; }
+
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   std::uint32_t value = 0;
   std::memcpy(&value, frame.context.data() + offset, sizeof value);
@@ -75,22 +78,20 @@ std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
 
 class RtlDevice final : public exec::Device {
  public:
-  explicit RtlDevice(const exec::DeviceOptions& options)
-      : options_(options),
-        board_(
-            options.simulation.configuration,
-            {.gap = options.simulation.gap, .back_pressure = options.simulation.back_pressure, .seed = options.seed}),
-        chip_(board_),
-        loader_(board_, chip_) {}
+  RtlDevice(const exec::DeviceOptions& options, std::unique_ptr<sim::Board> board)
+      : options_(options), own_(std::move(board)), board_(*own_), chip_(board_), loader_(board_, chip_) {
+    loader_.set_options(compile_options());
+  }
 
   exec::DeviceInfo info() const override { return {.backend = "rtl", .name = "RTL core in Verilator"}; }
 
   Result<> load(std::shared_ptr<const exec::Image> image) override {
     auto mine = std::dynamic_pointer_cast<const RtlImage>(image);
     if (mine == nullptr) return fail(ErrorKind::bug, EINVAL, "the RTL device was given another backend's image");
+    if (failed_) return std::unexpected(*failed_);
     if (auto known = look(); !known) return known;
-    if (mine->code().chip.room != geometry_.room()) {
-      auto made = compile(mine->shared_program(), {}, Maps::on_chip, geometry_.room());
+    if (options_.simulation.plain || mine->code().chip.room != geometry_.room()) {
+      auto made = compile(mine->shared_program(), compile_options(), Maps::on_chip, geometry_.room());
       if (!made) return std::unexpected(std::move(made.error()));
       mine = std::move(*made);
     }
@@ -114,6 +115,7 @@ class RtlDevice final : public exec::Device {
   }
 
   Result<exec::RunReport> run(exec::PacketBatch batch) override {
+    if (failed_) return std::unexpected(*failed_);
     if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
     const std::uint64_t begin = exec::run_clock_ns();
     const std::uint64_t traps = counters_.traps;
@@ -122,13 +124,15 @@ class RtlDevice final : public exec::Device {
     if (ran) ran = lend_random();
     if (ran) ran = chip_.upload();
     if (ran) ran = device_counters_.begin(board_);
+    if (!ran) return std::unexpected(std::move(ran.error()));
     meter_.begin(board_.cycle());
-    if (ran) ran = run_all(batch);
+    ran = run_all(batch);
     meter_.end(board_.cycle(), attendant_->delegated());
+    if (lockstep_ == nullptr) image_->note(profile_.costs());
     if (ran) ran = device_counters_.end(board_);
     if (ran) ran = chip_.download();
     if (ran) ran = take_random();
-    if (!ran) return std::unexpected(std::move(ran.error()));
+    if (!ran) return std::unexpected(give_up(std::move(ran.error())));
     return exec::RunReport{
         .packets = batch.size(), .traps = counters_.traps - traps, .busy_ns = exec::run_clock_ns() - begin};
   }
@@ -147,23 +151,9 @@ class RtlDevice final : public exec::Device {
   // What the device is, once.
   Result<> look() {
     if (attendant_ != nullptr) return {};
-    std::uint32_t identity = 0;
-    const std::pair<CoreRegister, std::uint32_t*> fields[] = {
-        {CoreRegister::Id, &identity},
-        {CoreRegister::Threads, &geometry_.threads},
-        {CoreRegister::Slots, &geometry_.slots},
-        {CoreRegister::StackRow, &geometry_.stack_row},
-        {CoreRegister::ScratchRow, &geometry_.scratch_row},
-        {CoreRegister::MapMemoryRow, &geometry_.map_row},
-        {CoreRegister::MapMemoryRows, &geometry_.map_rows},
-    };
-    for (const auto& [which, to] : fields) {
-      const auto value = board_.read(offset_of(which));
-      if (!value) return std::unexpected(value.error());
-      *to = *value;
-    }
-    if (identity != kIdentity)
-      return fail(ErrorKind::input, ENODEV, fmt::format("no forager device: it says {:#x}", identity));
+    const auto known = geometry_of(board_);
+    if (!known) return std::unexpected(known.error());
+    geometry_ = *known;
     if (options_.simulation.threads > geometry_.threads) {
       auto error = fail(ErrorKind::limit, EINVAL, "the device has fewer hardware threads");
       error.error().limit = geometry_.threads;
@@ -173,7 +163,10 @@ class RtlDevice final : public exec::Device {
     if (auto traced = begin_wave(); !traced) return traced;
     if (auto seeded = seed_threads(); !seeded) return seeded;
     attendant_ = std::make_unique<Attendant>(board_, loader_, chip_, geometry_, options_);
-    if (!options_.simulation.lockstep) return {};
+    if (!options_.simulation.lockstep) {
+      board_.observe(profile_);
+      return {};
+    }
     lockstep_ = std::make_unique<Lockstep>(options_, loader_);
     attendant_->watch(*lockstep_);
     board_.observe(*lockstep_);
@@ -242,22 +235,27 @@ class RtlDevice final : public exec::Device {
                   fmt::format("map {} of program {} is not bound",
                               program.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, program.name()));
     }
-    if (auto alone = leave_shared_maps(); !alone) return alone;
+    if (auto left = leave_maps(); !left) return left;
     if (loaded_ && loader_.programs() <= kManyPrograms) return {};
     attendant_->forget_targets();
     if (auto put = loader_.load(image_, attendant_->unit()); !put) return put;
     loaded_ = true;
+    profile_.begin(image_->code().bundles.size());
     watch_instruction();
     return configure();
   }
 
-  // A map that programs reach which this one may jump to is the host's: that is where they look for it.
-  Result<> leave_shared_maps() {
+  // A map that programs reach which this one may jump to is the host's, for that is where they look for it; so is one
+  // that the program has by two names. Tables are laid out for the maps that the program was verified with.
+  Result<> leave_maps() {
     const ChipPlan& plan = image_->code().chip;
-    if (std::ranges::none_of(plan.maps, &ChipMap::programs)) return {};
-    const auto reached = reach_of_jumps(maps_);
-    const bool shared = std::ranges::any_of(
-        plan.maps, [&](const ChipMap& map) { return !map.programs && reached.contains(maps_[map.index].get()); });
+    if (!are_as_planned(plan, image_->program().program(), maps_)) return recompile(Maps::on_host);
+    const bool jumps = std::ranges::any_of(plan.maps, &ChipMap::programs);
+    const auto reached = jumps ? reach_of_jumps(maps_) : std::set<const exec::Map*>{};
+    const bool shared = std::ranges::any_of(plan.maps, [&](const ChipMap& map) {
+      const auto& host = maps_[map.index];
+      return !map.programs && (reached.contains(host.get()) || std::ranges::count(maps_, host) > 1);
+    });
     return shared ? recompile(Maps::programs) : Result<>{};
   }
 
@@ -269,8 +267,11 @@ class RtlDevice final : public exec::Device {
     if (auto image = recompile(Maps::on_host); !image) return image;
     return make_ready();
   }
+  [[nodiscard]] exec::CompileOptions compile_options() const {
+    return {.passes_off = options_.simulation.plain ? UINT32_MAX : 0};
+  }
   Result<> recompile(Maps maps) {
-    auto image = compile(image_->shared_program(), {}, maps, geometry_.room());
+    auto image = compile(image_->shared_program(), compile_options(), maps, geometry_.room());
     if (!image) return std::unexpected(std::move(image.error()));
     image_ = std::move(*image);
     loaded_ = false;
@@ -287,12 +288,11 @@ class RtlDevice final : public exec::Device {
                              .cpu = options_.cpu,
                              .threads = threads,
                              .seed = static_cast<std::uint32_t>(options_.seed)};
-    if (auto placed = chip_.load(image_->code().chip, maps_, attendant_->unit().first_region, place, geometry_.room());
+    if (auto placed = chip_.load(image_->code().chip, maps_, image_->program().map_uses(),
+                                 attendant_->unit().first_region, place);
         !placed) {
       return placed;
     }
-    const std::uint64_t budget = (options_.instruction_budget + kBudgetUnit - 1) / kBudgetUnit;
-    constexpr std::uint64_t kMostBudget = (1U << 22) - 1;
     const std::pair<CoreRegister, std::uint64_t> values[] = {
         {CoreRegister::Entry, 0},
         {CoreRegister::Cpu, options_.cpu},
@@ -300,13 +300,20 @@ class RtlDevice final : public exec::Device {
         {CoreRegister::LongBytes, image_->code().long_bytes},
         {CoreRegister::ClearRows, image_->code().cleared_rows},
         {CoreRegister::ClearFrames, image_->code().frames},
-        {CoreRegister::Budget, std::min(budget, kMostBudget)},
+        {CoreRegister::Budget, budget_units()},
         {CoreRegister::Control, kRun | kAll | (serial ? kSerial : 0) | std::uint64_t{threads} << 8},
     };
     for (const auto& [which, value] : values) {
       if (auto written = board_.write(offset_of(which), static_cast<std::uint32_t>(value)); !written) return written;
     }
     return {};
+  }
+
+  // A budget that the device counts in fewer bits than the host is never none, which it takes for any number.
+  std::uint64_t budget_units() const {
+    constexpr std::uint64_t kMost = (1U << 22) - 1;
+    const std::uint64_t asked = options_.instruction_budget;
+    return std::clamp<std::uint64_t>(asked / kBudgetUnit + (asked % kBudgetUnit != 0 ? 1 : 0), 1, kMost);
   }
 
   // The device's time goes on from the host's, by its own clock; where that stands (in tests, or because there is
@@ -324,15 +331,28 @@ class RtlDevice final : public exec::Device {
   // Each is a CPU of per-CPU maps, of which there may be fewer.
   unsigned threads_in_use(bool serial) const {
     if (serial) return 1;
-    const auto& chip_maps = image_->code().chip.maps;
-    const bool per_cpu = std::ranges::any_of(chip_maps, &ChipMap::per_cpu);
+    const auto has_cpus = [](const program::MapSpec& map) {
+      return is_per_cpu(map) || (map.inner != nullptr && is_per_cpu(*map.inner));
+    };
+    const bool per_cpu =
+        std::ranges::any_of(image_->program().program().maps(), has_cpus) ||
+        std::ranges::any_of(reach_of_jumps(maps_), [&](const exec::Map* map) { return has_cpus(map->spec()); });
     const unsigned cpus = options_.environment == nullptr ? 1 : options_.environment->cpus;
     const unsigned asked = options_.simulation.threads == 0 ? geometry_.threads : options_.simulation.threads;
-    return per_cpu ? std::min(asked, cpus - options_.cpu) : asked;
+    return per_cpu ? std::min(asked, cpus > options_.cpu ? cpus - options_.cpu : 1) : asked;
+  }
+
+  // Packets of the batch may still be in the device; their frames are gone when it gives them back.
+  Diagnostic give_up(Diagnostic why) {
+    attendant_->abandon();
+    failed_ = why;
+    failed_->message = "the device failed before: " + why.message;
+    return why;
   }
 
   Result<> run_all(exec::PacketBatch batch) {
     std::size_t given = 0, done = 0;
+    patience_.begin(board_.cycle(), budget_units() * kBudgetUnit * geometry_.slots);
     while (done < batch.size()) {
       while (given < batch.size() && given - done < geometry_.slots) {
         const auto sent = give(batch[given]);
@@ -342,8 +362,11 @@ class RtlDevice final : public exec::Device {
         ++given;
       }
       board_.step();
+      if (auto hoped = patience_.look(board_); !hoped) return hoped;
       if (board_.interrupt()) {
+        const std::uint64_t asked = board_.cycle();
         if (auto served = attendant_->serve(); !served) return served;
+        patience_.served(asked, board_.cycle());
       }
       while (auto departure = board_.receive()) {
         if (auto finished = attendant_->finish(*departure); !finished) return finished;
@@ -360,6 +383,7 @@ class RtlDevice final : public exec::Device {
         counters_.traps += batch[done].trap != nullptr ? 1 : 0;
         ++done;
         ++counters_.packets;
+        patience_.departed(board_.cycle());
       }
     }
     return {};
@@ -398,7 +422,8 @@ class RtlDevice final : public exec::Device {
   }
 
   exec::DeviceOptions options_;
-  sim::Board board_;
+  std::unique_ptr<sim::Board> own_;
+  sim::Board& board_;
   ChipMemory chip_;
   Loader loader_;
   Geometry geometry_;
@@ -409,7 +434,10 @@ class RtlDevice final : public exec::Device {
   bool loaded_ = false;
   std::uint32_t next_on_port_ = 0, next_injected_ = 0;
   exec::Counters counters_;
+  Profile profile_;
   Meter meter_;
+  Patience patience_;
+  std::optional<Diagnostic> failed_;  // why it takes no more batches
   DeviceCounters device_counters_;
   WaveEvent wave_event_;
 };
@@ -422,7 +450,14 @@ Result<std::unique_ptr<exec::Device>> make_device(const exec::DeviceOptions& opt
   if (!asked.empty() && std::ranges::find(known, asked) == known.end())
     return fail(ErrorKind::input, EINVAL,
                 fmt::format("no configuration {} of the device: there are {}", asked, fmt::join(known, ", ")));
-  return std::make_unique<RtlDevice>(options);
+  const exec::Simulation& line = options.simulation;
+  return make_device(options,
+                     std::make_unique<sim::Board>(
+                         asked, sim::Line{.gap = line.gap, .back_pressure = line.back_pressure, .seed = options.seed}));
+}
+
+std::unique_ptr<exec::Device> make_device(const exec::DeviceOptions& options, std::unique_ptr<sim::Board> board) {
+  return std::make_unique<RtlDevice>(options, std::move(board));
 }
 
 }  // namespace forager::jit::rtl

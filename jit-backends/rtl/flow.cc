@@ -18,15 +18,6 @@ bool ends_here(const Slot& slot) {
 }
 bool is_call(const Operation& operation) { return operation.slot.op == CoreOp::ControlCall; }
 
-// Blocks that a block leads to, without functions that it calls.
-template <class Visit>
-void each_next(const FlowBlock& block, Visit visit) {
-  for (const Operation& operation : block.operations) {
-    if (operation.target != program::kNone && !is_call(operation)) visit(operation.target);
-  }
-  if (block.next != program::kNone) visit(block.next);
-}
-
 std::vector<bool> reached_from(const Flow& flow, std::uint32_t first) {
   std::vector<bool> seen(flow.blocks.size(), false);
   std::vector<std::uint32_t> open = {first};
@@ -106,6 +97,8 @@ bool is_pure(const Operation& operation) {
       return operation.reach.region != verifier::Region::unknown;
     case CoreClass::Local:
       return operation.slot.op != CoreOp::LocalKeep;
+    case CoreClass::Unit:
+      return operation.slot.op <= CoreOp::UnitSmod;
     default:
       return false;
   }
@@ -132,9 +125,15 @@ Registers FlowLiveness::before(const FlowBlock& block, const Operation& operatio
   return static_cast<Registers>((after & ~writes_of(operation)) | reads_of(operation));
 }
 
+// A branch to where its block goes on anyway.
+bool leads_on(const FlowBlock& block, const Operation& one) {
+  return class_of(one.slot.op) == CoreClass::Branch && one.target == block.next && &one == &block.operations.back();
+}
+
 void sweep(Flow& flow) {
   const FlowLiveness liveness(flow);
   for (FlowBlock& block : flow.blocks) {
+    std::erase_if(block.operations, [&](const Operation& one) { return leads_on(block, one); });
     Registers live = liveness.at_end(block);
     std::vector<Operation> kept;
     for (std::size_t at = block.operations.size(); at-- > 0;) {
@@ -148,19 +147,35 @@ void sweep(Flow& flow) {
   }
 }
 
-void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
-  constexpr std::size_t kMost = 1500;  // operations, of which a device's memory takes a few thousand
-  std::size_t operations = 0;
-  for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
-  if (by_port && operations <= kMost) add_native(flow);
-  propagate(flow, plan);
+namespace {
+void clean(Flow& flow) {
   sweep(flow);
   drop_spills(flow);
   sweep(flow);
+}
+}  // namespace
+
+void improve(Flow& flow, const ChipPlan& plan, bool by_port) {
+  std::size_t operations = 0;
+  for (const FlowBlock& block : flow.blocks) operations += block.operations.size();
+  if (by_port && operations <= plan.room.bundles / 16 * 3) add_native(flow);
+  branch_on_indexes(flow);
+  guess_headers(flow);
+  choose_length(flow, plan);
+  propagate(flow, plan, false);
+  clean(flow);
   count_at_once(flow);
-  sweep(flow);
   copy_together(flow);
-  sweep(flow);
+  clean(flow);
+  // What was copied in parts is known as a whole now.
+  spread_values(flow);
+  propagate(flow, plan, true);
+  clean(flow);
+  keep_keys(flow);
+  clean(flow);
+  count_pairs(flow, plan);
+  sink_stores(flow);
+  turn_branches(flow);
 }
 
 }  // namespace forager::jit::rtl

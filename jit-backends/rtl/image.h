@@ -10,12 +10,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "exec/backend.h"
 #include "jit-backends/rtl/chip_maps.h"
 #include "jit-backends/rtl/isa/core_isa.h"
+#include "jit-backends/rtl/profile.h"
 
 namespace forager::jit::rtl {
 
@@ -59,15 +61,28 @@ class RtlImage final : public exec::Image {
 
   std::string_view backend() const override { return "rtl"; }
   std::size_t bytes() const override { return made_.bundles.size() * 18; }  // 144 bits each
+  // The schedule: an estimate of the cycles of each bundle, and what was measured, once it ran.
   std::string listing() const override;
   const verifier::VerifiedProgram& program() const override { return *program_; }
 
   [[nodiscard]] std::shared_ptr<const verifier::VerifiedProgram> shared_program() const { return program_; }
   [[nodiscard]] const CoreProgram& code() const { return made_; }
+  // What devices measured last, by bundle. Images are shared by devices.
+  void note(std::vector<BundleCost> costs) const {
+    const std::lock_guard lock(mutex_);
+    costs_ = std::move(costs);
+  }
 
  private:
+  [[nodiscard]] std::vector<BundleCost> costs() const {
+    const std::lock_guard lock(mutex_);
+    return costs_;
+  }
+
   std::shared_ptr<const verifier::VerifiedProgram> program_;
   CoreProgram made_;
+  mutable std::mutex mutex_;
+  mutable std::vector<BundleCost> costs_;  // empty: it did not run
 };
 
 }  // namespace forager::jit::rtl

@@ -182,13 +182,44 @@ std::string text_wide(const Bundle& bundle) {
   return fmt::format("r{} = {:#x}{:08x}", bundle.slots[0].d, bundle.slots[1].imm, bundle.slots[0].imm);
 }
 
+// ---- what it costs ----
+
+// Of a thread that nobody holds up. What waits for a map, a division or the host takes about so long in its unit.
+std::string estimate(const Bundle& bundle) {
+  struct Row {
+    CoreOp op;
+    unsigned cycles;
+  };
+  constexpr Row kUnits[] = {{CoreOp::UnitDiv, 66},       {CoreOp::UnitMod, 66},       {CoreOp::UnitSdiv, 66},
+                            {CoreOp::UnitSmod, 66},      {CoreOp::UnitMul, 8},        {CoreOp::UnitAdjustHead, 4},
+                            {CoreOp::UnitAdjustTail, 4}, {CoreOp::UnitAdjustMeta, 4}, {CoreOp::UnitLookup, 14},
+                            {CoreOp::UnitUpdate, 30},    {CoreOp::UnitDelete, 20},    {CoreOp::UnitRedirectMap, 11},
+                            {CoreOp::UnitTailCall, 11},  {CoreOp::UnitRedirect, 3}};
+  const Slot& slot = bundle.slots[0];
+  if (slot.op == CoreOp::UnitHost) return "host";
+  const auto* row = std::ranges::find(kUnits, slot.op, &Row::op);
+  const bool waits = row != std::end(kUnits) && !is_product(slot);
+  const bool slow = (class_of(slot.op) != CoreClass::Alu && class_of(slot.op) != CoreClass::Branch) ||
+                    class_of(bundle.slots[1].op) == CoreClass::Control;
+  return std::to_string((slow ? 5U : 4U) + (waits ? 5U + row->cycles : 0U));
+}
+std::string text_cost(const Bundle& bundle, const BundleCost* cost) {
+  std::string out = fmt::format("{:>4}  ", estimate(bundle));
+  if (cost == nullptr) return out;
+  if (cost->times == 0) return out + fmt::format("{:>8} {:>7}  ", "-", "");
+  return out + fmt::format("{:>8} {:>7.1f}  ", cost->times,
+                           static_cast<double>(cost->cycles) / static_cast<double>(cost->times));
+}
+
 }  // namespace
 
 std::string RtlImage::listing() const {
   const program::Program& program = program_->program();
-  std::string out =
-      fmt::format("; {} bundles; each takes a cycle of the core, and a thread issues one in four at the most\n",
-                  made_.bundles.size());
+  const std::vector<BundleCost> costs = this->costs();
+  std::string out = fmt::format(
+      "; {} bundles; each takes a cycle of the core, and a thread issues one in four at the most\n"
+      "; first column: cycles until the thread may go on, estimated{}\n",
+      made_.bundles.size(), costs.empty() ? "" : "; then how often it was executed, and measured cycles");
   std::string above;
   for (std::size_t i = 0; i < made_.bundles.size(); ++i) {
     const Bundle& bundle = made_.bundles[i];
@@ -196,7 +227,7 @@ std::string RtlImage::listing() const {
       out += "; " + line + "\n";
       above = std::move(line);
     }
-    out += fmt::format("{:5}: {:40} | {:36} ; {}\n", i,
+    out += fmt::format("{:5}: {}{:40} | {:36} ; {}\n", i, text_cost(bundle, i < costs.size() ? &costs[i] : nullptr),
                        is_wide(bundle) ? text_wide(bundle) : text_of(bundle.slots[0], program),
                        is_wide(bundle) ? "" : text_of(bundle.slots[1], program), made_.instructions[i]);
   }

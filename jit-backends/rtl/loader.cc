@@ -66,6 +66,8 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
                                     std::uint32_t maps) {
   const auto room = board_.read(offset_of(CoreRegister::Bundles));
   if (!room) return std::unexpected(room.error());
+  if (*room > kMostBundles)
+    return fail(ErrorKind::input, ENODEV, fmt::format("no device has instruction memory of {} bundles", *room));
   const std::size_t size = image->code().bundles.size();
   if (next_ + size > *room) {
     auto error = fail(ErrorKind::limit, E2BIG,
@@ -87,12 +89,14 @@ Result<const Resident*> Loader::add(std::shared_ptr<const RtlImage> image, const
 Result<const Resident*> Loader::find(const interp::Unit& unit, const ChipRoom& room) {
   const auto found = std::ranges::find(residents_, &unit, [](const auto& each) { return each->unit; });
   if (found != residents_.end()) return found->get();
-  auto image = compile(unit.verified, {}, Maps::programs, room);
+  auto image = compile(unit.verified, options_, Maps::programs, room);
   if (!image) return std::unexpected(std::move(image.error()));
-  const auto maps = chip_.add((*image)->code().chip, unit.maps);
-  if (!maps) return std::unexpected(maps.error());
-  if (*maps) return add(std::move(*image), unit, **maps);
-  image = compile(unit.verified, {}, Maps::on_host, room);
+  if (are_as_planned((*image)->code().chip, unit.program(), unit.maps)) {
+    const auto maps = chip_.add((*image)->code().chip, unit.maps);
+    if (!maps) return std::unexpected(maps.error());
+    if (*maps) return add(std::move(*image), unit, **maps);
+  }
+  image = compile(unit.verified, options_, Maps::on_host, room);
   if (!image) return std::unexpected(std::move(image.error()));
   return add(std::move(*image), unit, 0);
 }

@@ -14,7 +14,7 @@
 #include "interp/unit.h"
 #include "jit-backends/rtl/chip_memory.h"
 #include "jit-backends/rtl/image.h"
-#include "sim/board/board.h"
+#include "sim/board/host_port.h"
 
 namespace forager::jit::rtl {
 
@@ -32,8 +32,10 @@ struct Resident {
 
 class Loader {
  public:
-  Loader(sim::Board& board, ChipMemory& chip) : board_(board), chip_(chip) {}
+  Loader(sim::HostPort& board, ChipMemory& chip) : board_(board), chip_(chip) {}
 
+  // How targets of tail calls are compiled.
+  void set_options(const exec::CompileOptions& options) { options_ = options; }
   // Forgets what was there. Errors: limit, if it does not fit.
   [[nodiscard]] Result<> load(std::shared_ptr<const RtlImage> image, const interp::Unit& unit);
   // The program of a unit, compiled and written behind the others the first time. Errors: as compile(), limit.
@@ -48,7 +50,8 @@ class Loader {
   [[nodiscard]] Result<const Resident*> add(std::shared_ptr<const RtlImage> image, const interp::Unit& unit,
                                             std::uint32_t maps);
 
-  sim::Board& board_;
+  exec::CompileOptions options_;
+  sim::HostPort& board_;
   ChipMemory& chip_;
   std::vector<std::unique_ptr<Resident>> residents_;
   std::uint32_t next_ = 0;

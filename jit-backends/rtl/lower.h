@@ -25,6 +25,7 @@ struct Reach {
   std::uint8_t frame = 0;
   std::int64_t first = 0, last = -1;
   bool aligned = false;  // the address is a multiple of the width
+  bool pairs = false;    // ... of 16
 };
 
 // One slot's worth, with what placing it needs to know.
@@ -36,6 +37,7 @@ struct Operation {
   std::uint32_t target = program::kNone;     // of a branch or call: the instruction there, which begins a block
   std::optional<Slot> beside;                // has to stand in slot 1 of the same bundle
   std::optional<Relocation> relocation;      // bundle is filled in when it is placed
+  std::optional<bool> likely;                // of a branch: whether it is taken, where somebody knows
   std::uint32_t needs = program::kNone;      // of a load that cannot fail: so many bytes of packet, from its first on
   std::uint32_t known_bytes = 0;             // of a branch: bytes that the packet has
   Registers live_there = kProgramRegisters;  // of what leaves: what may be read where it leads

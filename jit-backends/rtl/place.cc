@@ -38,7 +38,6 @@ class Placement {
   }
 
  private:
-  static constexpr std::size_t kMostBundles = 1U << 16;
   struct Pending {
     std::uint32_t bundle = 0, slot = 0, target = 0;
   };
@@ -47,6 +46,9 @@ class Placement {
     begins_[trace.block] = static_cast<std::uint32_t>(made_.bundles.size());
     const auto first = static_cast<std::uint32_t>(made_.bundles.size());
     for (const Pair& pair : schedule(trace.operations, trace.live_at_end)) place(pair, trace);
+    for (const Operation& operation : trace.operations) {
+      if (operation.result && operation.slot.op == CoreOp::AluNop) early_[operation.instruction] = true;
+    }
     made_.traces.resize(made_.bundles.size(), first);
     forget_early(first, trace);
   }
@@ -55,19 +57,22 @@ class Placement {
   // execution a result belongs to could not be told.
   void forget_incomplete(const Flow& flow) {
     std::unordered_map<std::uint32_t, std::size_t> copies, results;
-    for (const FlowBlock& block : flow.blocks) ++copies[block.begin];
     for (const FlowBlock& block : flow.blocks) {
+      for (std::uint32_t at = block.begin; at < end_of(block); ++at) ++copies[at];
       for (const Operation& operation : block.operations) results[operation.instruction] += operation.result ? 1 : 0;
     }
-    const auto& blocks = code_.program->program().blocks();
     std::vector<bool> complete(code_.steps.size());
-    for (const program::Block& block : blocks) {
-      for (std::uint32_t at = block.begin; at < block.end; ++at)
-        complete[at] = results[at] == copies[block.begin] && !early_[at];
-    }
+    for (std::uint32_t at = 0; at < complete.size(); ++at) complete[at] = results[at] == copies[at] && !early_[at];
     for (auto& bundle : made_.origins) {
       for (Origin& origin : bundle) origin.result = origin.result && complete[origin.instruction];
     }
+  }
+
+  // The block before the first has no instructions.
+  [[nodiscard]] std::uint32_t end_of(const FlowBlock& block) const {
+    const program::Program& of = code_.program->program();
+    if (block.begin >= of.instructions().size()) return block.begin;
+    return std::min(block.end, of.blocks()[of.block_of(block.begin)].end);
   }
 
   // What stands before or beside a branch that it comes after is executed too often.
@@ -131,7 +136,7 @@ class Placement {
   CoreProgram made_;
   std::unordered_map<std::uint32_t, std::uint32_t> begins_;
   std::vector<Pending> branches_;
-  std::vector<bool> early_;  // instructions whose result was not to be kept
+  std::vector<bool> early_;  // instructions whose result was not to be kept, or is nowhere
 };
 
 void set_cleared(const Code& code, CoreProgram& made) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Values go from block to block until nothing changes (values.h); then operations are written anew by what is known
-// before them. The native version's entry is chosen here: by the longest prefix of a packet that the program asks for
-// and that every Ethernet frame has.
+// before them. The native version's entry is chosen here, too: by the longest prefix of a packet that the program asks
+// for and that every Ethernet frame has.
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <utility>
 
+#include "jit-backends/rtl/compose.h"
 #include "jit-backends/rtl/slots.h"
 #include "jit-backends/rtl/variants.h"
 
@@ -22,7 +24,8 @@ std::uint8_t number_of(CoreState state) { return static_cast<std::uint8_t>(state
 
 class Rewriter {
  public:
-  Rewriter(FlowBlock& block, const State& at, const ChipPlan& plan) : block_(block), at_(at), plan_(plan) {}
+  Rewriter(FlowBlock& block, const State& at, const ChipPlan& plan, bool composes)
+      : block_(block), at_(at), plan_(plan), composes_(composes) {}
 
   void run() {
     block_.known_bytes = at_.packet_bytes;
@@ -33,7 +36,7 @@ class Rewriter {
       if (class_of(operation.slot.op) != CoreClass::Branch) {
         Operation made = operation;
         rewrite(made);
-        block_.operations.push_back(made);
+        if (!composes_ || !compose(made)) block_.operations.push_back(made);
       }
       step_over(operation, at_, block_.native, plan_);
     }
@@ -57,7 +60,7 @@ class Rewriter {
       }
       block_.operations.push_back(made);
     }
-    at_.packet_bytes = length_after(of, false, at_.packet_bytes);
+    learn(operation.slot, false, at_);
     return true;
   }
 
@@ -78,6 +81,7 @@ class Rewriter {
         if (slot.op == CoreOp::LocalKeep) copy_second(slot);
         return;
       case CoreClass::Unit:
+        if (slot.op == CoreOp::UnitMul) return compute(operation);
         if (reads_a(slot.op)) copy_first(slot);
         copy_second(slot);
         return;
@@ -96,7 +100,7 @@ class Rewriter {
     if (!writes_result(slot)) return;
     const Known known = result_of(operation, at_, block_.native, plan_);
     const Value& value = known.value;
-    if (value.is_constant() && fits(value.offset, INT32_MIN, INT32_MAX)) return mov(operation, value);
+    if (value.is_constant() && fits(value.offset, INT32_MIN, UINT32_MAX)) return mov(operation, value);
     if (value.is_copy() && value.reg != slot.d) {
       return replace(operation, {.op = CoreOp::AluMov, .d = slot.d, .b = value.reg});
     }
@@ -104,6 +108,7 @@ class Rewriter {
         fits(value.offset, INT32_MIN, INT32_MAX)) {
       return sum(operation, value);
     }
+    if (slot.op == CoreOp::UnitMul && known.bits <= 32) slot.wide = false;
     if (slot.op != CoreOp::AluWide && slot.op != CoreOp::LocalState) operands(slot);
   }
   static void replace(Operation& operation, const Slot& slot) {
@@ -113,6 +118,7 @@ class Rewriter {
   }
   static void mov(Operation& operation, const Value& value) {
     replace(operation, {.op = CoreOp::AluMov,
+                        .wide = value.offset <= INT32_MAX,
                         .d = operation.slot.d,
                         .use_imm = true,
                         .imm = static_cast<std::uint32_t>(value.offset)});
@@ -128,6 +134,35 @@ class Rewriter {
                         .imm = static_cast<std::uint32_t>(value.offset),
                         .a_state = state});
   }
+
+  // ---- words of the stack that were written in parts ----
+
+  // A word is put together in a register, and written as a whole: what wrote its parts may have been for this alone.
+  bool compose(const Operation& load) {
+    const auto bytes = class_of(load.slot.op) == CoreClass::Load ? bytes_of_stack(load.slot, at_) : std::nullopt;
+    if (!bytes || !word_function(bytes->count)) return false;
+    const auto parts = at_.stack.parts(*bytes);
+    const bool apart = std::ranges::none_of(parts, [&](const auto& part) { return part.value.reg == load.slot.d; });
+    if (parts.size() < 2 || !apart) return false;
+    Composer composer(load, block_.operations);
+    for (const auto& part : std::views::reverse(parts)) {
+      if (!composer.add(part.value, part.bytes.count)) return false;
+    }
+    const auto constant = composer.constant();
+    composer.finish();
+    Operation store = load;
+    store.slot.op =
+        static_cast<CoreOp>(static_cast<unsigned>(CoreOp::Store) | (static_cast<unsigned>(load.slot.op) & 0xf));
+    store.slot.b = load.slot.d;
+    store.slot.d = 0;
+    store.slot.use_imm = constant.has_value();
+    store.slot.imm = constant.value_or(0);
+    store.result = false;
+    store.needs = program::kNone;
+    block_.operations.push_back(store);
+    return true;
+  }
+  static bool word_function(std::int64_t bytes) { return bytes == 4 || bytes == 8; }
 
   // ---- operands ----
 
@@ -151,7 +186,8 @@ class Rewriter {
   void second(Slot& slot) const {
     if (slot.use_imm || !reads_b(slot.op)) return;
     const Value value = at_.known[slot.b].value;
-    const std::int64_t least = slot.on_map ? OnMap::kLeast : INT32_MIN, most = slot.on_map ? OnMap::kMost : INT32_MAX;
+    const std::int64_t least = slot.on_map ? OnMap::kLeast : INT32_MIN;
+    const std::int64_t most = slot.on_map ? OnMap::kMost : takes_half(slot) ? UINT32_MAX : INT32_MAX;
     if (value.is_constant() && fits(value.offset, least, most)) {
       slot.use_imm = true;
       slot.imm = slot.on_map ? slot.imm | static_cast<std::uint32_t>(value.offset) << 8
@@ -159,6 +195,13 @@ class Rewriter {
     } else {
       copy_second(slot);
     }
+  }
+  // Of its second operand no more than 32 bits are looked at.
+  static bool takes_half(const Slot& slot) {
+    const CoreClass of = class_of(slot.op);
+    if (of == CoreClass::Store) return bytes_of(slot.op) <= 4;
+    return !slot.wide &&
+           (of == CoreClass::Alu || of == CoreClass::Branch || of == CoreClass::Atomic || is_product(slot));
   }
   void copy_second(Slot& slot) const {
     if (slot.use_imm || !reads_b(slot.op)) return;
@@ -173,6 +216,8 @@ class Rewriter {
     const Value address = first_operand(slot, at_);
     const std::int64_t offset = address.offset + static_cast<std::int16_t>(slot.offset);
     const bool near = fits(address.offset, INT16_MIN, INT16_MAX) && fits(offset, INT16_MIN, INT16_MAX);
+    operation.reach.pairs = !slot.on_map && address.base == Base::none && address.has_register() &&
+                            address.shift == 0 && offset % 16 == 0 && at_.known[address.reg].pairs;
     if (!slot.a_state && !slot.on_map && near) take_apart(slot, address, static_cast<std::uint16_t>(offset));
     if (class_of(slot.op) != CoreClass::Load) second(slot);
     operation.needs = needs(operation);
@@ -222,6 +267,7 @@ class Rewriter {
   FlowBlock& block_;
   State at_;
   const ChipPlan& plan_;
+  bool composes_;
 };
 
 // The longest of what the native version compares the packet's length with.
@@ -246,15 +292,18 @@ std::uint32_t asked_for(const Flow& flow, const Propagation& values, const ChipP
 
 }  // namespace
 
-void propagate(Flow& flow, const ChipPlan& plan) {
+void choose_length(Flow& flow, const ChipPlan& plan) {
   Flow probe = flow;
   const Propagation asked(probe, plan);
   flow.long_bytes = asked_for(probe, asked, plan);
+}
+
+void propagate(Flow& flow, const ChipPlan& plan, bool composes) {
   const Propagation values(flow, plan);
   for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
     FlowBlock& block = flow.blocks[i];
     if (const auto& at = values.at_begin(i)) {
-      Rewriter(block, *at, plan).run();
+      Rewriter(block, *at, plan, composes).run();
     } else {
       block.operations.clear();
       block.next = program::kNone;

@@ -68,7 +68,8 @@ std::uint64_t move_six(const RemoteAccess& access, std::byte* at, std::uint64_t 
 RemoteAccess remote_access(const Slot& slot) {
   const unsigned function = function_of(slot.op);
   if (class_of(slot.op) == CoreClass::Atomic) {
-    return {.op = slot.op, .bytes = slot.wide ? 8U : 4U, .use = Use::read_write, .atomic = true};
+    const unsigned bytes = slot.op == CoreOp::AtomicCount ? 16 : slot.wide ? 8 : 4;
+    return {.op = slot.op, .bytes = bytes, .use = Use::read_write, .atomic = true};
   }
   return {.op = slot.op,
           .bytes = bytes_of(slot.op),
@@ -78,6 +79,10 @@ RemoteAccess remote_access(const Slot& slot) {
 }
 
 std::uint64_t perform(const RemoteAccess& access, std::byte* at, std::uint64_t value, std::uint64_t compared) {
+  if (access.op == CoreOp::AtomicCount) {
+    update<std::uint64_t>({.op = CoreOp::AtomicAdd}, at, 1, 0);
+    return update<std::uint64_t>({.op = CoreOp::AtomicAdd}, at + sizeof value, value, 0);
+  }
   if (access.atomic) {
     return access.bytes == 8 ? update<std::uint64_t>(access, at, value, compared)
                              : update<std::uint32_t>(access, at, value, compared);

@@ -4,8 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
+#include <tuple>
 
 #include "jit-backends/rtl/flow.h"
+#include "jit-backends/rtl/forwards.h"
+#include "jit-backends/rtl/registers.h"
 #include "jit-backends/rtl/slots.h"
 
 namespace forager::jit::rtl {
@@ -13,6 +17,8 @@ namespace {
 
 // How far behind an operation another one has to stand.
 enum class Distance : std::uint8_t { none, same, next };
+
+bool is_nothing(const Slot& slot) { return slot.op == CoreOp::AluNop; }
 
 bool ends(const Slot& slot) { return class_of(slot.op) == CoreClass::Control || slot.op == CoreOp::BranchAlways; }
 
@@ -41,6 +47,10 @@ bool touches_memory(const Operation& operation) {
   }
 }
 
+bool writes_memory(const Operation& operation) {
+  return touches_memory(operation) && class_of(operation.slot.op) != CoreClass::Load;
+}
+
 bool finds(const Slot& slot) { return slot.op == CoreOp::UnitLookup; }
 
 // The host may change memory, the packet's edges and what was kept for it; the engine entries of maps.
@@ -58,6 +68,10 @@ Distance by_memory(const Operation& a, const Operation& b) {
     return class_of(slot.op) == CoreClass::Local && slot.op != CoreOp::LocalState;
   };
   if ((finds(a.slot) && keeps(b.slot)) || (keeps(a.slot) && finds(b.slot))) return Distance::next;
+  const auto reads_key = [](const Operation& one) { return finds(one.slot) && one.reach.first <= one.reach.last; };
+  if ((reads_key(a) && writes_memory(b)) || (reads_key(b) && writes_memory(a))) {
+    if (may_meet(a.reach, b.reach)) return Distance::next;
+  }
   if (class_of(a.slot.op) == CoreClass::Local && class_of(b.slot.op) == CoreClass::Local) {
     return a.slot.op == CoreOp::LocalState || b.slot.op == CoreOp::LocalState ? Distance::none : Distance::next;
   }
@@ -70,7 +84,7 @@ Distance by_memory(const Operation& a, const Operation& b) {
 // it cannot fail.
 bool may_go_before(const Operation& branch, const Operation& operation) {
   if ((writes_of(operation) & branch.live_there) != 0) return false;
-  if (class_of(operation.slot.op) == CoreClass::Alu) return true;
+  if (class_of(operation.slot.op) == CoreClass::Alu || is_product(operation.slot)) return true;
   return class_of(operation.slot.op) == CoreClass::Load && operation.needs <= branch.known_bytes;
 }
 // ... may be left undone where a branch after it leads away.
@@ -89,20 +103,28 @@ Distance distance(const Operation& a, const Operation& b) {
 // A stretch that is entered at its begin only. Branches may lead out of its middle.
 class Stretch {
  public:
-  explicit Stretch(std::span<const Operation> operations) : operations_(operations), nodes_(operations.size()) {
-    for (std::size_t i = operations.size(); i-- > 0;) tie(i);
+  Stretch(std::span<Operation> operations, RegisterPool* pool)
+      : operations_(operations), nodes_(operations.size()), pool_(pool) {
+    for (std::size_t i = operations.size(); i-- > 0;) {
+      nodes_[i].placed = is_nothing(operations[i].slot);
+      if (!nodes_[i].placed) tie(i);
+    }
   }
 
-  void run(std::vector<Pair>& out) {
-    std::size_t left = nodes_.size();
+  // False if there are too few registers for this order.
+  [[nodiscard]] bool run(std::vector<Pair>& out) {
+    auto left = std::ranges::count(nodes_, false, &Node::placed);
     for (std::uint32_t bundle = 0; left > 0; ++bundle) {
       Pair pair;
+      if (pool_ != nullptr) pool_->begin_bundle();
       for (std::size_t best = choose(bundle, pair); best != kNothing; best = choose(bundle, pair)) {
         take(best, bundle, pair);
         --left;
       }
+      if (pair.first == nullptr && pair.second == nullptr) return false;
       out.push_back(pair);
     }
+    return true;
   }
 
  private:
@@ -121,6 +143,7 @@ class Stretch {
 
   void tie(std::size_t i) {
     for (std::size_t j = i + 1; j < operations_.size(); ++j) {
+      if (nodes_[j].placed) continue;
       const Distance apart = distance(operations_[i], operations_[j]);
       if (apart == Distance::none) continue;
       nodes_[i].ties.push_back({j, apart});
@@ -131,15 +154,28 @@ class Stretch {
     }
   }
 
-  // The one with the longest way to the end among those that fit; the earlier of two.
+  // The one with the longest way to the end among those that fit; the earlier of two. Where registers are few, first
+  // those that need none.
   [[nodiscard]] std::size_t choose(std::uint32_t bundle, const Pair& pair) const {
     std::size_t best = kNothing;
+    const auto is_better = [&](std::size_t i) {
+      if (best == kNothing) return true;
+      if (pool_ != nullptr && pool_->is_short()) {
+        const bool takes = pool_->takes_from(operations_[i]), best_takes = pool_->takes_from(operations_[best]);
+        if (takes != best_takes) return best_takes;
+      }
+      return nodes_[i].height > nodes_[best].height;
+    };
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const Node& node = nodes_[i];
       if (node.placed || node.waits != 0 || node.ready > bundle || !fits(operations_[i], pair)) continue;
-      if (best == kNothing || node.height > nodes_[best].height) best = i;
+      if (pool_ != nullptr && !pool_->has_room_for(operations_[i])) continue;
+      if (is_better(i)) best = i;
     }
-    return best;
+    // What only fills a bundle up had better wait than take one of the last registers.
+    const bool begun = pair.first != nullptr || pair.second != nullptr;
+    const bool fills = best != kNothing && begun && pool_ != nullptr && pool_->is_short();
+    return fills && pool_->takes_from(operations_[best]) ? kNothing : best;
   }
 
   // Of two branches the earlier one takes slot 0: the order of ties lets it come first.
@@ -166,6 +202,7 @@ class Stretch {
       pair.first = operation;
     }
     nodes_[i].placed = true;
+    if (pool_ != nullptr) pool_->place(operations_[i]);
     for (const Tie& tie : nodes_[i].ties) {
       Node& after = nodes_[tie.to];
       --after.waits;
@@ -173,79 +210,43 @@ class Stretch {
     }
   }
 
-  std::span<const Operation> operations_;
-  std::vector<Node> nodes_;
-};
-
-// Gives values that end in the stretch registers of their own, so that the next value of theirs need not wait until
-// they were read, and branches do not hold up what is overwritten where they lead. Which are free takes turns.
-class Renamer {
- public:
-  // live: after each operation.
-  Renamer(std::span<Operation> operations, Registers before, std::span<const Registers> live)
-      : operations_(operations), live_(live) {
-    Registers taken = before | only(isa::kFramePointer) | only(kUnusedRegister);
-    for (std::size_t i = 0; i < operations.size(); ++i) {
-      taken |= live[i] | operations[i].live_there;
-      for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
-        if (names(operations[i], reg)) taken |= only(reg);
-      }
-    }
-    for (std::uint8_t reg = 0; reg < kUnusedRegister; ++reg) {
-      if ((taken & only(reg)) == 0) free_.push_back({reg});
-    }
-  }
-
-  void run() {
-    for (std::size_t i = 0; i < operations_.size() && !free_.empty(); ++i) {
-      const Slot& slot = operations_[i].slot;
-      if (!writes_result(slot) || slot.d == kUnusedRegister) continue;
-      const std::size_t end = last_reader(i);
-      if (end == operations_.size()) continue;
-      // The one that is free for the longest time, if it is.
-      const auto oldest = std::ranges::min_element(free_, {}, &Free::until);
-      if (oldest->until > i || oldest->number == slot.d) continue;
-      oldest->until = end;
-      rename(i, end, oldest->number);
-    }
-  }
-
- private:
-  struct Free {
-    std::uint8_t number = 0;
-    std::size_t until = 0;  // the operation that reads its value last
-  };
-
-  [[nodiscard]] static bool names(const Operation& one, std::uint8_t reg) {
-    return one.slot.d == reg || one.slot.a == reg || one.slot.b == reg;
-  }
-  // Where a value ends in the stretch; nowhere, if it goes on where a branch leads or behind the stretch.
-  [[nodiscard]] std::size_t last_reader(std::size_t i) const {
-    const Registers of = only(operations_[i].slot.d);
-    for (std::size_t j = i + 1; j < operations_.size(); ++j) {
-      const Operation& one = operations_[j];
-      if (leaves(one.slot) && (one.live_there & of) != 0) return operations_.size();
-      if ((writes_of(one) & of) != 0 || (live_[j] & of) == 0) return j;
-    }
-    return operations_.size();
-  }
-  void rename(std::size_t from, std::size_t to, std::uint8_t fresh) {
-    const std::uint8_t old = operations_[from].slot.d;
-    const auto read = [&](Slot& slot) {
-      if (slot.a == old && !slot.a_state) slot.a = fresh;
-      if (slot.b == old) slot.b = fresh;
-    };
-    operations_[from].slot.d = fresh;
-    for (std::size_t i = from + 1; i <= to; ++i) {
-      read(operations_[i].slot);
-      if (operations_[i].beside) read(*operations_[i].beside);
-    }
-  }
-
   std::span<Operation> operations_;
-  std::span<const Registers> live_;
-  std::vector<Free> free_;
+  std::vector<Node> nodes_;
+  RegisterPool* pool_;
 };
+
+// With values in registers of their own: of a few ways to place them the one that takes the fewest bundles. If there
+// are too few registers for any, in those of the program.
+void place_stretch(std::span<Operation> operations, std::span<const Registers> live, std::vector<Pair>& out) {
+  struct Way {
+    bool forwards;
+    int short_at;  // registers that are left where it begins to be careful
+  };
+  constexpr Way kWays[] = {{true, 2}, {true, 1}, {true, 3}, {true, 0}, {false, 2}, {false, 1}};
+  const std::vector<Operation> as_they_were(operations.begin(), operations.end());
+  std::vector<Pair> placed;
+  const auto place = [&](const Way& way) {
+    std::ranges::copy(as_they_were, operations.begin());
+    number_values(operations, live);
+    if (way.forwards) forward_stores(operations);
+    RegisterPool pool(operations, live.back(), way.short_at);
+    placed.clear();
+    return Stretch(operations, &pool).run(placed);
+  };
+  const Way* best = nullptr;
+  std::size_t fewest = 0;
+  for (const Way& way : kWays) {
+    if (!place(way) || (best != nullptr && placed.size() >= fewest)) continue;
+    best = &way;
+    fewest = placed.size();
+  }
+  if (best == nullptr || !place(*best)) {
+    std::ranges::copy(as_they_were, operations.begin());
+    placed.clear();
+    std::ignore = Stretch(operations, nullptr).run(placed);
+  }
+  std::ranges::move(placed, std::back_inserter(out));
+}
 
 // Registers that are live after each operation.
 std::vector<Registers> live_after(std::span<const Operation> operations, Registers live) {
@@ -283,11 +284,7 @@ std::vector<Pair> schedule(std::vector<Operation>& all, Registers live_at_end) {
     const auto whole = static_cast<std::size_t>(end - operations.begin()) + (end != operations.end() ? 1 : 0);
     const std::size_t count = std::min(whole, kMost);
     const std::span<const Registers> after = std::span(live).subspan(all.size() - operations.size(), count);
-    const Operation& first = operations.front();
-    const auto before =
-        static_cast<Registers>((after.front() & ~writes_of(first)) | reads_of(first) | first.live_there);
-    Renamer(operations.first(count), before, after).run();
-    Stretch(operations.first(count)).run(out);
+    place_stretch(operations.first(count), after, out);
     operations = operations.subspan(count);
   }
   return out;

@@ -23,7 +23,8 @@
 namespace forager::jit::rtl {
 namespace {
 
-constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12;
+constexpr std::uint8_t kTemporary = 11, kTemporary2 = 12, kTemporary3 = 13;
+constexpr std::uint8_t kIndex = 14;  // of arrays: nobody else writes it, so that a value is found by it for long
 constexpr std::uint32_t kEntry = program::kNone - 1;  // the block before the first
 constexpr std::uint32_t kContextRegion = 1;           // interp::Machine's first
 
@@ -219,15 +220,17 @@ class Selector {
       return address(0, {.kind = Relocation::Kind::map_value, .index = index, .offset = step.target * stride});
     }
     if (step.index == kNoIndex) {
-      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = 2});
+      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)), .d = kIndex, .a = 2},
+                    .reach = reach_of_argument(code_, at_, 2, 0, 4)});
     } else {
-      put({.op = CoreOp::AluMov, .wide = false, .d = kTemporary, .b = step.index});
+      put({.op = CoreOp::AluMov, .wide = false, .d = kIndex, .b = step.index});
     }
     if (!step.inside)
-      put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kTemporary, .use_imm = true, .imm = map.max_entries});
-    scale(kTemporary, stride);
+      put({.op = CoreOp::AluSub, .d = kTemporary2, .a = kIndex, .use_imm = true, .imm = map.max_entries});
+    const std::uint8_t scaled = std::has_single_bit(stride) ? kTemporary3 : kIndex;
+    scale(scaled, kIndex, stride);
     address(0, {.kind = Relocation::Kind::map_value, .index = index});
-    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = kTemporary});
+    put({.op = CoreOp::AluAdd, .d = 0, .a = 0, .b = scaled});
     if (step.inside) return;
     put({.op = CoreOp::AluArsh, .d = kTemporary2, .a = kTemporary2, .use_imm = true, .imm = 63});
     put({.op = CoreOp::AluAnd, .d = 0, .a = 0, .b = kTemporary2});
@@ -361,12 +364,14 @@ class Selector {
   }
 
   void load_constant(std::uint8_t reg, std::uint64_t value) {
-    Slot slot = {.op = fits(value) ? CoreOp::AluMov : CoreOp::AluWide,
+    const bool half = value <= UINT32_MAX;
+    Slot slot = {.op = fits(value) || half ? CoreOp::AluMov : CoreOp::AluWide,
+                 .wide = fits(value) || !half,
                  .d = reg,
                  .use_imm = true,
                  .imm = static_cast<std::uint32_t>(value)};
     Operation made = {.slot = slot};
-    if (!fits(value)) made.beside = Slot{.imm = static_cast<std::uint32_t>(value >> 32)};
+    if (slot.op == CoreOp::AluWide) made.beside = Slot{.imm = static_cast<std::uint32_t>(value >> 32)};
     put(made);
   }
 
@@ -377,7 +382,11 @@ class Selector {
 
   void add_words(std::uint8_t from, std::uint32_t bytes) {
     for (std::uint32_t at = 0; at < bytes; at += 4) {
-      put({.op = with(CoreOp::Load, log2_of(4)), .d = kTemporary, .a = from, .offset = static_cast<std::uint16_t>(at)});
+      put(Operation{.slot = {.op = with(CoreOp::Load, log2_of(4)),
+                             .d = kTemporary,
+                             .a = from,
+                             .offset = static_cast<std::uint16_t>(at)},
+                    .reach = reach_of_argument(code_, at_, from, at, 4)});
       put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
     }
   }
@@ -389,12 +398,11 @@ class Selector {
     put({.op = CoreOp::AluAdd, .d = kTemporary2, .a = kTemporary2, .b = kTemporary});
   }
 
-  void scale(std::uint8_t reg, std::uint32_t by) {
-    if (by == 1) return;
+  void scale(std::uint8_t to, std::uint8_t from, std::uint32_t by) {
     const bool shifts = std::has_single_bit(by);
     put({.op = shifts ? CoreOp::AluLsh : CoreOp::UnitMul,
-         .d = reg,
-         .a = reg,
+         .d = to,
+         .a = from,
          .use_imm = true,
          .imm = shifts ? static_cast<std::uint32_t>(std::countr_zero(by)) : by});
   }

@@ -15,6 +15,11 @@ constexpr std::uint8_t kWord = 11, kSecondWord = 12, kPart = 13;  // the compile
 constexpr std::uint8_t kMap = 1, kKey = 2, kValue = 3, kIndex = 3, kFlags = 4;
 constexpr std::uint32_t kInRegisters = 16;  // bytes of a key
 
+const verifier::ArgumentFacts* arguments_of(const Code& code, std::uint32_t call) {
+  const std::uint32_t index = code.facts(call).call.arguments;
+  return index == program::kNone ? nullptr : &code.program->call_arguments()[index];
+}
+
 class MapCall {
  public:
   // `map`: the map's tables, or of an inner map tables that look like it.
@@ -57,6 +62,7 @@ class MapCall {
       slot = in_scratch(slot);
     }
     Operation made{.slot = slot};
+    if (spec_.key_size > kInRegisters) made.reach = reach(kKey, 0, spec_.key_size);
     if (engine_.inner) made.beside = Slot{.b = kMap};
     put(made);
   }
@@ -134,33 +140,19 @@ class MapCall {
          .reach = reach(base, at, bytes)});
   }
 
-  // Whose frame memory on the stack is in is known in the main function only: it has no caller.
   [[nodiscard]] Reach reach(std::uint8_t argument, std::uint32_t at, std::uint32_t bytes) const {
-    const verifier::ArgumentFacts* facts = arguments();
-    if (facts == nullptr || code_.program->program().subprogram_of(call_) != 0) return {};
-    const verifier::ArgumentFact& fact = (*facts)[argument - 1U];
-    if (fact.offset_min > fact.offset_max || fact.offset_min < -kFar || fact.offset_max > kFar) return {};
-    return {.region = fact.region,
-            .map = fact.map,
-            .frame = 0,
-            .first = fact.offset_min + at,
-            .last = fact.offset_max + at + bytes - 1};
+    return reach_of_argument(code_, call_, argument, at, bytes);
   }
 
   [[nodiscard]] std::optional<std::uint32_t> constant(std::uint8_t argument) const {
-    const verifier::ArgumentFacts* facts = arguments();
+    const verifier::ArgumentFacts* facts = arguments_of(code_, call_);
     if (facts == nullptr) return std::nullopt;
     const verifier::ValueFact& value = (*facts)[argument - 1U].value;
     if (!value.is_constant() || value.min > INT32_MAX) return std::nullopt;
     return static_cast<std::uint32_t>(value.min);
   }
-  [[nodiscard]] const verifier::ArgumentFacts* arguments() const {
-    const std::uint32_t index = code_.facts(call_).call.arguments;
-    return index == program::kNone ? nullptr : &code_.program->call_arguments()[index];
-  }
   void put(Operation operation) const { put_(operation); }
 
-  static constexpr std::int64_t kFar = 1 << 20;
   const Code& code_;
   std::uint32_t call_;
   EngineCall engine_;
@@ -171,11 +163,33 @@ class MapCall {
 
 }  // namespace
 
+// Whose frame memory on the stack is in is known in the main function only: it has no caller.
+Reach reach_of_argument(const Code& code, std::uint32_t call, std::uint8_t argument, std::uint32_t at,
+                        std::uint32_t bytes) {
+  constexpr std::int64_t kFar = 1 << 20;
+  const verifier::ArgumentFacts* facts = arguments_of(code, call);
+  if (facts == nullptr || code.program->program().subprogram_of(call) != 0) return {};
+  const verifier::ArgumentFact& fact = (*facts)[argument - 1U];
+  if (fact.offset_min > fact.offset_max || fact.offset_min < -kFar || fact.offset_max > kFar) return {};
+  return {.region = fact.region,
+          .map = fact.map,
+          .frame = 0,
+          .first = fact.offset_min + at,
+          .last = fact.offset_max + at + bytes - 1};
+}
+
 bool select_engine_call(const Code& code, std::uint32_t call, const ChipPlan& plan, const Put& put) {
   const auto engine = engine_call(*code.program, call);
   if (!engine || (engine->op == CoreOp::UnitRedirect && !plan.redirects)) return false;
   if (engine->map == program::kNone) {
-    const std::uint8_t argument = engine->op == CoreOp::UnitRedirect ? 1 : 2;
+    std::uint8_t argument = engine->op == CoreOp::UnitRedirect ? 1 : 2;
+    const verifier::ArgumentFacts* facts = arguments_of(code, call);
+    // Its upper half is not looked at.
+    if (facts != nullptr && (*facts)[argument - 1U].value.is_constant()) {
+      const auto by = static_cast<std::uint32_t>((*facts)[argument - 1U].value.min);
+      argument = kWord;
+      put({.slot = {.op = CoreOp::AluMov, .d = kWord, .use_imm = true, .imm = by}});
+    }
     put({.slot = {.op = engine->op, .wide = false, .d = 0, .a = argument, .use_imm = true}});
     return true;
   }

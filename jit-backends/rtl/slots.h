@@ -21,6 +21,9 @@ namespace forager::jit::rtl {
   return class_of(slot.op) == CoreClass::Unit && slot.op >= CoreOp::UnitAdjustHead && slot.op != CoreOp::UnitHost;
 }
 
+// Of 32 bits: it takes no longer than an addition.
+[[nodiscard]] constexpr bool is_product(const Slot& slot) { return slot.op == CoreOp::UnitMul && !slot.wide; }
+
 [[nodiscard]] constexpr bool moves_edge(CoreOp op) {
   return op == CoreOp::UnitAdjustHead || op == CoreOp::UnitAdjustTail || op == CoreOp::UnitAdjustMeta;
 }

@@ -15,11 +15,6 @@ using Base = Value::Base;
 std::uint64_t bits_of(const Value& value) { return static_cast<std::uint64_t>(value.offset); }
 std::uint64_t low(std::uint64_t value, unsigned bits) { return bits >= 64 ? value : value & ((1ULL << bits) - 1); }
 
-bool moves_with_packet(const Value& value) {
-  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
-  return value.base == Base::state && std::ranges::find(kOfPacket, value.state) != std::end(kOfPacket);
-}
-
 bool keeps_packet(CoreOp op) {
   switch (op) {
     case CoreOp::UnitMul:
@@ -97,6 +92,12 @@ std::optional<std::uint64_t> of_constants(const Slot& slot, std::uint64_t a, std
       return a - b;
     case CoreOp::AluMov:
       return b;
+    case CoreOp::UnitMul:
+      return a * b;
+    case CoreOp::AluRotl:
+      return amount == 0 ? a : a << amount | low(a, width) >> (width - amount);
+    case CoreOp::AluSwap:
+      return std::byteswap(a) >> (64 - bytes);
     case CoreOp::AluNeg:
       return 0 - a;
     case CoreOp::AluZext:
@@ -117,6 +118,10 @@ std::optional<Value> sum_of(const Slot& slot, const Value& a, const Value& b, st
       return subtract(a, b);
     case CoreOp::AluLsh:
       return shift_left(a, b, a_bits);
+    case CoreOp::AluOr:
+    case CoreOp::AluXor:
+      if (b == constant(0)) return a;
+      return a == constant(0) ? std::optional(b) : std::nullopt;
     case CoreOp::AluAnd:
       if (b.is_constant() && low(bits_of(b), a_bits) == low(~0ULL, a_bits)) return a;
       return std::nullopt;
@@ -142,6 +147,11 @@ std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std
     case CoreOp::AluOr:
     case CoreOp::AluXor:
       return std::min(most, std::max(a_bits, b_bits));
+    case CoreOp::UnitMul:
+      return static_cast<std::uint8_t>(std::min<unsigned>(most, a_bits + b_bits));
+    case CoreOp::AluLsh:
+      if (!b.is_constant()) return most;
+      return static_cast<std::uint8_t>(std::min<std::uint64_t>(most, a_bits + bits_of(b) % most));
     case CoreOp::AluRsh:
       if (!b.is_constant()) return std::min(most, a_bits);
       return static_cast<std::uint8_t>(std::min(most, a_bits) -
@@ -149,6 +159,13 @@ std::uint8_t width_of(const Slot& slot, const Value& b, std::uint8_t a_bits, std
     default:
       return most;
   }
+}
+
+// A multiple of 16 that moves by one.
+bool stays_in_pairs(const Slot& slot, const State& at, const Value& b) {
+  if (!slot.wide || slot.a_state) return false;
+  if (slot.op == CoreOp::AluMov) return !slot.use_imm && at.known[slot.b].pairs;
+  return slot.op == CoreOp::AluAdd && at.known[slot.a].pairs && b.is_constant() && b.offset % 16 == 0;
 }
 
 Known of_alu(const Slot& slot, const State& at) {
@@ -166,11 +183,13 @@ Known of_alu(const Slot& slot, const State& at) {
     }
   }
   // 32 bits are as good as 64 where nothing is above them.
-  const bool whole =
-      slot.wide || (slot.op == CoreOp::AluMov && b_bits <= 32) || (slot.op == CoreOp::AluZext && a_bits <= 32);
+  const bool whole = slot.wide || (slot.op == CoreOp::AluMov && b_bits <= 32) ||
+                     (slot.op == CoreOp::AluZext && a_bits <= 32) ||
+                     ((slot.op == CoreOp::AluOr || slot.op == CoreOp::AluXor) && a_bits <= 32 && b_bits <= 32);
   const auto sum = whole ? sum_of(slot, a, b, a_bits) : std::nullopt;
   return {.value = sum.value_or(register_itself(slot.d)),
-          .bits = sum && sum->is_constant() ? bits_needed(*sum) : width};
+          .bits = sum && sum->is_constant() ? bits_needed(*sum) : width,
+          .pairs = stays_in_pairs(slot, at, b)};
 }
 
 Known of_constant_pair(const Operation& operation, const ChipPlan& plan) {
@@ -192,6 +211,13 @@ std::uint8_t bits_of_load(const Slot& slot) {
   return (function & kSigned) != 0 ? 64 : static_cast<std::uint8_t>(8U << (function & 3));
 }
 
+// A map by pointer is not known.
+bool finds_pairs(const Slot& slot, const ChipPlan& plan) {
+  if ((slot.offset & kMapByPointer) != 0) return false;
+  const ChipMap* map = plan.find(slot.offset & (kMapsInTable - 1));
+  return map != nullptr && map->in_pairs();
+}
+
 // Of state that stays as it is, unless the packet's edges move.
 bool is_steady(CoreState state) { return state <= CoreState::Cpu || state == CoreState::Length; }
 
@@ -205,20 +231,25 @@ void write_stack(const Operation& operation, State& at) {
   using verifier::Region;
   const Slot& slot = operation.slot;
   const CoreClass of = class_of(slot.op);
-  if (slot.op == CoreOp::UnitHost) return at.forget_stack();
+  if (slot.op == CoreOp::UnitHost) return at.stack.forget_all();
   if (of != CoreClass::Store && of != CoreClass::Atomic) return;
   const Reach& reach = operation.reach;
   if (reach.region != Region::stack && reach.region != Region::unknown) return;
   const bool own = reach.region == Region::stack && reach.frame == 0 && reach.first <= reach.last;
-  own ? at.forget_stack(reach.first, reach.last) : at.forget_stack();
-  const auto word = of == CoreClass::Store ? word_of_stack(operation, at) : std::nullopt;
-  if (!word || !own) return;
+  if (!own) return at.stack.forget_all();
+  const auto bytes = of == CoreClass::Store ? bytes_of_stack(slot, at) : std::nullopt;
+  if (!bytes) return at.stack.forget({.first = reach.first, .count = reach.last - reach.first + 1});
   const Value value = second_operand(slot, at);
   const std::uint8_t bits = slot.use_imm || value.is_constant() ? bits_needed(value) : at.known[slot.b].bits;
-  at.stack[*word] = Known{.value = value, .bits = bits};
+  at.stack.store(*bytes, {.value = value, .bits = bits});
 }
 
 }  // namespace
+
+bool Value::moves_with_packet() const {
+  constexpr CoreState kOfPacket[] = {CoreState::Data, CoreState::DataEnd, CoreState::DataMeta, CoreState::Length};
+  return base == Base::state && std::ranges::find(kOfPacket, state) != std::end(kOfPacket);
+}
 
 State::State() {
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) known[reg].value = register_itself(reg);
@@ -229,20 +260,28 @@ void State::set(std::uint8_t reg, const Known& to) {
   for (std::uint8_t other = 0; other < kRegisters; ++other) {
     if (known[other].value.reg == reg) known[other].value = register_itself(other);
   }
-  for (auto& word : stack) {
-    if (word && word->value.reg == reg) word.reset();
-  }
+  stack.forget_register(reg);
+  outcomes.forget_register(reg);
   known[reg] = to;
   if (to.value.reg == reg) known[reg].value = register_itself(reg);
 }
 
+void State::refine(std::uint8_t reg, const Value& to) {
+  const Known before = known[reg];
+  if (before.value.is_constant() || reg == isa::kFramePointer) return;
+  for (std::uint8_t other = 0; other < kRegisters; ++other) {
+    const bool same = other == reg || (before.value.is_copy() && known[other].value == before.value) ||
+                      (before.value.is_copy() && other == before.value.reg);
+    if (same) known[other] = {.value = to, .bits = bits_needed(to)};
+  }
+}
+
 void State::forget_packet() {
   packet_bytes = 0;
-  for (auto& word : stack) {
-    if (word && moves_with_packet(word->value)) word.reset();
-  }
+  stack.forget_packet();
+  outcomes.forget_packet();
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
-    if (moves_with_packet(known[reg].value)) known[reg].value = register_itself(reg);
+    if (known[reg].value.moves_with_packet()) known[reg].value = register_itself(reg);
   }
 }
 
@@ -252,37 +291,14 @@ bool State::meet(const State& other) {
   for (std::uint8_t reg = 0; reg < kRegisters; ++reg) {
     const Known before = known[reg];
     known[reg].bits = std::max(before.bits, other.known[reg].bits);
+    known[reg].pairs = before.pairs && other.known[reg].pairs;
     if (!(before.value == other.known[reg].value)) known[reg].value = register_itself(reg);
-    less = less || known[reg].bits != before.bits || !(known[reg].value == before.value);
+    less = less || known[reg].bits != before.bits || known[reg].pairs != before.pairs ||
+           !(known[reg].value == before.value);
   }
-  for (std::size_t word = 0; word < kWords; ++word) {
-    if (!stack[word]) continue;
-    const auto& there = other.stack[word];
-    if (there && there->value == stack[word]->value && there->bits <= stack[word]->bits) continue;
-    stack[word].reset();
-    less = true;
-  }
+  less = stack.meet(other.stack) || less;
+  less = outcomes.meet(other.outcomes) || less;
   return less;
-}
-
-void State::forget_stack(std::int64_t first, std::int64_t last) {
-  for (std::int64_t word = std::max<std::int64_t>(first, 0) / 8; word <= last / 8 && word < std::int64_t{kWords};
-       ++word) {
-    stack[static_cast<std::size_t>(word)].reset();
-  }
-}
-
-std::optional<std::size_t> word_of_stack(const Operation& operation, const State& at) {
-  const Slot& slot = operation.slot;
-  const unsigned function = static_cast<unsigned>(slot.op) & 0xf;
-  const CoreClass of = class_of(slot.op);
-  if ((of != CoreClass::Load && of != CoreClass::Store) || function != 3 || slot.a_state || slot.on_map)
-    return std::nullopt;
-  const Value base = slot.a == isa::kFramePointer ? register_itself(slot.a) : at.known[slot.a].value;
-  if (base.base != Base::none || base.reg != isa::kFramePointer || base.shift != 0) return std::nullopt;
-  const std::int64_t first = base.offset + static_cast<std::int16_t>(slot.offset) + std::int64_t{isa::kStackBytes};
-  if (first < 0 || first % 8 != 0 || first > std::int64_t{isa::kStackBytes} - 8) return std::nullopt;
-  return static_cast<std::size_t>(first) / 8;
 }
 
 Value first_operand(const Slot& slot, const State& at) {
@@ -303,10 +319,15 @@ Known result_of(const Operation& operation, const State& at, bool native, const 
   const Slot& slot = operation.slot;
   const Known unknown{.value = register_itself(slot.d)};
   switch (class_of(slot.op)) {
+    case CoreClass::Unit:
+      if (slot.op == CoreOp::UnitLookup) return {.value = unknown.value, .pairs = finds_pairs(slot, plan)};
+      return slot.op == CoreOp::UnitMul ? of_alu(slot, at) : unknown;
     case CoreClass::Alu:
       return slot.op == CoreOp::AluWide ? of_constant_pair(operation, plan) : of_alu(slot, at);
     case CoreClass::Load:
-      if (const auto word = word_of_stack(operation, at); word && at.stack[*word]) return *at.stack[*word];
+      if (const auto bytes = bytes_of_stack(slot, at)) {
+        if (const auto stored = at.stack.load(*bytes)) return *stored;
+      }
       return {.value = unknown.value, .bits = bits_of_load(slot)};
     case CoreClass::Local:
       if (slot.op != CoreOp::LocalState || !native || !is_steady(static_cast<CoreState>(slot.a))) return unknown;

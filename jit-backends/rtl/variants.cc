@@ -8,12 +8,9 @@
 namespace forager::jit::rtl {
 
 Propagation::Propagation(Flow& flow, const ChipPlan& plan)
-    : flow_(flow), plan_(plan), liveness_(flow), in_(flow.blocks.size()), variants_(flow.blocks.size()) {
-  for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) {
-    origin_.push_back(i);
-    room_ += flow.blocks[i].operations.size();
-  }
-  room_ = 3 * room_ + 128;
+    : flow_(flow), plan_(plan), liveness_(flow), stack_(flow), in_(flow.blocks.size()), variants_(flow.blocks.size()) {
+  for (std::uint32_t i = 0; i < flow.blocks.size(); ++i) origin_.push_back(i);
+  room_ = plan.room.bundles / 8;
   enter(0, {});
   if (flow_.long_entry != program::kNone) {
     State at;
@@ -21,8 +18,8 @@ Propagation::Propagation(Flow& flow, const ChipPlan& plan)
     enter(flow_.long_entry, at);
   }
   while (!open_.empty()) {
-    const std::uint32_t block = open_.back();
-    open_.pop_back();
+    const std::uint32_t block = open_.front();
+    open_.pop_front();
     walk(block);
   }
 }
@@ -62,7 +59,7 @@ bool Propagation::alike(std::uint32_t block, const State& at) const {
     const bool telling = !here.has_register() || !there.has_register();
     if ((live & only(reg)) != 0 && telling && !(here == there)) return false;
   }
-  return true;
+  return !in_[block]->stack.tells_apart(at.stack, stack_.at_begin(origin_[block]));
 }
 
 void Propagation::walk(std::uint32_t number) {
@@ -79,11 +76,11 @@ void Propagation::walk(std::uint32_t number) {
       const Comparison of = comparison(operation.slot, at);
       if (of.decided != false) {
         State there = at;
-        there.packet_bytes = length_after(of, true, at.packet_bytes);
+        learn(operation.slot, true, there);
         lead(there);
       }
       if (of.decided == true) return;
-      at.packet_bytes = length_after(of, false, at.packet_bytes);
+      learn(operation.slot, false, at);
     }
     step_over(operation, at, native, plan_);
   }

@@ -6,10 +6,12 @@
 // Tested by: tests/unit/rtl_flow_test.cc.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <vector>
 
 #include "jit-backends/rtl/comparison.h"
+#include "jit-backends/rtl/stack_liveness.h"
 
 namespace forager::jit::rtl {
 
@@ -22,7 +24,7 @@ class Propagation {
   [[nodiscard]] const std::optional<State>& at_begin(std::uint32_t block) const { return in_[block]; }
 
  private:
-  static constexpr std::size_t kMostVariants = 6;
+  static constexpr std::size_t kMostVariants = 32;
 
   // The block of its origin's that stands for what is known.
   std::uint32_t enter(std::uint32_t block, const State& at);
@@ -36,11 +38,12 @@ class Propagation {
   Flow& flow_;
   const ChipPlan& plan_;
   const FlowLiveness liveness_;  // of the blocks as they came
+  const StackLiveness stack_;
   std::vector<std::optional<State>> in_;
   std::vector<std::vector<std::uint32_t>> variants_;  // by origin
   std::vector<std::uint32_t> origin_;
-  std::vector<std::uint32_t> open_;
-  std::size_t room_ = 0;  // operations that may be added
+  std::deque<std::uint32_t> open_;  // in order, so that what is near the begin has its versions first
+  std::size_t room_ = 0;            // operations that may be added
 };
 
 }  // namespace forager::jit::rtl

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint32_t kDataMemory = 1U << 28;  // forager_dma.sv
 constexpr std::size_t kBurst = 256;              // beats
+constexpr std::size_t kMostDeparting = 1 << 16;  // bytes that are kept of a packet which does not end
 
 // xorshift64*: enough for gaps.
 class Chance {
@@ -39,10 +40,10 @@ class Chance {
 template <class Wide>
 std::uint64_t bits(const Wide& wide, unsigned from, unsigned count) {
   std::uint64_t value = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    value |= std::uint64_t{wide[(from + i) / 32] >> (from + i) % 32 & 1} << i;
+  for (unsigned done = 0; done < count; done += 32 - (from + done) % 32) {
+    value |= std::uint64_t{wide[(from + done) / 32] >> (from + done) % 32} << done;
   }
-  return value;
+  return count == 64 ? value : value & ((std::uint64_t{1} << count) - 1);
 }
 
 }  // namespace
@@ -55,6 +56,7 @@ struct Board::Parts {
   std::vector<bool> watched;  // bundles
   std::uint64_t watched_after = 0;
   std::uint64_t cycle = 0;
+  bool driven = false;  // an input is not as it was
 
   Line line;
   Chance chance;
@@ -81,23 +83,29 @@ struct Board::Parts {
 
   void reset() {
     model.rst_i = 1;
+    driven = true;
     for (int i = 0; i < 4; ++i) {
       settle();
       edge();
     }
     model.rst_i = 0;
+    driven = true;
     cycle = 0;
   }
 
-  // To the middle of a cycle: what is combinational has settled for the inputs of now.
+  // To the middle of a cycle: what is combinational has settled for the inputs of now. Most evaluations have no new
+  // ones.
   void settle() {
     model.clk_i = 0;
+    model.apply_i = driven ? 1 : 0;
+    driven = false;
     device->eval();
   }
   // The clock's edge; settle() was called since the last.
   void edge() {
     if (wave != nullptr) dump_wave();
     model.clk_i = 1;
+    model.apply_i = 0;
     device->eval();
     if (wave != nullptr) wave->dump(cycle, true);
     ++cycle;
@@ -112,10 +120,15 @@ struct Board::Parts {
     wave->dump(cycle, false);
   }
 
+  // A beat stands there until it is taken.
   void offer_beat() {
-    if (!offered && !arrivals.empty()) offered = !chance.of_256(line.gap);
+    if (offered) return;
+    offered = !arrivals.empty() && !chance.of_256(line.gap);
+    driven |= offered || model.s_axis_tvalid != 0;
     model.s_axis_tvalid = offered ? 1 : 0;
-    if (!offered) return;
+    if (offered) drive_beat();
+  }
+  void drive_beat() {
     const Arrival& frame = arrivals.front();
     const std::size_t left = frame.bytes.size() - sent, bytes = std::min(left, kRowBytes);
     std::array<std::uint32_t, kRowBytes / 4> beat{};
@@ -143,7 +156,8 @@ struct Board::Parts {
     std::array<std::uint32_t, kRowBytes / 4> beat{};
     for (std::size_t i = 0; i < beat.size(); ++i) beat[i] = model.m_axis_tdata[i];
     const auto* bytes = reinterpret_cast<const std::byte*>(beat.data());
-    departing.bytes.insert(departing.bytes.end(), bytes, bytes + std::popcount(std::uint64_t{model.m_axis_tkeep}));
+    if (departing.bytes.size() < kMostDeparting)
+      departing.bytes.insert(departing.bytes.end(), bytes, bytes + std::popcount(std::uint64_t{model.m_axis_tkeep}));
     if (model.m_axis_tlast == 0) return;
     const auto& user = model.m_axis_tuser;
     departing.tag = static_cast<std::uint32_t>(bits(user, 0, 32));
@@ -165,7 +179,9 @@ struct Board::Parts {
   // The line's side of a cycle: first what it drives, then what it sees at the clock's edge.
   void drive() {
     offer_beat();
-    model.m_axis_tready = chance.of_256(line.back_pressure) ? 0 : 1;
+    const CData ready = chance.of_256(line.back_pressure) ? 0 : 1;
+    driven |= ready != model.m_axis_tready;
+    model.m_axis_tready = ready;
     settle();
   }
   [[nodiscard]] std::optional<Retired> retired() const {
@@ -193,15 +209,19 @@ struct Board::Parts {
     if (taken) take_beat();
   }
 
-  // Steps until `done`, which is asked when everything has settled, just before the clock's edge.
+  // Steps until `done`, which is asked when everything has settled, just before the clock's edge. The host drives its
+  // inputs before and after.
   template <class Done>
   Result<> step_until(std::string_view what, Done done) {
-    for (unsigned i = 0; i < kPatience; ++i) {
+    bool now = false;
+    driven = true;
+    for (unsigned i = 0; !now && i < kPatience; ++i) {
       drive();
-      const bool now = done();
+      now = done();
       clock();
-      if (now) return {};
     }
+    driven = true;
+    if (now) return {};
     return fail(ErrorKind::bug, EIO,
                 fmt::format("the device does not answer: {} took more than {} cycles", what, kPatience));
   }

@@ -2,9 +2,9 @@
 //
 // Board: the Verilated device (hw/rtl/forager_device.sv) with a clock, and what would be wired to it: a host on the
 // register and memory ports, a line on the packet ports. Whoever uses it reaches nothing but those ports. Every access
-// takes clock cycles, in which the device goes on.
+// takes clock cycles, in which the device goes on. What a host sees of it is virtual: tests have boards that lie.
 //
-// Tested by: tests/rtl/causes_test.cc, tests/unit/rtl_device_test.cc.
+// Tested by: tests/rtl/causes_test.cc, tests/unit/rtl_device_test.cc, rtl_liar_test.cc.
 #pragma once
 
 #include <array>
@@ -18,11 +18,9 @@
 #include <vector>
 
 #include "forager/result.h"
+#include "sim/board/host_port.h"
 
 namespace forager::sim {
-
-inline constexpr std::size_t kRowBytes = 64;
-using BundleWords = std::array<std::uint32_t, 5>;
 
 // A frame for the device's port.
 struct Arrival {
@@ -34,7 +32,9 @@ struct Arrival {
 
 // Where a packet is redirected to, as the device knows it.
 struct Redirection {
-  enum Kind : std::uint8_t { none, port, entry };  // to port `value`; to where entry `value` of map `map` leads
+  // Not at all; to port `value`; to where entry `value` of map `map` leads; to where the host said
+  // when it was asked.
+  enum Kind : std::uint8_t { none, port, entry, host };
   Kind kind = none;
   std::uint8_t map = 0;
   std::uint32_t value = 0;
@@ -80,33 +80,30 @@ class Observer {
   virtual void retired(const Retired& bundle, std::uint64_t cycle) = 0;
 };
 
-class Board {
+class Board : public HostPort {
  public:
   // One of configurations(), empty: default.
   explicit Board(std::string_view configuration = {}, const Line& line = {});
-  ~Board();
+  ~Board() override;
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
 
   // A clock cycle.
   void step();
   [[nodiscard]] std::uint64_t cycle() const;
-  [[nodiscard]] bool interrupt() const;
+  [[nodiscard]] virtual bool interrupt() const;
 
-  // Registers. Errors: input for an offset that the device does not have; bug if it does not answer in kPatience
-  // cycles.
+  // The host's accesses fail if the device does not answer in so many cycles.
   static constexpr unsigned kPatience = 10000;
-  [[nodiscard]] Result<std::uint32_t> read(std::uint32_t offset);
-  [[nodiscard]] Result<> write(std::uint32_t offset, std::uint32_t value);
-
-  // Memory; rows of kRowBytes. Errors: bug if it does not answer.
-  [[nodiscard]] Result<> write_bundles(std::uint32_t first, std::span<const BundleWords> bundles);
-  [[nodiscard]] Result<> write_rows(std::uint32_t first, std::span<const std::byte> rows);
-  [[nodiscard]] Result<> read_rows(std::uint32_t first, std::span<std::byte> rows);
+  [[nodiscard]] Result<std::uint32_t> read(std::uint32_t offset) override;
+  [[nodiscard]] Result<> write(std::uint32_t offset, std::uint32_t value) override;
+  [[nodiscard]] Result<> write_bundles(std::uint32_t first, std::span<const BundleWords> bundles) override;
+  [[nodiscard]] Result<> write_rows(std::uint32_t first, std::span<const std::byte> rows) override;
+  [[nodiscard]] Result<> read_rows(std::uint32_t first, std::span<std::byte> rows) override;
 
   void send(Arrival arrival);
   [[nodiscard]] std::size_t unsent() const;  // frames that the device has not taken whole
-  [[nodiscard]] std::optional<Departure> receive();
+  [[nodiscard]] virtual std::optional<Departure> receive();
 
   // It outlives the board's steps.
   void observe(Observer& observer);

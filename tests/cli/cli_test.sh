@@ -116,6 +116,8 @@ holds test -s image.bin
 expect 0 "ret" prog dump jited id 1
 expect 0 "return " prog dump rtl id 1
 expect 0 "__kernel" prog dump opencl id 1
+expect 0 "measured" prog dump rtl id 1 run "$capture"
+expect 2 "run FILE" prog dump xlated id 1 run "$capture"
 expect 2 "'xlated', 'jited', 'rtl' or 'opencl' is missing" prog dump id 1
 expect 0 "" prog pin id 1 also/here
 expect 0 '"pinned":["/sys/fs/bpf/fw","/sys/fs/bpf/also/here"]' -j -f prog show id 1

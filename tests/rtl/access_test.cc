@@ -189,6 +189,24 @@ TEST_F(RtlAccess, ScratchOfEachCallDepth) {
   }
 }
 
+// As memory: of the thread's own depth, and no more than it has. Words may lie across two rows.
+TEST_F(RtlAccess, ScratchAsMemory) {
+  constexpr unsigned kScratchRegion = 0xfffffe;
+  for (unsigned thread = 0; thread < 8; ++thread) {
+    for (unsigned depth = 0; depth < 8; ++depth) {
+      const Ask ask = {.thread = thread, .depth = depth};
+      for (std::int64_t offset = -16; offset < std::int64_t{kScratchBytes} + 16; ++offset) {
+        for (const unsigned bytes : {1U, 4U, 8U}) {
+          const bool inside = offset >= 0 && offset + bytes <= kScratchBytes;
+          const auto byte =
+              static_cast<unsigned>(kScratchRow * kRowBytes + (thread * 8 + depth) * kScratchBytes + offset);
+          EXPECT_EQ(run(ask, {kScratchRegion, offset}, bytes), inside ? at(byte) : kFault) << offset << ", " << bytes;
+        }
+      }
+    }
+  }
+}
+
 // The form that names its map: the address is an offset, and nothing but the values is reached.
 TEST_F(RtlAccess, AnOffsetInTheValuesOfANamedMap) {
   for (const unsigned bytes : {8U, 63U, 4096U, 60'000U}) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <random>
@@ -208,6 +209,82 @@ TEST_F(RtlBundles, AtomicsOfAllThreadsInARow) {
   for (const auto& [word, sum] : sums) EXPECT_EQ(word_of_map(word * 8), sum) << word;
   EXPECT_EQ(word_of_map(64) >> 32, parity);
   EXPECT_EQ(word_of_map(64) & 0xffffffff, 0U);
+}
+
+// All threads count packets and bytes in pairs of a row, and add beside them.
+TEST_F(RtlBundles, CountsOfAllThreadsInPairs) {
+  Slot count = on_map({.op = CoreOp::AtomicCount, .b = 2}, 1, 2, 0);
+  Slot beside = on_map({.op = CoreOp::AtomicAdd, .b = 2}, 1, 2, 8);
+  load({both(from_packet(0, 1, 0), nothing()), both(from_packet(0, 2, 1), nothing()), both(count, nothing()),
+        both(beside, ret(1))});
+  std::mt19937 random(6);  // NOLINT(cert-msc51-cpp): the same in every run
+  std::vector<std::vector<std::uint8_t>> packets;
+  std::array<std::uint64_t, 8> counts{}, sums{};
+  for (unsigned i = 0; i < 3000; ++i) {
+    const auto pair = static_cast<std::uint8_t>(random() % 8), by = static_cast<std::uint8_t>(random());
+    packets.push_back(packet({pair, by}));
+    ++counts[pair];
+    sums[pair] += 2U * by;
+  }
+  ASSERT_EQ(run(packets).size(), packets.size());
+  for (unsigned pair = 0; pair < 8; ++pair) {
+    EXPECT_EQ(word_of_map(16 * pair), counts[pair]) << pair;
+    EXPECT_EQ(word_of_map(16 * pair + 8), sums[pair]) << pair;
+  }
+}
+
+TEST_F(RtlBundles, ACountReachesNoWordBehindTheMap) {
+  const Slot count = on_map({.op = CoreOp::AtomicCount, .b = 2}, 1, 2, 0);
+  load({both(from_packet(0, 1, 0), alu_imm(CoreOp::AluMov, 2, 0, 5)), both(count, ret(1))});
+  const auto out = run({packet({kMapBytes / 16 - 1}), packet({kMapBytes / 16})});
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(out[0].value, 1U);
+  EXPECT_EQ(out[1].cause, static_cast<std::uint8_t>(jit::rtl::CoreCause::Bounds));
+  EXPECT_EQ(word_of_map(kMapBytes - 16), 1U);
+  EXPECT_EQ(word_of_map(kMapBytes - 8), 5U);
+  EXPECT_EQ(word_of_map(kMapBytes), 0U);
+}
+
+// Products of 32 bits, which take no longer than a sum, beside those of 64.
+TEST_F(RtlBundles, ProductsOfBothWidths) {
+  const Slot narrow = {.op = CoreOp::UnitMul, .wide = false, .d = 3, .a = 1, .b = 2};
+  const Slot wide = {.op = CoreOp::UnitMul, .d = 4, .a = 1, .b = 2};
+  load({both(from_packet(3, 1, 0), nothing()), both(from_packet(3, 2, 8), nothing()), both(narrow, nothing()),
+        both(wide, alu_imm(CoreOp::AluLsh, 3, 3, 32)), both(alu(CoreOp::AluXor, 3, 3, 4), nothing()),
+        both(nothing(), ret_register(3))});
+  std::mt19937_64 random(7);  // NOLINT(cert-msc51-cpp): the same in every run
+  constexpr std::uint64_t kEdges[] = {0, 1, 0xffff, 0x10000, 0xffffffff, 0x100000000, UINT64_MAX};
+  std::vector<std::vector<std::uint8_t>> packets;
+  std::vector<std::uint64_t> expected;
+  for (unsigned i = 0; i < 1000; ++i) {
+    const std::uint64_t a = i < 49 ? kEdges[i / 7] : random(), b = i < 49 ? kEdges[i % 7] : random();
+    std::vector<std::uint8_t> bytes(64);
+    std::memcpy(bytes.data(), &a, 8);
+    std::memcpy(bytes.data() + 8, &b, 8);
+    packets.push_back(std::move(bytes));
+    const auto low = static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(b);
+    expected.push_back(std::uint64_t{low} << 32 ^ a * b);
+  }
+  std::vector<std::uint64_t> results;
+  for (const Departure& one : run(packets)) results.push_back(one.value);
+  EXPECT_EQ(results, expected);
+}
+
+// What stands in the scratch is the thread's own, as a whole and in parts.
+TEST_F(RtlBundles, TheScratchIsMemory) {
+  const auto scratch = [](Slot slot, std::uint16_t offset) {
+    slot.a = static_cast<std::uint8_t>(CoreState::Scratch);
+    slot.a_state = true;
+    slot.offset = offset;
+    return slot;
+  };
+  load({both(from_packet(3, 1, 0), nothing()), both(scratch(sized(CoreOp::Store, 3, 0, 1), 60), nothing()),
+        both(scratch(sized(CoreOp::Load, 1 | jit::rtl::kSwapped, 2, 0), 66), nothing()),
+        both(nothing(), ret_register(2))});
+  const auto out = run({packet({1, 2, 3, 4, 5, 6, 7, 8}), packet({8, 7, 6, 5, 4, 3, 2, 1})});
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(out[0].value, 0x0708U);
+  EXPECT_EQ(out[1].value, 0x0201U);
 }
 
 TEST_F(RtlBundles, LongPacketsBeginElsewhere) {

@@ -214,6 +214,9 @@ Result<std::vector<Subject>> load_twice(const std::string& path) {
   const std::shared_ptr<bpf_object> object(bpf_object__open_file(path.c_str(), nullptr),
                                            [](bpf_object* opened) { bpf_object__close(opened); });
   if (!object) return fail(ErrorKind::input, errno, fmt::format("{}: {}", path, said.first()));
+  // A map that is to be pinned is not here: nothing says that there is a file system for it.
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object.get()) bpf_map__set_pin_path(map, nullptr);
   Tee tee;
   t_tee = &tee;
   const int status = bpf_object__load(object.get());

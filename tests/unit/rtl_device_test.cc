@@ -24,6 +24,7 @@ using exec::testing::trap_of;
 using exec::testing::verified;
 using isa::MapType;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Rig rig(std::vector<MapRef> maps = {}) { return {.maps = std::move(maps), .engine = &backend()}; }
 
@@ -148,6 +149,23 @@ std::uint64_t value_of(const MapRef& map, std::uint32_t key, unsigned cpu = 0) {
 constexpr const char* kAddFive =
     "r6 = 0\n*(u32 *)(r10 -4) = {}\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall 1\nif r0 == 0 goto none\n"
     "r1 = 5\nlock *(u64 *)(r0 +0) += r1\nr6 = *(u64 *)(r0 +0)\nnone: r0 = r6\nexit";
+
+// Each bundle of the version for long packets, once a packet; the others not at all.
+TEST(RtlDevice, TheScheduleSaysWhatWasMeasured) {
+  const auto image = backend().compile(verified({}, "r0 = *(u32 *)(r1 +0)\nr0 = 2\nexit"), {}).value();
+  EXPECT_THAT(image->listing(), Not(HasSubstr("measured")));
+  const exec::Environment environment;
+  const auto device = backend().open({.environment = &environment}).value();
+  ASSERT_TRUE(device->load(image));
+  std::vector<Frame> frames;
+  const Bytes packet(64);
+  for (unsigned i = 0; i < 7; ++i) frames.push_back(*Frame::make(std::as_bytes(std::span(packet))));
+  ASSERT_TRUE(device->run(frames));
+  const std::string listing = image->listing();
+  EXPECT_THAT(listing, HasSubstr("measured"));
+  EXPECT_THAT(listing, ::testing::ContainsRegex(" 7 +[0-9]+[.][0-9] .*return 2"));
+  EXPECT_THAT(listing, ::testing::ContainsRegex(" - .*return 2"));
+}
 
 TEST(RtlDevice, ArraysGoToTheDeviceAndBack) {
   const MapRef map = make_map(MapType::array, 8, 100);
@@ -294,6 +312,44 @@ TEST(RtlDevice, HelpersMoveThePacket) {
   EXPECT_EQ(frame.return_value, 5U);
   ASSERT_EQ(frame.packet().size(), 72U);
   EXPECT_EQ(std::to_integer<int>(frame.packet()[0]), 0x88);
+}
+
+// Where the host moved metadata and head to, there is no other packet's memory any more to be cleared.
+TEST(RtlDevice, MetadataMovesWithTheHead) {
+  const std::string packet = "r2 = *(u32 *)(r6 +0)\nr3 = *(u32 *)(r6 +4)\nr4 = r2\nr4 += 64\nif r4 > r3 goto none\n";
+  const std::string text = "r6 = r1\nr2 = -4\ncall bpf_xdp_adjust_meta\nr1 = r6\nr2 = -64\ncall bpf_xdp_adjust_head\n" +
+                           packet + "*(u64 *)(r2 +0) = 7\nr1 = r6\nr2 = 4\ncall bpf_xdp_adjust_meta\n" + packet +
+                           "r0 = *(u64 *)(r2 +0)\nexit\nnone: r0 = 99\nexit";
+  const Frame frame = run(rig(), text, Bytes(64, 5));
+  EXPECT_EQ(trap_of(frame), "");
+  EXPECT_EQ(frame.return_value, 7U);
+  ASSERT_EQ(frame.packet().size(), 128U);
+  EXPECT_EQ(std::to_integer<int>(frame.packet()[64]), 5);
+}
+
+// Keys of a DEVMAP_HASH are any; the redirect that a packet takes along has 29 bits of them. Of two the later one
+// holds.
+TEST(RtlDevice, RedirectsByKeysOfManyBits) {
+  const MapRef map =
+      maps::create({.type = MapType::devmap_hash, .key_size = 4, .value_size = 4, .max_entries = 4, .name = "ports"}, 2)
+          .value();
+  constexpr std::uint32_t kKeys[] = {7, 0x20000007, 0xffffffff}, kMissing = 0x30000000;
+  const auto port_of = [](std::uint32_t key) { return key % 100 + 1; };
+  for (const std::uint32_t key : kKeys) {
+    const std::uint32_t port = port_of(key);
+    ASSERT_EQ(map->write(&key, &port, 0), 0);
+  }
+  const auto call = [](std::uint32_t key) {
+    return fmt::format("r1 = map[0] ll\nw2 = {}\nr3 = 2\ncall bpf_redirect_map\n", static_cast<std::int32_t>(key));
+  };
+  for (const std::uint32_t first : {kKeys[0], kKeys[1], kMissing}) {
+    for (const std::uint32_t second : {kKeys[0], kKeys[2], kMissing}) {
+      const Frame frame = run(rig({map}), call(first) + call(second) + "exit");
+      EXPECT_EQ(trap_of(frame), "");
+      EXPECT_EQ(frame.return_value, second == kMissing ? 2U : 4U) << first << ", then " << second;
+      EXPECT_EQ(frame.redirect.ifindex, second == kMissing ? 0 : port_of(second)) << first << ", then " << second;
+    }
+  }
 }
 
 // ---- what stops a program ------------------------------------------------------------------------------------------

@@ -144,12 +144,193 @@ TEST(RtlFlow, AddressesChangePlacesSixBytesAtATime) {
   EXPECT_EQ(count(program, CoreClass::Store), 2U);
 }
 
+TEST(RtlFlow, HalvesThatChangePlacesAreOneWord) {
+  const CoreProgram program = compiled(
+      checked(24, "r4 = *(u32 *)(r2 +4)\n*(u32 *)(r2 +8) = r4\nr4 = *(u32 *)(r2 +0)\n*(u32 *)(r2 +12) = r4\nr0 = 3"));
+  EXPECT_EQ(count(program, CoreClass::Load), 1U);
+  EXPECT_EQ(count(program, CoreClass::Store), 1U);
+  const auto slots = native_slots(program);
+  EXPECT_EQ(std::ranges::count(slots, CoreOp::AluRotl, &Slot::op), 1);
+}
+
+TEST(RtlFlow, WhatWasStoredNeedNotBeLoaded) {
+  const CoreProgram program = compiled(checked(
+      24,
+      "*(u16 *)(r2 +4) = 513\nr5 = *(u8 *)(r2 +0)\n*(u32 *)(r2 +8) = r5\nr0 = *(u16 *)(r2 +4)\nr4 = *(u32 *)(r2 +8)\n"
+      "r0 += r4"));
+  EXPECT_EQ(count(program, CoreClass::Load), 1U);
+}
+
+TEST(RtlFlow, WhatWasWrittenOverIsLoaded) {
+  const CoreProgram program =
+      compiled(checked(24, "*(u32 *)(r2 +4) = 513\nr5 = *(u8 *)(r2 +0)\n*(u8 *)(r2 +5) = r5\nr0 = *(u32 *)(r2 +4)"));
+  EXPECT_EQ(count(program, CoreClass::Load), 2U);
+}
+
 TEST(RtlFlow, CopiesOfBytesThatOverlapStayApart) {
-  // The second load reads what the first store wrote.
+  // The second load reads what the first store wrote, from the register where it is.
   const CoreProgram program = compiled(
       checked(14, "r4 = *(u16 *)(r2 +0)\n*(u16 *)(r2 +2) = r4\nr4 = *(u16 *)(r2 +2)\n*(u16 *)(r2 +4) = r4\nr0 = 3"));
-  EXPECT_EQ(count(program, CoreClass::Load), 2U);
+  EXPECT_EQ(count(program, CoreClass::Load), 1U);
   EXPECT_EQ(count(program, CoreClass::Store), 2U);
+}
+
+// ---- what is known -------------------------------------------------------------------------------------------------
+
+TEST(RtlFlow, WhatWasComparedIsNotComparedAgain) {
+  const CoreProgram program = compiled(checked(
+      14,
+      "r5 = *(u16 *)(r2 +0)\nr6 = *(u16 *)(r2 +2)\nr0 = 1\nif r5 > r6 goto more\nr0 = 2\nmore: if r5 > r6 goto out\n"
+      "r0 += 4\nif r5 <= r6 goto out\nr0 += 8"));
+  EXPECT_EQ(count(program, CoreClass::Branch), 1U);
+}
+
+TEST(RtlFlow, WhatWasComparedIsComparedAgainWhereItChanged) {
+  const CoreProgram program = compiled(checked(
+      14, "r5 = *(u16 *)(r2 +0)\nr0 = 1\nif r5 > 7 goto out\nr5 = *(u16 *)(r2 +2)\nif r5 > 7 goto out\nr0 = 2"));
+  EXPECT_EQ(count(program, CoreClass::Branch), 2U);
+}
+
+TEST(RtlFlow, WhatEqualsAConstantIsOne) {
+  const CoreProgram program =
+      compiled(checked(14, "r5 = *(u16 *)(r2 +0)\nr0 = 1\nif r5 != 7 goto out\nr0 = r5\nr0 <<= 3"));
+  const auto slots = native_slots(program);
+  EXPECT_EQ(std::ranges::count(slots, CoreOp::AluLsh, &Slot::op), 0);
+  EXPECT_TRUE(std::ranges::any_of(slots, [](const Slot& slot) { return slot.use_imm && slot.imm == 56; }));
+}
+
+TEST(RtlFlow, PartsOfWordsOnTheStackAreKnown) {
+  const CoreProgram program = compiled(checked(
+      14,
+      "r5 = *(u8 *)(r2 +0)\n*(u64 *)(r10 -8) = 0\n*(u8 *)(r10 -6) = r5\nr0 = *(u8 *)(r10 -6)\nr4 = *(u32 *)(r10 -4)\n"
+      "r0 += r4"));
+  EXPECT_EQ(count(program, CoreClass::Load), 1U) << "of the packet";
+  EXPECT_EQ(count(program, CoreClass::Store), 0U);
+}
+
+TEST(RtlFlow, PartsThatWereWrittenOverAreNot) {
+  // Which byte is written is not known: the word is read from memory.
+  const CoreProgram program = compiled(
+      checked(14,
+              "r5 = *(u8 *)(r2 +0)\nr5 &= 7\n*(u64 *)(r10 -8) = 0\nr4 = r10\nr4 += -8\nr4 += r5\n*(u8 *)(r4 +0) = 1\n"
+              "r0 = *(u64 *)(r10 -8)"));
+  EXPECT_EQ(count(program, CoreClass::Store), 2U);
+  EXPECT_EQ(count(program, CoreClass::Load), 2U);
+}
+
+TEST(RtlFlow, AProductOfConstantsIsOne) {
+  const CoreProgram program = compiled(checked(14, "r5 = 6\nr5 *= 7\nw0 = *(u8 *)(r2 +0)\nw0 *= 3\nr0 += r5"));
+  const auto slots = native_slots(program);
+  ASSERT_EQ(count(program, CoreClass::Unit), 1U);
+  EXPECT_TRUE(is_product(*std::ranges::find(slots, CoreOp::UnitMul, &Slot::op))) << "of 32 bits";
+}
+
+TEST(RtlFlow, ProductsThatFitInto32BitsAreMadeThere) {
+  const auto product = [](const std::string& factor) {
+    const CoreProgram program = compiled(checked(14, "r0 = *(u16 *)(r2 +0)\nr0 *= " + factor));
+    const auto slots = native_slots(program);
+    return *std::ranges::find(slots, CoreOp::UnitMul, &Slot::op);
+  };
+  EXPECT_FALSE(product("65535").wide);
+  EXPECT_TRUE(product("65537").wide);
+}
+
+// ---- versions ------------------------------------------------------------------------------------------------------
+
+TEST(RtlFlow, HeadersOfTheUsualLengthHaveAVersion) {
+  const CoreProgram program = compiled(
+      checked(34,
+              "r5 = *(u8 *)(r2 +14)\nr5 &= 15\nr5 <<= 2\nr2 += 14\nr2 += r5\nr4 = r2\nr4 += 4\nif r4 > r3 goto out\n"
+              "r0 = *(u16 *)(r2 +2)"));
+  const auto slots = native_slots(program);
+  EXPECT_TRUE(std::ranges::any_of(slots, [](const Slot& slot) {
+    return class_of(slot.op) == CoreClass::Load && slot.a_state && slot.offset == 36;
+  })) << "behind 20 bytes of header";
+  EXPECT_TRUE(std::ranges::any_of(slots, [](const Slot& slot) {
+    return class_of(slot.op) == CoreClass::Load && !slot.a_state;
+  })) << "and behind so many as it says";
+}
+
+TEST(RtlFlow, TagsAreAskedForLast) {
+  const CoreProgram program = compiled(checked(
+      34,
+      "r5 = *(u16 *)(r2 +12)\nr0 = 5\nif r5 == 129 goto out\nif r5 == 43144 goto out\nr0 = 6\nif r5 != 8 goto out\n"
+      "r0 = *(u32 *)(r2 +26)"));
+  const auto slots = native_slots(program);
+  const auto first =
+      std::ranges::find_if(slots, [](const Slot& slot) { return class_of(slot.op) == CoreClass::Branch; });
+  ASSERT_NE(first, slots.end());
+  EXPECT_EQ(first->imm, 8U);
+}
+
+// ---- maps ----------------------------------------------------------------------------------------------------------
+
+TEST(RtlFlow, ALookupInAnArrayBranches) {
+  const CoreProgram program = compiled(checked(14,
+                                               "r5 = *(u8 *)(r2 +0)\n*(u32 *)(r10 -4) = r5\nr2 = r10\nr2 += -4\nr1 = "
+                                               "map[values] ll\ncall 1\nr6 = r0\nr0 = 1\n"
+                                               "if r6 == 0 goto out\nr0 = *(u64 *)(r6 +8)"),
+                                       {counters()});
+  EXPECT_EQ(count(program, CoreClass::Branch), 1U) << "by the index; whether there is a value is known then";
+  const auto slots = native_slots(program);
+  const auto value = std::ranges::find_if(slots, [](const Slot& slot) { return slot.on_map; });
+  ASSERT_NE(value, slots.end());
+  EXPECT_EQ(OnMap::kScales[value->imm >> 6 & 3], 4U);
+  EXPECT_EQ(value->offset, 8U);
+}
+
+// A key of 20 bytes, made of parts of the packet.
+std::string with_key(const std::string& parts, const std::string& call = "call 1") {
+  return checked(34, "r5 = *(u32 *)(r2 +26)\nr6 = *(u16 *)(r2 +12)\n" + parts +
+                         "\nr2 = r10\nr2 += -24\nr1 = map[flows] ll\n" + call +
+                         "\nr6 = r0\nr0 = 1\nif r6 == 0 goto out\nr0 = 2");
+}
+MapRef flows() {
+  return maps::create({.type = MapType::hash, .key_size = 20, .value_size = 16, .max_entries = 8, .name = "flows"}, 2)
+      .value();
+}
+const std::string kWholeKey =
+    "*(u64 *)(r10 -24) = r5\n*(u64 *)(r10 -16) = r5\n*(u16 *)(r10 -8) = r6\n*(u16 *)(r10 -6) = 7";
+
+TEST(RtlFlow, KeysAreMadeWhereTheEngineReadsThem) {
+  const CoreProgram program = compiled(with_key(kWholeKey), {flows()});
+  const auto slots = native_slots(program);
+  EXPECT_EQ(std::ranges::count(slots, CoreOp::LocalKeep, &Slot::op), 0);
+  for (const Slot& slot : slots) {
+    if (class_of(slot.op) != CoreClass::Store) continue;
+    EXPECT_TRUE(slot.a_state && slot.a == static_cast<std::uint8_t>(CoreState::Scratch)) << slot.offset;
+  }
+  EXPECT_EQ(std::ranges::find(slots, CoreOp::UnitLookup, &Slot::op)->offset >> kMapRowAt, 1U);
+}
+
+TEST(RtlFlow, KeysThatOthersSeeAreCopied) {
+  const std::string elsewhere =
+      "*(u64 *)(r10 -24) = r5\n*(u64 *)(r10 -16) = r5\n*(u64 *)(r10 -8) = r6";  // beyond it, too
+  const std::string printed = kWholeKey + "\nr1 = r10\nr1 += -24\nr2 = 4\ncall bpf_trace_printk";
+  for (const std::string& parts : {elsewhere, printed}) {
+    const CoreProgram program = compiled(with_key(parts), {flows()});
+    EXPECT_GE(std::ranges::count(native_slots(program), CoreOp::LocalKeep, &Slot::op), 3) << parts;
+  }
+}
+
+TEST(RtlFlow, PacketsAndBytesAreOneCount) {
+  const auto atomics = [](const std::string& then) {
+    const auto slots = native_slots(compiled(looked_up(then), {counters()}));
+    return std::pair(std::ranges::count(slots, CoreOp::AtomicCount, &Slot::op),
+                     std::ranges::count(slots, CoreOp::AtomicAdd, &Slot::op));
+  };
+  const std::string both = "r1 = 1\nlock *(u64 *)(r0 +0) += r1\nlock *(u64 *)(r0 +8) += r7\nr6 = 3";
+  EXPECT_EQ(atomics("r7 = 5\nr7 <<= 32\n" + both), std::pair(1L, 0L));
+  for (const std::string other : {
+           "r1 = 2\nlock *(u64 *)(r0 +0) += r1\nlock *(u64 *)(r0 +8) += r7",  // not by one
+           "r1 = 1\nlock *(u64 *)(r0 +8) += r1\nlock *(u64 *)(r0 +0) += r7",  // before it
+           "r1 = 1\nlock *(u32 *)(r0 +0) += r1\nlock *(u64 *)(r0 +8) += r7",  // half of it
+           "r1 = 1\nlock *(u64 *)(r0 +0) += r1\nr2 = *(u64 *)(r0 +0)\nlock *(u64 *)(r0 +8) += r7\nlock *(u64 *)(r0 +0) "
+           "|= r2"  // read
+                    // between
+       }) {
+    EXPECT_EQ(atomics("r7 = 5\nr7 <<= 32\n" + other), std::pair(0L, 2L)) << other;
+  }
 }
 
 // ---- bundles -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string>
 
@@ -28,9 +29,9 @@ constexpr const char* kPacket =
     "if r4 > r3 goto out\n";
 
 std::unique_ptr<exec::Device> device_of(std::shared_ptr<const exec::Image> image, const std::vector<MapRef>& maps = {},
-                                        const std::string& wave = {}) {
-  auto device = backend().open(
-      {.environment = &exec::testing::plain_environment(), .simulation = {.lockstep = true, .wave = wave}});
+                                        const std::string& wave = {}, bool plain = false) {
+  auto device = backend().open({.environment = &exec::testing::plain_environment(),
+                                .simulation = {.lockstep = true, .plain = plain, .wave = wave}});
   EXPECT_TRUE(device);
   EXPECT_TRUE((*device)->load(std::move(image)));
   for (std::uint32_t i = 0; i < maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, maps[i]));
@@ -64,6 +65,26 @@ void expect_same(const std::string& text, const std::vector<MapRef>& maps = {}) 
   EXPECT_TRUE(ran) << ran.error().message << "\n" << text;
   EXPECT_GT(metric(*device, "lockstep_compared"), 0);
   EXPECT_EQ(metric(*device, "lockstep_incomplete"), 0) << text;
+}
+
+// What passes fold away has no result to compare; without them each instruction has one.
+TEST(RtlLockstep, PlainProgramsAreComparedWhole) {
+  const std::string text =
+      std::string(kPacket) +
+      "r5 = 7\nr5 *= 6\n*(u64 *)(r10 -8) = r5\nr7 = *(u32 *)(r10 -8)\nif r7 != 42 goto out\nr0 = *(u8 *)(r2 +3)\n"
+      "if r0 == 9 goto out\nr0 += r7\nout: exit";
+  const auto program = verified({}, text);
+  ASSERT_NE(program, nullptr);
+  std::array<double, 2> compared{};
+  for (const bool plain : {false, true}) {
+    const auto device = device_of(*backend().compile(program, {}), {}, {}, plain);
+    auto frames = packets();
+    ASSERT_TRUE(device->run(frames));
+    compared[plain ? 1 : 0] = metric(*device, "lockstep_compared");
+    if (plain) EXPECT_EQ(metric(*device, "lockstep_incomplete"), 0);
+  }
+  EXPECT_GT(compared[1], compared[0]);
+  EXPECT_EQ(compared[1], 20 * 9) << "instructions that have a result";
 }
 
 TEST(RtlLockstep, ArithmeticMemoryAndFunctions) {

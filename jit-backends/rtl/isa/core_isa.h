@@ -77,7 +77,7 @@ inline constexpr std::uint8_t kFetches = 8;                                  // 
 inline constexpr unsigned kScratchBytes = 256;                               // of a call depth
 inline constexpr unsigned kMapsInTable = 64;                                 // that the engine and the core know
 inline constexpr unsigned kMapInScratch = 1U << 6, kMapByPointer = 1U << 7;  // of a map operation's offset
-inline constexpr unsigned kMapKeyWordsAt = 8;
+inline constexpr unsigned kMapKeyWordsAt = 8, kMapRowAt = 13;
 inline constexpr unsigned kUnusedRegister = 15;  // where results go that nobody reads
 
 struct Slot {
@@ -108,7 +108,8 @@ struct Bundle {
   std::array<Slot, 2> slots;
 };
 
-inline constexpr unsigned kBundleWords = 5;  // of 32 bits, the last one half used
+inline constexpr std::uint32_t kMostBundles = 1U << 16;  // that a branch can name
+inline constexpr unsigned kBundleWords = 5;              // of 32 bits, the last one half used
 
 [[nodiscard]] std::array<std::uint32_t, kBundleWords> encode(const Bundle& bundle);
 

@@ -51,6 +51,7 @@ std::string core() {
   // Pointers: a region's number above an offset of 40 bits, whose zero stands in the middle.
   parameter logic [23:0] RegionContext = 24'd1;
   parameter logic [23:0] RegionStack = 24'd2;  // of call depth 0; one for each depth
+  parameter logic [23:0] RegionScratch = 24'hfffffe;
 )";
   return out + std::string(kFoot);
 }
