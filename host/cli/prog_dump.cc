@@ -11,6 +11,7 @@
 #include "cli/prog_verbs.h"
 #include "cli/program_source.h"
 #include "cli/xlated.h"
+#include "jit-backends/backends.h"
 #include "runtime/session.h"
 #include "syscall/process.h"
 
