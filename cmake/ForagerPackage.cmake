@@ -53,7 +53,7 @@ function(forager_install target)
   # The two archives need each other; foragerConfig.cmake closes the circle.
   target_link_libraries(forager_library INTERFACE $<INSTALL_INTERFACE:forager::libbpf_archive>
                                                   $<INSTALL_INTERFACE:forager::capstone_archive>
-                                                  asmjit::asmjit fmt::fmt Threads::Threads)
+                                                  asmjit::asmjit OpenCL::OpenCL fmt::fmt Threads::Threads)
 
   set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/forager)
   install(TARGETS forager_library EXPORT foragerTargets COMPONENT library)

@@ -4,6 +4,7 @@
 #include "interp/backend.h"
 #include "jit-backends/arm64/backend.h"
 #include "jit-backends/linux/backend.h"
+#include "jit-backends/opencl/backend.h"
 #include "jit-backends/rtl/backend.h"
 #include "jit-backends/x86_64/backend.h"
 

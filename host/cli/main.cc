@@ -14,6 +14,7 @@
 #include "cli/command_line.h"
 #include "cli/interrupt.h"
 #include "cli/messages.h"
+#include "cli/opencl_files.h"
 #include "cli/record_code.h"
 #include "cli/run_result.h"
 #include "cli/story.h"
@@ -106,6 +107,7 @@ int run_command(int argc, char** argv) {
   catch_interrupts();
   if (auto traced = trace_calls(); !traced) return report(cli, traced.error());
   record_machine_code();
+  place_opencl_files();
   const int status = has_own_options(arguments) ? run_with_options(cli, argc, argv) : run_in_words(cli, arguments);
   return std::fflush(stdout) == 0 || status != kDone ? status : kError;
 }

@@ -11,6 +11,7 @@
 #include "cli/prog_verbs.h"
 #include "cli/program_source.h"
 #include "cli/xlated.h"
+#include "jit-backends/backends.h"
 #include "runtime/session.h"
 #include "syscall/process.h"
 
@@ -97,11 +98,22 @@ Result<> print_schedule(const Cli& cli, const std::shared_ptr<runtime::ProgramOb
   return {};
 }
 
+Result<> print_kernel(const Cli& cli, const std::shared_ptr<const verifier::VerifiedProgram>& program,
+                      const Asked& asked) {
+  if (cli.wants_json() || !asked.file.empty()) return usage_error("the kernel is text on standard output only");
+  auto image = jit::find_backend("opencl")->compile(program, {});
+  if (!image) return std::unexpected(std::move(image.error()));
+  cli.print((*image)->listing());
+  return {};
+}
+
 }  // namespace
 
 Result<> prog_dump(const Cli& cli, Words words) {
   const bool machine_code = words.take("jited"), schedule = !machine_code && words.take("rtl");
-  if (!machine_code && !schedule && !words.take("xlated")) return usage_error("'xlated', 'jited' or 'rtl' is missing");
+  const bool kernel = !machine_code && !schedule && words.take("opencl");
+  if (!machine_code && !schedule && !kernel && !words.take("xlated"))
+    return usage_error("'xlated', 'jited', 'rtl' or 'opencl' is missing");
   auto source = open_program(cli, words, {"file", "opcodes", "linum", "visual", "run"});
   if (!source) return std::unexpected(source.error());
   auto asked = read_form(words);
@@ -111,6 +123,7 @@ Result<> prog_dump(const Cli& cli, Words words) {
   if (!schedule && !asked->packets.empty()) return usage_error("'run FILE' is for rtl, whose cycles are measured");
   if (machine_code) return print_jited(cli, (*program)->verified, *asked);
   if (schedule) return print_schedule(cli, *program, *asked);
+  if (kernel) return print_kernel(cli, (*program)->verified, *asked);
   asked->view.types = source->program.types;
   return print(cli, (*program)->verified->program(), *asked);
 }

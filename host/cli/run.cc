@@ -11,6 +11,7 @@
 #include "cli/event_file.h"
 #include "cli/event_results.h"
 #include "cli/interrupt.h"
+#include "cli/opencl_files.h"
 #include "cli/progress.h"
 #include "exec/skb.h"
 #include "exec/verdict.h"
@@ -21,7 +22,7 @@ namespace forager::cli {
 namespace {
 
 struct Arguments {
-  std::string object, capture, events, output, setup;
+  std::string object, capture, events, output, setup, save_temps;
   std::size_t show = 10;
   RunOptions run;
 };
@@ -150,6 +151,7 @@ Result<> run_events(const Cli& cli, Arguments arguments) {
 }
 
 Result<> run(const Cli& cli, const Arguments& arguments) {
+  if (!arguments.save_temps.empty()) place_opencl_files(arguments.save_temps);
   if (!arguments.events.empty()) return run_events(cli, arguments);
   if (arguments.capture.empty()) return usage_error("--pcap is required, or --events");
   auto setup = setup_of(arguments);
@@ -227,6 +229,7 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--back-pressure", arguments->run.simulation.back_pressure,
                    "rtl: chance that the far end takes nothing in a cycle, in 256")
       ->check(CLI::Range(0U, 255U));
+  verb->add_option("--save-temps", arguments->save_temps, "opencl: directory that generated kernels are left in");
   verb->add_option("--show", arguments->show, "map entries and printk lines shown")->capture_default_str();
   verb->callback([&cli, arguments] { cli.action = [&cli, arguments] { return run(cli, *arguments); }; });
 }

@@ -2,6 +2,8 @@
 #include "runtime/explain.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <span>
 
 #include "exec/blockers.h"
@@ -74,11 +76,29 @@ std::vector<Blocker> name_blockers(const verifier::VerifiedProgram& program, std
   return named;
 }
 
+namespace {
+
+// What capabilities cannot say of a program, a backend's compiler does. It keeps nothing of the program.
+std::optional<Blocker> refusal_of(const verifier::VerifiedProgram& program, const jit::BackendRow& row) {
+  const std::shared_ptr<const verifier::VerifiedProgram> borrowed(&program, [](const auto*) {});
+  auto image = row.get().compile(borrowed, {});
+  if (image) return std::nullopt;
+  Diagnostic why = std::move(image.error());
+  if (why.instruction) return Namer(program, row.name, row.get().capabilities()).name(std::move(why));
+  const BlockerKind kind = why.kind == ErrorKind::limit ? BlockerKind::size : BlockerKind::map;
+  return Blocker{kind, program.program().name(), std::move(why)};
+}
+
+}  // namespace
+
 Explanation explain(const verifier::VerifiedProgram& program) {
   Explanation explanation;
   for (const jit::BackendRow& row : jit::backends()) {
     BackendVerdict verdict{.backend = std::string(row.name)};
     verdict.blockers = name_blockers(program, row.name, row.get().capabilities());
+    if (verdict.blockers.empty()) {
+      if (auto refusal = refusal_of(program, row)) verdict.blockers.push_back(std::move(*refusal));
+    }
     verdict.takes = verdict.blockers.empty();
     if (verdict.takes && !explanation.nearest) explanation.nearest = verdict.backend;
     explanation.backends.push_back(std::move(verdict));

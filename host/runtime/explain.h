@@ -2,8 +2,8 @@
 //
 // explain(): every backend's yes, or everything that keeps it from taking a program, before anything is loaded.
 //
-// Judged from each backend's Capabilities (exec/blockers.h), which are data, so the answer costs no compilation and a
-// backend that is absent on this machine still says what it would have lacked.
+// Judged from each backend's Capabilities (exec/blockers.h), which are data, so that a backend that is absent on this
+// machine still says what it would have lacked; where they say yes, by its compiler, which may know better.
 //
 // Tested by: tests/unit/runtime_explain_test.cc.
 #pragma once

@@ -21,6 +21,8 @@ capture=$captures/firewall.pcap
 # run
 expect 0 "XDP_DROP" run "$firewall" --pcap "$capture" --backend interp
 expect 0 "flows (hash)" run "$firewall" --pcap "$capture" --backend interp --checked
+expect 0 "XDP_DROP" run "$firewall" --pcap "$capture" --backend opencl --save-temps kernels
+holds grep -q "__kernel" kernels/*.cl
 expect 0 "wrote" run "$firewall" --pcap "$capture" --backend interp --write out.pcapng
 holds test -s out.pcapng
 expect 0 '"schema":"forager-run","version":1' -j run "$firewall" --pcap "$capture" --backend interp
@@ -113,9 +115,10 @@ expect 0 "" prog dump xlated id 1 file image.bin
 holds test -s image.bin
 expect 0 "ret" prog dump jited id 1
 expect 0 "return " prog dump rtl id 1
+expect 0 "__kernel" prog dump opencl id 1
 expect 0 "measured" prog dump rtl id 1 run "$capture"
 expect 2 "run FILE" prog dump xlated id 1 run "$capture"
-expect 2 "'xlated', 'jited' or 'rtl' is missing" prog dump id 1
+expect 2 "'xlated', 'jited', 'rtl' or 'opencl' is missing" prog dump id 1
 expect 0 "" prog pin id 1 also/here
 expect 0 '"pinned":["/sys/fs/bpf/fw","/sys/fs/bpf/also/here"]' -j -f prog show id 1
 expect 0 "" prog unpin also/here

@@ -2,12 +2,13 @@
 //
 // One example program over one capture, on every engine:
 //
-//   forager_golden BUILD-DIR SOURCE-DIR PROGRAM CAPTURE [--bless]
+//   forager_golden BUILD-DIR SOURCE-DIR PROGRAM CAPTURE [--bless | --engine NAME]
 //
 //   interp            equals the golden file tests/golden/PROGRAM.CAPTURE.json (--bless rewrites it)
 //   interp, checked   equals interp, and stops no packet
 //   other engines     equal interp: verdicts, packets, maps, output
 //   rtl               ... also with one thread, with little memory, and with a line that stops and goes
+//   opencl            ... or refuses the program in the words of tests/golden/opencl.txt
 //   linux             equals interp: verdicts, packets, maps; where bpf(2) is not available it says so
 #include <fmt/format.h>
 
@@ -18,6 +19,7 @@
 
 #include "cli/messages.h"
 #include "jit-backends/backends.h"
+#include "jit-backends/opencl/build.h"
 #include "tests/golden/outcome.h"
 
 namespace forager::golden {
@@ -28,6 +30,9 @@ namespace fs = std::filesystem;
 struct Request {
   Subject subject;
   std::string golden;
+  std::string refusals;  // of the OpenCL backend
+  std::string program;
+  std::string engine;  // only this one; empty: all
   bool bless = false;
 };
 
@@ -71,6 +76,27 @@ int check_engine(const Request& request, const Outcome& expected, const cli::Run
   return found.empty() ? 0 : 1;
 }
 
+// What the OpenCL backend does not take stands in a list with the reason; nothing else may be refused, and nothing that
+// stands there may run.
+std::string known_refusal(const Request& request) {
+  std::ifstream file(request.refusals);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(request.program + ": ")) return line.substr(request.program.size() + 2);
+  }
+  return {};
+}
+
+int check_opencl(const Request& request, const Outcome& expected) {
+  const std::string known = known_refusal(request);
+  if (known.empty()) return check_engine(request, expected, options_for("opencl", false), {});
+  auto outcome = run(request.subject, options_for("opencl", false));
+  if (outcome) return failed(fmt::format("opencl runs what {} says it refuses", request.refusals));
+  const std::string why = outcome.error().text();
+  if (why.find(known) == std::string::npos) return failed(fmt::format("opencl: refused: {}, not: {}", why, known));
+  fmt::print("opencl: refused, as expected: {}\n", known);
+  return 0;
+}
+
 // Other devices, and other lines to them.
 int check_simulations(const Request& request, const Outcome& reference) {
   const exec::Simulation kSimulations[] = {
@@ -98,11 +124,17 @@ int check(const Request& request) {
   cli::show_libbpf_messages(false);
   auto reference = run(request.subject, options_for("interp", false));
   if (!reference) return failed(fmt::format("interp: {}", reference.error().text()));
+  if (request.engine == "opencl") return check_opencl(request, *reference);
+  if (!request.engine.empty()) return check_engine(request, *reference, options_for(request.engine, false), {});
   int status = check_golden(request, *reference);
   status |= check_engine(request, *reference, options_for("interp", true), {});
   for (const jit::BackendRow& row : jit::backends()) {
     if (row.name == "interp" || row.name == "linux" || !row.get().capabilities().available) continue;
-    status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
+    if (row.name == "opencl") {
+      status |= check_opencl(request, *reference);
+    } else {
+      status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
+    }
   }
   status |= check_simulations(request, *reference);
   const exec::Capabilities& kernel = jit::find_backend("linux")->capabilities();
@@ -118,7 +150,7 @@ int check(const Request& request) {
 
 int main(int argc, char** argv) {
   using namespace forager::golden;
-  if (argc < 5) return failed("usage: forager_golden BUILD-DIR SOURCE-DIR PROGRAM CAPTURE [--bless]");
+  if (argc < 5) return failed("usage: forager_golden BUILD-DIR SOURCE-DIR PROGRAM CAPTURE [--bless | --engine NAME]");
   const fs::path build = argv[1], source = argv[2];
   const std::string program = argv[3], capture = argv[4];
   const fs::path setup = source / "tests/programs" / (program + ".setup.json");
@@ -127,6 +159,10 @@ int main(int argc, char** argv) {
   request.subject.capture = build / "captures" / (capture + ".pcap");
   if (fs::exists(setup)) request.subject.setup = setup;
   request.golden = source / "tests/golden" / fmt::format("{}.{}.json", program, capture);
+  forager::jit::opencl::set_places({.cache = build / "opencl-cache"});
+  request.refusals = source / "tests/golden/opencl.txt";
+  request.program = program;
   request.bless = argc > 5 && std::string_view(argv[5]) == "--bless";
+  if (argc > 6 && std::string_view(argv[5]) == "--engine") request.engine = argv[6];
   return check(request);
 }

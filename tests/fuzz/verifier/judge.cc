@@ -97,9 +97,12 @@ Outcome Judge::judge(const Candidate& candidate, unsigned runs, std::uint64_t se
     return outcome;
   }
   for (std::uint32_t i = 0; i < kMapCount; ++i) std::ignore = device_->bind(i, world_->maps()[i]);
-  if (rival_ != nullptr && !rival_->load(*verified)) {
-    outcome.finding = "the interpreter takes the program, the other engine does not";
-    return outcome;
+  if (rival_ != nullptr) {
+    if (auto loaded = rival_->load(*verified); !loaded) {
+      if (loaded.error().kind == ErrorKind::unsupported) return outcome;
+      outcome.finding = "the interpreter takes the program, the other engine does not: " + loaded.error().text();
+      return outcome;
+    }
   }
   const std::uint64_t compared = rival_ == nullptr ? 0 : rival_->compared();
   outcome.finding = run(candidate, runs, seed);

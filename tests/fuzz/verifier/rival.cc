@@ -71,13 +71,12 @@ Rival::Rival(const exec::Backend& backend, const exec::CompileOptions& options)
       device_(backend.open({.environment = &world_.environment()}).value()),
       frame_(exec::Frame::make({}).value()) {}
 
-bool Rival::load(const std::shared_ptr<const verifier::VerifiedProgram>& program) {
+Result<> Rival::load(const std::shared_ptr<const verifier::VerifiedProgram>& program) {
   auto image = backend_.compile(program, options_);
-  if (!image || !device_->load(*image)) return false;
-  for (std::uint32_t i = 0; i < kMapCount; ++i) {
-    if (!device_->bind(i, world_.maps()[i])) return false;
-  }
-  return true;
+  if (!image) return std::unexpected(std::move(image.error()));
+  Result<> done = device_->load(*image);
+  for (std::uint32_t i = 0; done && i < kMapCount; ++i) done = device_->bind(i, world_.maps()[i]);
+  return done;
 }
 
 std::string Rival::compare(Random random, std::span<const isa::Slot> program, const World& world,

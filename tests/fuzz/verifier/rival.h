@@ -19,8 +19,8 @@ class Rival {
  public:
   Rival(const exec::Backend& backend, const exec::CompileOptions& options);
 
-  // Loads the program; false if the engine does not take it.
-  [[nodiscard]] bool load(const std::shared_ptr<const verifier::VerifiedProgram>& program);
+  // Loads the program. Errors: unsupported if the engine says that it does not do what the program needs.
+  [[nodiscard]] Result<> load(const std::shared_ptr<const verifier::VerifiedProgram>& program);
   // One run on what `random` fills in, compared with the interpreter's world and frame after the same. Empty: equal.
   [[nodiscard]] std::string compare(Random random, std::span<const isa::Slot> program, const World& world,
                                     const exec::Frame& frame);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What host and device tell each other: runtime.cl has the same structures, and the numbers in them.
+//
+// Tested by: tests/unit/opencl_device_test.cc.
+#pragma once
+
+#include <cstdint>
+
+namespace forager::jit::opencl {
+
+struct PacketRecord {
+  std::uint64_t base = 0;  // of the frame, in bytes of all frames
+  std::uint64_t r0 = 0;
+  std::uint64_t redirect_key = 0, redirect_flags = 0;
+  std::uint32_t meta = 0, data = 0, end = 0, packet_end = 0;  // offsets in the frame
+  std::uint32_t limit = 0, head_limit = 0;
+  std::uint32_t ingress_ifindex = 0, rx_queue_index = 0, egress_ifindex = 0;
+  std::uint32_t trap = 0, trap_at = 0;
+  std::uint32_t redirect = 0, redirect_map = 0;
+  std::uint32_t unused = 0;
+};
+static_assert(sizeof(PacketRecord) == 88);
+
+struct BatchRecord {
+  std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;
+  std::uint32_t count = 0, lanes = 0, cpu = 0, unused = 0;
+};
+static_assert(sizeof(BatchRecord) == 40);
+
+inline constexpr std::uint32_t kTrapBounds = 1;
+inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2;
+
+}  // namespace forager::jit::opencl

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/opencl/refusals.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+#include "exec/host_helpers.h"
+#include "exec/invocation.h"
+#include "jit-backends/opencl/tables.h"
+
+namespace forager::jit::opencl {
+namespace {
+
+using exec::HelperId;
+using isa::MapType;
+using verifier::Region;
+
+// What runtime.cl has.
+constexpr HelperId kHelpers[] = {
+    HelperId::map_lookup_elem,   HelperId::map_update_elem,  HelperId::map_delete_elem, HelperId::ktime_get_ns,
+    HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
+    HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
+    HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
+    HelperId::redirect_map,      HelperId::csum_diff,
+};
+constexpr MapType kMaps[] = {MapType::array,  MapType::percpu_array, MapType::hash,   MapType::percpu_hash,
+                             MapType::devmap, MapType::cpumap,       MapType::xskmap, MapType::devmap_hash};
+constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
+
+// Packets do the same in any order if they do no more than this, and nothing to maps that others see.
+constexpr HelperId kIndifferent[] = {
+    HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
+    HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
+    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id,
+};
+
+template <class Range, class T>
+bool has(const Range& range, T value) {
+  return std::ranges::find(range, value) != std::ranges::end(range);
+}
+
+bool names_kernel(isa::Op op) {
+  using isa::Op;
+  constexpr Op kOps[] = {Op::callx,       Op::call_kfunc, Op::lddw_map_fd, Op::lddw_map_value,
+                         Op::lddw_btf_id, Op::lddw_func,  Op::ldabsw,      Op::ldabsh,
+                         Op::ldabsb,      Op::ldindw,     Op::ldindh,      Op::ldindb};
+  return has(kOps, op);
+}
+
+class Judge {
+ public:
+  explicit Judge(const verifier::VerifiedProgram& verified) : verified_(verified), program_(verified.program()) {}
+
+  Result<> judge() {
+    for (std::uint32_t at = 0; at < program_.instructions().size(); ++at) {
+      if (!verified_.facts()[at].reachable) continue;
+      if (auto taken = judge_instruction(at); !taken) return taken;
+    }
+    return judge_calls();
+  }
+
+ private:
+  static Result<> refuse(std::string message) { return fail(ErrorKind::unsupported, EOPNOTSUPP, std::move(message)); }
+  Result<> refuse_at(std::uint32_t at, std::string message) const {
+    auto error = refuse(std::move(message));
+    error.error().instruction = program_.instructions()[at].slot;
+    error.error().source = program_.source_line(at);
+    return error;
+  }
+
+  static Result<> judge_map(const program::MapSpec& map) {
+    if (!has(kMaps, map.type)) {
+      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
+      return refuse(fmt::format("map {} of type {}", map.name, row == nullptr ? "unknown" : row->name));
+    }
+    if (!map.fields.empty()) return refuse(fmt::format("map {}: values with spin locks or timers", map.name));
+    const auto table = table_of(map);
+    if (!table || table->bytes > UINT32_MAX) {
+      auto error = fail(ErrorKind::limit, E2BIG, fmt::format("map {} in device memory, in bytes", map.name));
+      error.error().limit = UINT32_MAX;
+      error.error().asked = table ? table->bytes : UINT64_MAX;
+      return error;
+    }
+    return {};
+  }
+
+  [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
+    const verifier::Facts& facts = verified_.facts()[at];
+    const program::Instruction& insn = program_.instructions()[at];
+    if (insn.op == isa::Op::lddw_map_idx || insn.op == isa::Op::lddw_map_idx_value)
+      return judge_map(program_.maps()[program::map_index(insn)]);
+    if (facts.call.helper != 0) return judge_call(at, facts.call);
+    constexpr Region kOthers[] = {Region::ring_record, Region::socket, Region::tcp_socket, Region::other};
+    if (has(kOthers, facts.access.region)) return refuse_at(at, "access to an object of the host's");
+    return {};
+  }
+
+  [[nodiscard]] Result<> judge_call(std::uint32_t at, const verifier::CallFact& call) const {
+    const isa::HelperRow& helper = *isa::find_helper(call.helper);
+    if (!has(helper.args, isa::Arg::const_map)) return {};
+    if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
+    const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
+    const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
+    if (ports != (static_cast<HelperId>(call.helper) == HelperId::redirect_map))
+      return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
+    return {};
+  }
+
+  // Functions of OpenCL C do not call themselves.
+  [[nodiscard]] Result<> judge_calls() const {
+    const std::size_t functions = program_.subprograms().size();
+    std::vector<std::uint32_t> depth(functions, 1);
+    for (std::size_t round = 0; round <= functions; ++round) {
+      bool changed = false;
+      for (std::uint32_t at = 0; at < program_.instructions().size(); ++at) {
+        const program::Instruction& insn = program_.instructions()[at];
+        if (insn.op != isa::Op::call_local || !verified_.facts()[at].reachable) continue;
+        const std::uint32_t from = program_.subprogram_of(at), to = program_.subprogram_of(insn.target);
+        if (depth[from] > depth[to]) continue;
+        if (round == functions) return refuse_at(at, "a function that calls itself");
+        depth[from] = depth[to] + 1;
+        changed = true;
+      }
+      if (!changed) return {};
+    }
+    return {};
+  }
+
+  const verifier::VerifiedProgram& verified_;
+  const program::Program& program_;
+};
+
+template <class Predicate>
+bool any_call(const verifier::VerifiedProgram& program, Predicate matches) {
+  return std::ranges::any_of(program.facts(), [&](const verifier::Facts& facts) {
+    return facts.reachable && facts.call.helper != 0 && matches(static_cast<HelperId>(facts.call.helper), facts.call);
+  });
+}
+
+bool is_per_cpu(MapType type) { return type == MapType::percpu_array || type == MapType::percpu_hash; }
+
+// One CPU's values of a PERCPU_HASH stand in device memory, no other's.
+bool has_values_of_one_cpu(const verifier::VerifiedProgram& program) {
+  return std::ranges::any_of(tables_of(program), &Table::in_place);
+}
+
+}  // namespace
+
+exec::Capabilities abilities() {
+  exec::Capabilities able;
+  for (const HelperId helper : kHelpers) able.helpers.set(static_cast<std::size_t>(helper));
+  for (const MapType map : kMaps) able.map_types.set(static_cast<std::size_t>(map));
+  able.program_types.assign(std::begin(kPrograms), std::end(kPrograms));
+  for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), !names_kernel(row.op));
+  return able;
+}
+
+Result<> refuse_unsupported(const verifier::VerifiedProgram& program) { return Judge(program).judge(); }
+
+bool needs_order(const verifier::VerifiedProgram& program) {
+  const auto maps = program.program().maps();
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const verifier::MapUse use = program.map_uses()[i];
+    const bool is_lanes = use != verifier::MapUse::unused && is_per_cpu(maps[i].type);
+    if (use == verifier::MapUse::read_write || is_lanes) return true;
+  }
+  return any_call(program, [](HelperId helper, const auto&) { return !has(kIndifferent, helper); });
+}
+
+bool needs_one_lane(const verifier::VerifiedProgram& program) {
+  return has_values_of_one_cpu(program) || any_call(program, [&](HelperId helper, const verifier::CallFact& call) {
+           const bool changes = helper == HelperId::map_update_elem || helper == HelperId::map_delete_elem;
+           return changes && call.map != program::kNone && program.program().maps()[call.map].type == MapType::hash;
+         });
+}
+
+bool calls(const verifier::VerifiedProgram& program, HelperId helper) {
+  return any_call(program, [helper](HelperId called, const auto&) { return called == helper; });
+}
+
+bool moves_edges(const verifier::VerifiedProgram& program) {
+  constexpr HelperId kMovers[] = {HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta};
+  return any_call(program, [&](HelperId helper, const auto&) { return has(kMovers, helper); });
+}
+
+}  // namespace forager::jit::opencl

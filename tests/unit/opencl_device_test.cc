@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The OpenCL device behind its contract: packets and what helpers do to them, traps, order, and time, held against the
+// interpreter.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "exec_testing.h"
+#include "maps/registry.h"
+#include "opencl_testing.h"
+
+namespace forager::jit::opencl {
+namespace {
+
+using exec::Frame;
+using exec::testing::Bytes;
+using exec::testing::MapRef;
+using exec::testing::Rig;
+
+MapRef map_of(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries) {
+  auto map = maps::create(
+      {.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries, .name = "values"}, 4);
+  EXPECT_TRUE(map) << map.error().text();
+  return map ? *map : nullptr;
+}
+
+// Packets of all sizes up to a few hundred bytes, on ports 1 to 3.
+std::vector<Frame> packets(unsigned count) {
+  std::vector<Frame> frames;
+  for (unsigned n = 0; n < count; ++n) {
+    Bytes bytes(14 + n * 7 % 400);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(n * 31 + i * 7);
+    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
+    const std::uint32_t port = 1 + n % 3;
+    std::memcpy(frames.back().context.data() + 12, &port, sizeof port);
+  }
+  return frames;
+}
+
+std::vector<Frame> run_on(const exec::Backend& engine, Rig rig, std::string_view text, unsigned count) {
+  auto frames = packets(count);
+  rig.engine = &engine;
+  const auto device = exec::testing::open_device(rig, text);
+  if (device == nullptr) return {};
+  const auto report = device->run(frames);
+  EXPECT_TRUE(report) << report.error().text();
+  EXPECT_EQ(device->counters().packets, count);
+  return frames;
+}
+
+class OpenclDevice : public testing::WithDevice {
+ protected:
+  static void compare(const Rig& rig, std::string_view text, unsigned count = 100) {
+    const auto expected = run_on(interp::backend(), rig, text, count);
+    const auto actual = run_on(*testing::opencl_here(), rig, text, count);
+    ASSERT_EQ(expected.size(), actual.size()) << text;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << text << "\npacket " << i;
+    }
+  }
+};
+
+// r6 = context, r7 = data, r8 = data_end, r9 = the packet's length.
+constexpr const char* kStart =
+    "r6 = r1\nr7 = *(u32 *)(r1 + 0)\nr8 = *(u32 *)(r1 + 4)\nr9 = r8\nr9 -= r7\nr0 = r7\nr0 += 14\n"
+    "if r0 > r8 goto out\n";
+constexpr const char* kEnd = "out: r0 = 2\nexit";
+
+std::string with(const char* middle) { return std::string(kStart) + middle + kEnd; }
+
+TEST_F(OpenclDevice, GivesPacketsTheirEdges) {
+  compare({}, with("r9 &= 63\nr9 += -40\nr1 = r6\nr2 = r9\ncall bpf_xdp_adjust_head\nr9 = r0\nr1 = r6\nr2 = -12\n"
+                   "call bpf_xdp_adjust_meta\nr9 += r0\nr7 = *(u32 *)(r6 + 8)\nr8 = *(u32 *)(r6 + 0)\nr1 = r7\n"
+                   "r1 += 12\nif r1 > r8 goto out\n*(u32 *)(r7 + 0) = r9\nr1 = r6\nr2 = 20\n"
+                   "call bpf_xdp_adjust_head\n"));
+  compare({}, with("r1 = r6\nr2 = *(u8 *)(r7 + 3)\nr2 += -128\ncall bpf_xdp_adjust_tail\nr7 = *(u32 *)(r6 + 0)\n"
+                   "r8 = *(u32 *)(r6 + 4)\nr1 = r7\nr1 += 14\nif r1 > r8 goto out\n*(u64 *)(r7 + 2) = r0\n"));
+}
+
+TEST_F(OpenclDevice, CopiesBytes) {
+  compare({}, with("*(u64 *)(r10 - 8) = 0\nr1 = r6\nr2 = 5\nr3 = r10\nr3 += -8\nr4 = 7\ncall bpf_xdp_load_bytes\n"
+                   "r9 = r0\nr1 = r6\nr2 = 1\nr3 = r10\nr3 += -8\nr4 = 6\ncall bpf_xdp_store_bytes\nr9 += r0\n"
+                   "r1 = r6\nr2 = 500\nr3 = r10\nr3 += -8\nr4 = 8\ncall bpf_xdp_store_bytes\nr9 += r0\nr1 = r6\n"
+                   "call bpf_xdp_get_buff_len\nr0 += r9\nr0 &= 3\nexit\n"));
+}
+
+TEST_F(OpenclDevice, SumsAndDrawsNumbers) {
+  compare({}, with("r1 = 0\nr2 = 0\nr3 = r7\nr4 = 12\nr5 = 77\ncall bpf_csum_diff\n*(u32 *)(r7 + 0) = r0\nr1 = r7\n"
+                   "r2 = 8\nr3 = r7\nr3 += 2\nr4 = 12\nr5 = 1\ncall bpf_csum_diff\n*(u32 *)(r7 + 4) = r0\nr1 = r7\n"
+                   "r2 = 12\nr3 = 0\nr4 = 0\nr5 = -3\ncall bpf_csum_diff\n*(u16 *)(r7 + 8) = r0\n"
+                   "call bpf_get_prandom_u32\n*(u32 *)(r7 + 10) = r0\n"));
+}
+
+TEST_F(OpenclDevice, RedirectsToPorts) {
+  compare({}, with("r1 = *(u32 *)(r6 + 12)\nr2 = 0\ncall bpf_redirect\nexit\n"));
+  const Rig rig{.maps = {map_of(isa::MapType::devmap, 4, 4, 8)}};
+  for (const std::uint32_t key : {1U, 3U}) {
+    const std::uint32_t port = key + 40;
+    ASSERT_EQ(rig.maps[0]->write(&key, &port, 0), 0);
+  }
+  const char* const by_map = "r2 = *(u32 *)(r6 + 12)\nr1 = map[values] ll\nr3 = 1\ncall bpf_redirect_map\nexit\n";
+  compare(rig, with(by_map));
+  const Rig hashed{.maps = {map_of(isa::MapType::devmap_hash, 4, 4, 8)}};
+  for (const std::uint32_t key : {3U, 2U, 90U}) ASSERT_EQ(hashed.maps[0]->write(&key, &key, 0), 0);
+  compare(hashed, with(by_map));
+}
+
+TEST_F(OpenclDevice, TakesMorePacketsThanOneLaunch) { compare({}, with("r9 &= 3\nr0 = r9\nexit\n"), 10'000); }
+
+TEST_F(OpenclDevice, StopsWhatReachesTooFarAndNothingElse) {
+  const char* const text = "r0 = *(u8 *)(r1 + 3)\nr1 += r0\nr0 = *(u32 *)(r1 + 0)\nexit";
+  std::vector<Frame> expected, actual;
+  for (unsigned n = 0; n < 64; ++n) {
+    const Bytes memory = {1, 2, 3, static_cast<std::uint8_t>(n), 5, 6, 7, 8, 9};
+    for (auto* frames : {&expected, &actual}) frames->push_back(Frame::raw(exec::testing::as_bytes(memory)));
+  }
+  Rig rig{.type = isa::ProgType::raw_memory};
+  ASSERT_TRUE(exec::testing::open_device(rig, text)->run(expected));
+  rig.engine = testing::opencl_here();
+  const auto device = exec::testing::open_device(rig, text);
+  const auto report = device->run(actual);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->traps, 58U);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(testing::difference(expected[i], actual[i]), "") << i;
+  EXPECT_THAT(exec::testing::trap_of(actual.back()), ::testing::HasSubstr("at instruction 2"));
+}
+
+TEST_F(OpenclDevice, TellsTheTimeOfTheBatch) {
+  exec::Environment environment = exec::testing::plain_environment();
+  environment.monotonic_ns = [] { return 123'456'789'012ULL; };
+  compare({.environment = &environment}, with("call bpf_ktime_get_ns\n*(u64 *)(r7 + 0) = r0\n"));
+}
+
+TEST_F(OpenclDevice, ComplainsOfWhatIsNotThere) {
+  Rig rig{.maps = {map_of(isa::MapType::array, 4, 8, 1)}, .engine = testing::opencl_here()};
+  const auto program = exec::testing::verified(rig, "r1 = map[values] ll\nr0 = 1\nexit");
+  const auto image = rig.engine->compile(program, {});
+  const auto device = rig.engine->open({});
+  ASSERT_TRUE(image && device);
+  auto frames = packets(1);
+  EXPECT_EQ((*device)->run(frames).error().message, "no program is loaded");
+  ASSERT_TRUE((*device)->load(*image));
+  EXPECT_EQ((*device)->run(frames).error().message, "map values of program test is not bound");
+  EXPECT_FALSE((*device)->bind(7, rig.maps[0]));
+}
+
+}  // namespace
+}  // namespace forager::jit::opencl

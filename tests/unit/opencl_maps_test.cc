@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Maps in an OpenCL device's memory: the device against the interpreter on the same packets, counts when all work-items
+// meet in one place, and what the host did between batches.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "exec_testing.h"
+#include "jit-backends/opencl/mirror.h"
+#include "maps/registry.h"
+#include "opencl_testing.h"
+
+namespace forager::jit::opencl {
+namespace {
+
+using exec::Frame;
+using exec::testing::Bytes;
+using exec::testing::MapRef;
+using exec::testing::Rig;
+
+constexpr unsigned kCpus = 4;
+
+MapRef map_of(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries) {
+  auto map = maps::create(
+      {.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries, .name = "values"}, kCpus);
+  EXPECT_TRUE(map) << map.error().text();
+  return map ? *map : nullptr;
+}
+
+// Memory whose bytes look random, 32 each.
+std::vector<Frame> inputs(unsigned count, std::uint64_t seed) {
+  std::vector<Frame> frames;
+  for (unsigned n = 0; n < count; ++n) {
+    Bytes bytes(32);
+    for (auto& byte : bytes) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      byte = static_cast<std::uint8_t>(seed >> 56);
+    }
+    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
+  }
+  return frames;
+}
+
+std::map<Bytes, Bytes> contents(exec::Map& map) {
+  std::map<Bytes, Bytes> all;
+  each_key(map, [&](const std::byte* key) {
+    Bytes value(exec::host_value_size(map.spec(), kCpus));
+    EXPECT_EQ(map.read(key, value.data(), 0), 0);
+    all[exec::testing::bytes_of({key, map.spec().key_size})] = std::move(value);
+  });
+  return all;
+}
+
+// r7 = the packet, of 32 bytes at least.
+constexpr const char* kStart = "r7 = *(u32 *)(r1 + 0)\nr8 = *(u32 *)(r1 + 4)\nr0 = r7\nr0 += 32\nif r0 > r8 goto out\n";
+constexpr const char* kEnd = "out: r0 = 2\nexit";
+std::string with(const std::string& middle) { return kStart + middle + kEnd; }
+
+class OpenclMaps : public testing::WithDevice {
+ protected:
+  // Two batches on each engine, each with a map of its own; verdicts, packets and maps have to be equal.
+  static void compare(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries,
+                      const std::string& text) {
+    Rig rig{.maps = {map_of(type, key_size, value_size, entries)}};
+    Rig other = rig;
+    other.maps = {map_of(type, key_size, value_size, entries)};
+    other.engine = testing::opencl_here();
+    const auto reference = exec::testing::open_device(rig, text), tested = exec::testing::open_device(other, text);
+    ASSERT_TRUE(reference != nullptr && tested != nullptr) << text;
+    for (const std::uint64_t seed : {1U, 2U}) {
+      auto expected = inputs(500, seed), actual = inputs(500, seed);
+      ASSERT_TRUE(reference->run(expected));
+      const auto ran = tested->run(actual);
+      ASSERT_TRUE(ran) << ran.error().text();
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << text << "\npacket " << i;
+      }
+      EXPECT_EQ(contents(*rig.maps[0]), contents(*other.maps[0])) << text;
+    }
+  }
+};
+
+// One of update, delete and lookup, by the packet's first byte; keys of which there are more than the map holds. What
+// each gave stands in the packet.
+std::string operations(std::uint32_t key_size) {
+  std::string text;
+  for (std::uint32_t at = 0; at < key_size; at += 4) {
+    const unsigned bytes = std::min(4U, key_size - at);
+    text += fmt::format("*(u{} *)(r10 - {}) = {}\n", 8 * bytes, 32 - at, at + 1);
+  }
+  return text +
+         "r1 = *(u8 *)(r7 + 1)\nr1 &= 15\n*(u8 *)(r10 - 32) = r1\nr9 = *(u8 *)(r7 + 0)\nr2 = r10\nr2 += -32\n"
+         "r1 = map[values] ll\nif r9 < 60 goto delete\nif r9 < 120 goto look\nr3 = r7\nr3 += 8\nr4 = *(u8 *)(r7 + 2)\n"
+         "r4 &= 3\ncall bpf_map_update_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+         "delete: call bpf_map_delete_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+         "look: call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = *(u64 *)(r0 + 0)\n*(u64 *)(r7 + 8) = r1\n"
+         "r1 = *(u8 *)(r7 + 3)\n*(u8 *)(r0 + 1) = r1\n";
+}
+
+TEST_F(OpenclMaps, HashesAreTheInterpreters) {
+  compare(isa::MapType::hash, 4, 8, 8, with(operations(4)));
+  compare(isa::MapType::hash, 13, 11, 12, with(operations(13)));
+}
+
+TEST_F(OpenclMaps, PerCpuHashesAreTheInterpreters) {
+  compare(isa::MapType::percpu_hash, 4, 11, 8, with(operations(4)));
+}
+
+// A key that goes and comes back in one batch is a new one: other CPUs' values are zero.
+TEST_F(OpenclMaps, KeysThatComeBackAreNew) {
+  const Rig rig{.maps = {map_of(isa::MapType::percpu_hash, 4, 8, 4)}, .engine = testing::opencl_here()};
+  const std::uint32_t key = 5;
+  const std::uint64_t before[kCpus] = {1, 2, 3, 4};
+  ASSERT_EQ(rig.maps[0]->write(&key, before, 0), 0);
+  const auto device = exec::testing::open_device(
+      rig, with("*(u32 *)(r10 - 4) = 5\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n"
+                "*(u64 *)(r10 - 16) = 9\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 1\nr1 = map[values] ll\n"
+                "call bpf_map_update_elem\n"));
+  ASSERT_NE(device, nullptr);
+  auto frames = inputs(1, 1);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t after[kCpus] = {};
+  ASSERT_EQ(rig.maps[0]->read(&key, after, 0), 0);
+  EXPECT_THAT(after, ::testing::ElementsAre(9, 0, 0, 0));
+}
+
+TEST_F(OpenclMaps, ArraysAreTheInterpreters) {
+  compare(isa::MapType::array, 4, 12, 9,
+          with("r1 = *(u8 *)(r7 + 1)\nr1 &= 15\n*(u32 *)(r10 - 32) = r1\nr2 = r10\n"
+               "r2 += -32\n" +
+               operations(4).substr(operations(4).find("r9 = "))));
+}
+
+TEST_F(OpenclMaps, PerCpuArraysAreTheInterpreters) {
+  compare(isa::MapType::percpu_array, 4, 8, 4,
+          with("*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_lookup_elem\n"
+               "if r0 == 0 goto out\nr1 = *(u8 *)(r7 + 0)\nr2 = *(u64 *)(r0 + 0)\nr2 += r1\n*(u64 *)(r0 + 0) = r2\n"
+               "*(u64 *)(r7 + 8) = r2\n"));
+}
+
+constexpr const char* kCount =
+    "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
+    "r1 = 1\nlock *(u64 *)(r0 + 0) += r1\nlock *(u32 *)(r0 + 8) += r1\n";
+
+TEST_F(OpenclMaps, CountAllWorkItems) {
+  const Rig rig{.maps = {map_of(isa::MapType::array, 4, 16, 1)}, .engine = testing::opencl_here()};
+  const auto device = exec::testing::open_device(rig, with(kCount));
+  ASSERT_NE(device, nullptr);
+  constexpr unsigned kPackets = 50'000;
+  auto frames = inputs(kPackets, 3);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t value[2] = {};
+  const std::uint32_t key = 0;
+  ASSERT_EQ(rig.maps[0]->read(&key, value, 0), 0);
+  EXPECT_EQ(value[0], kPackets);
+  EXPECT_EQ(value[1], kPackets);
+}
+
+// With results, which come in any order but none twice.
+TEST_F(OpenclMaps, GiveEachWorkItemANumberOfItsOwn) {
+  const Rig rig{.maps = {map_of(isa::MapType::array, 4, 8, 1)}, .engine = testing::opencl_here()};
+  const auto program = exec::testing::verified(
+      rig,
+      with("r6 = map[values][0] + 0 ll\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r6 + 0), r1)\n*(u64 *)(r7 + 0) = r1\n"));
+  ASSERT_NE(program, nullptr);
+  const auto image = rig.engine->compile(program, {});
+  const auto device = rig.engine->open({.environment = rig.environment, .ordered = false});
+  ASSERT_TRUE(image && device && (*device)->load(*image) && (*device)->bind(0, rig.maps[0]));
+  auto frames = inputs(4096, 5);
+  ASSERT_TRUE((*device)->run(frames));
+  std::vector<bool> seen(frames.size(), false);
+  for (const Frame& frame : frames) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, frame.packet().data(), sizeof number);
+    ASSERT_LT(number, seen.size());
+    EXPECT_FALSE(seen[number]);
+    seen[number] = true;
+  }
+}
+
+// What the host wrote stays where the device did nothing, and is what the next batch sees.
+TEST_F(OpenclMaps, MeetTheHostBetweenBatches) {
+  const Rig rig{.maps = {map_of(isa::MapType::array, 4, 24, 1)}, .engine = testing::opencl_here()};
+  const auto device = exec::testing::open_device(rig, with(kCount));
+  ASSERT_NE(device, nullptr);
+  auto frames = inputs(10, 7);
+  ASSERT_TRUE(device->run(frames));
+  const std::uint32_t key = 0;
+  const std::uint64_t written[3] = {1000, 0, 77};
+  ASSERT_EQ(rig.maps[0]->write(&key, written, 0), 0);
+  ASSERT_TRUE(device->run(frames));
+  std::uint64_t value[3] = {};
+  ASSERT_EQ(rig.maps[0]->read(&key, value, 0), 0);
+  EXPECT_THAT(value, ::testing::ElementsAre(1010, 10, 77));
+}
+
+TEST(OpenclMirror, TakesWordsThatChangedAndNoOthers) {
+  const Table table = *table_of({.type = isa::MapType::array, .key_size = 4, .value_size = 16, .max_entries = 2});
+  const MapRef map = map_of(isa::MapType::array, 4, 16, 2);
+  const auto mirror = make_mirror(table, *map, {});
+  std::vector<std::byte> memory(table.bytes);
+  mirror->put(memory);
+  const std::uint32_t key = 1;
+  const std::uint64_t hosts[2] = {5, 6};
+  ASSERT_EQ(map->write(&key, hosts, 0), 0);
+  const std::uint64_t devices = 9;
+  std::memcpy(memory.data() + table.stride(), &devices, sizeof devices);
+  mirror->take(memory);
+  std::uint64_t value[2] = {};
+  ASSERT_EQ(map->read(&key, value, 0), 0);
+  EXPECT_THAT(value, ::testing::ElementsAre(9, 6));
+}
+
+// Two who count in one place: what each added counts.
+TEST(OpenclMirror, AddsWhatTheDeviceAdded) {
+  const Table table = *table_of({.type = isa::MapType::array, .key_size = 4, .value_size = 16, .max_entries = 1});
+  const MapRef map = map_of(isa::MapType::array, 4, 16, 1);
+  const auto mirror = make_mirror(table, *map, {.merge = Merge::add64});
+  const std::uint32_t key = 0;
+  const std::uint64_t first[2] = {100, 0};
+  ASSERT_EQ(map->write(&key, first, 0), 0);
+  std::vector<std::byte> memory(table.bytes);
+  mirror->put(memory);
+  const std::uint64_t hosts[2] = {105, 1}, devices[2] = {107, 0};
+  ASSERT_EQ(map->write(&key, hosts, 0), 0);
+  std::memcpy(memory.data(), devices, sizeof devices);
+  mirror->take(memory);
+  std::uint64_t value[2] = {};
+  ASSERT_EQ(map->read(&key, value, 0), 0);
+  EXPECT_THAT(value, ::testing::ElementsAre(112, 1));
+}
+
+TEST(OpenclMirror, AddsWhereProgramsDoNothingElse) {
+  const Rig rig{.maps = {map_of(isa::MapType::array, 4, 16, 1)}};
+  const auto merge = [&](const char* operation) {
+    const auto program =
+        exec::testing::verified(rig, with(std::string("r6 = map[values][0] + 0 ll\nr1 = 1\n") + operation));
+    return merge_of(*program, 0);
+  };
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nlock *(u64 *)(r6 + 8) += r1\n"), Merge::add64);
+  EXPECT_EQ(merge("lock *(u32 *)(r6 + 4) += r1\n"), Merge::add32);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nlock *(u32 *)(r6 + 8) += r1\n"), Merge::store);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) |= r1\n"), Merge::store);
+  EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nr2 = *(u64 *)(r6 + 0)\n*(u64 *)(r7 + 0) = r2\n"), Merge::store);
+}
+
+// Numbers that no table has end nowhere.
+TEST(OpenclMirror, DoesNotTrustTheDevice) {
+  const Table table = *table_of({.type = isa::MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 4});
+  const MapRef map = map_of(isa::MapType::hash, 4, 8, 4);
+  const std::uint32_t key = 3;
+  const std::uint64_t value = 4;
+  ASSERT_EQ(map->write(&key, &value, 0), 0);
+  const auto mirror = make_mirror(table, *map, {});
+  std::vector<std::byte> memory(table.bytes);
+  mirror->put(memory);
+  for (std::uint32_t slot = 0; slot <= table.mask; ++slot) {
+    const std::uint32_t nonsense = 1000 + slot * 0x01010101;
+    std::memcpy(memory.data() + table.slots_at() + std::size_t{4} * slot, &nonsense, sizeof nonsense);
+  }
+  mirror->take(memory);
+  EXPECT_TRUE(contents(*map).empty());
+}
+
+}  // namespace
+}  // namespace forager::jit::opencl
