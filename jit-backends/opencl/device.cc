@@ -44,6 +44,17 @@ class OpenclDevice final : public exec::Device {
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     if (index >= maps_.size()) return fail(ErrorKind::bug, EINVAL, "the program has no such map");
+    // Tables in the kernel are of the size that the program was verified with.
+    const program::MapSpec& planned = program().program().maps()[index];
+    if (map->spec().max_entries != planned.max_entries) {
+      auto error = fail(ErrorKind::unsupported, EOPNOTSUPP,
+                        fmt::format("map {} has another number of entries than the program was verified with, which an "
+                                    "OpenCL kernel does not take",
+                                    planned.name));
+      error.error().limit = planned.max_entries;
+      error.error().asked = map->spec().max_entries;
+      return error;
+    }
     maps_[index] = std::move(map);
     mirrors_.clear();
     return {};
