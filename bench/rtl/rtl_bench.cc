@@ -4,7 +4,7 @@
 // programs that keep flows, `rtl/<program>/steady`: with those packets alone that pass and neither add nor remove
 // entries once all packets of the capture have been there, as are all packets of a flow but its first and its last.
 //
-// Maps are copies with a CPU for each hardware thread, and packets run at the same time (DeviceOptions::ordered off),
+// Maps are copies with a CPU for each hardware thread, and packets run at the same time (exec::Order::none),
 // so answers are compared first in another run, in order, with the interpreter's. Counters: what the device tells of
 // itself,
 //   cycles_per_packet, sim_khz (the simulation's own speed), host_calls and host_accesses a packet, latency_p50, and
@@ -92,7 +92,8 @@ class Rig {
   explicit Rig(Stage stage) : stage_(std::make_unique<Stage>(std::move(stage))) {}
 
   Result<Rig> load(const exec::Backend& backend, const std::shared_ptr<const exec::Image>& image) {
-    auto device = backend.open({.environment = environment_.get(), .ordered = false, .ports = stage_->ports()});
+    auto device =
+        backend.open({.environment = environment_.get(), .order = exec::Order::none, .ports = stage_->ports()});
     if (!device) return std::unexpected(device.error());
     device_ = std::move(*device);
     Result<> ready = device_->load(image);

@@ -134,7 +134,8 @@ Result<EngineRun> EngineRun::open(const std::string& object_path, const Setup& s
   session.compile = {.checked = options.checked, .assert_facts = options.assert_facts};
   session.device.seed = options.seed;
   session.device.ports = setup.ports;
-  session.device.ordered = options.ordered;
+  session.device.order = options.order;
+  session.device.offload = options.offload;
   session.device.simulation = options.simulation;
   auto opened = runtime::Session::open(environment, *loaded, session);
   if (!opened) return std::unexpected(opened.error());

@@ -36,7 +36,8 @@ struct RunOptions {
   std::uint32_t ifindex = 1;  // ingress; the kernel's test run stands on loopback, which is 1
   std::uint32_t queue = 0;
   std::uint64_t seed = 1;
-  bool ordered = true;  // exec::DeviceOptions::ordered
+  exec::Order order = exec::Order::packet;
+  exec::Offload offload;
   exec::Simulation simulation;
   // Bytes of a packet in its linear part; nothing: of XDP programs with fragments what a buffer holds, of others all.
   std::optional<std::uint32_t> linear;

@@ -3,6 +3,7 @@
 // forager run: a capture, or a file of events, through a program.
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -26,6 +27,9 @@ struct Arguments {
   std::size_t show = 10;
   RunOptions run;
 };
+
+const std::map<std::string, exec::Order> kOrders = {
+    {"packet", exec::Order::packet}, {"flow", exec::Order::flow}, {"none", exec::Order::none}};
 
 std::string port_text(const exec::Redirect& redirect) {
   const auto way = way_of(redirect);
@@ -204,8 +208,12 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--queue", arguments->run.queue, "receive queue the program sees")->capture_default_str();
   verb->add_option("--linear", arguments->run.linear, "bytes of a packet that are linear; the rest is in fragments");
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();
-  verb->add_flag("!--unordered", arguments->run.ordered,
-                 "rtl: packets that run at the same time may meet in maps, as on a NIC");
+  verb->add_option(
+          "--order", arguments->run.order,
+          "rtl, opencl: whose effects on maps keep their order: all packets' (packet), those of a flow (flow), "
+          "or nobody's (none)")
+      ->transform(CLI::CheckedTransformer(kOrders));
+  verb->add_flag_callback("--unordered", [arguments] { arguments->run.order = exec::Order::none; }, "--order none");
   verb->add_option("--config", arguments->run.simulation.configuration,
                    "rtl: which device, by its name in hw/configs.yaml: default, small or large");
   verb->add_option("--threads", arguments->run.simulation.threads, "rtl: hardware threads in use; all by default")

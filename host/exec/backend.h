@@ -133,11 +133,26 @@ struct Simulation {
   unsigned back_pressure = 0;   // chance that the far end takes nothing in a cycle, in 256
 };
 
+// Which packets have their effects on maps in their order. Where not all do, packets that run at the same time may meet
+// in maps, as they do on a NIC; each thread is a CPU of per-CPU maps then.
+enum class Order : std::uint8_t {
+  packet,  // all
+  flow,    // those of one flow; devices that cannot tell flows keep the order of all
+  none,
+};
+
+// Which of several devices runs the program, and how packets travel there and back.
+struct Offload {
+  std::string device;       // its number in `forager device list`, or a part of its name; empty: the first usable
+  bool copies = false;      // packets and maps are copied even where the device shares the host's memory
+  std::uint32_t batch = 0;  // packets of one launch at the most; 0: the device's own choice
+  std::uint32_t max_latency_us = 0;  // launches are so large that one ends within this time; 0: no such goal
+};
+
 struct DeviceOptions {
   const Environment* environment = nullptr;  // outlives the device
-  // Packets have their effects on maps in their order. If not, packets that run at the same time may meet in maps, as
-  // they do on a NIC; each thread is a CPU of per-CPU maps then.
-  bool ordered = true;
+  Order order = Order::packet;
+  Offload offload;
   Simulation simulation;
   unsigned cpu = 0;        // lane of per-CPU maps; devices that run at the same time differ in it
   std::uint64_t seed = 1;  // of bpf_get_prandom_u32

@@ -281,6 +281,10 @@ class Map : public std::enable_shared_from_this<Map> {
   // operation, as most have not.
   [[nodiscard]] virtual int take(const void* key, void* value, std::uint64_t flags);
 
+  // A number that goes up after a key came or went, or its value moved to other memory: where it stands still, keys and
+  // the addresses that lookup() gives are the same. Nothing: the type does not tell. Read before one looks.
+  [[nodiscard]] virtual std::optional<std::uint64_t> generation() const { return std::nullopt; }
+
   [[nodiscard]] virtual MapMemory memory() const { return {}; }
   [[nodiscard]] virtual MapUsage usage() const = 0;
 

@@ -77,6 +77,7 @@ class ArrayMap final : public exec::Map, public exec::Elements {
   }
 
   [[nodiscard]] exec::MapMemory memory() const override { return {file_.get(), values_.base(), values_.size()}; }
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return 0; }
   [[nodiscard]] exec::MapUsage usage() const override { return {spec().max_entries, values_.size() + sizeof *this}; }
 
  private:

@@ -78,6 +78,7 @@ class HashMap final : public exec::Map, public TableBuckets, public exec::Elemen
   void* peek(const void* key, unsigned cpu) override { return lookup(key, cpu); }
   void key_of(const void* value, void* key) const override { table_.copy_key(table_.node_of(value), key); }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return table_.changes(); }
   [[nodiscard]] exec::MapUsage usage() const override { return {table_.entries(), table_.bytes()}; }
 
  private:

@@ -41,6 +41,7 @@ class HashOfMaps final : public exec::Map, public Buckets, private exec::MapTabl
     return maps_.keys_in(bucket, keys);
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return maps_.changes(); }
   [[nodiscard]] exec::MapUsage usage() const override { return {maps_.used(), maps_.bytes() + sizeof *this}; }
 
  private:

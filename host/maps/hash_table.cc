@@ -185,6 +185,7 @@ void HashTable::Entry::join(NodeId node, NodeId next, std::atomic_ref<std::uint3
   link.store(node, std::memory_order_release);
   const auto version = table_.version(node);
   version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  stripe_.arrivals.store(stripe_.arrivals.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 void HashTable::Entry::insert(NodeId node, const void* value) {
@@ -207,6 +208,15 @@ void HashTable::Entry::remove() {
   table_.unlink(bucket_, node_);
   table_.give(node_, near());
   node_ = 0;
+}
+
+std::uint64_t HashTable::changes() const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i <= stripe_mask_; ++i) {
+    const Stripe& stripe = stripes()[i];
+    sum += stripe.departures.load(std::memory_order_acquire) + stripe.arrivals.load(std::memory_order_acquire);
+  }
+  return sum;
 }
 
 // ---- iteration ---------------------------------------------------------------------------------------------------

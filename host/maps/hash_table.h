@@ -127,6 +127,8 @@ class HashTable {
   [[nodiscard]] std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) const;
 
   [[nodiscard]] std::uint32_t entries() const { return nodes_.in_use(); }
+  // As exec::Map::generation.
+  [[nodiscard]] std::uint64_t changes() const;
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
@@ -134,6 +136,7 @@ class HashTable {
     Lock lock;
     NodeId spare = 0;                          // for the next replacement; guarded by lock
     std::atomic<std::uint32_t> departures{0};  // nodes that left this stripe's chains
+    std::atomic<std::uint32_t> arrivals{0};    // ... and that joined them
   };
   static constexpr std::uint32_t kNextOffset = 0, kVersionOffset = 4, kMarkOffset = 8;
 

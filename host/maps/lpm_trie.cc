@@ -195,6 +195,7 @@ int LpmTrie::update(const void* key, const void* value, std::uint64_t flags) {
   const bool same_place = place.node != 0 && length(place.node) == place.matching;
   const int error = same_place ? replace(place, prefix, value) : insert(place, prefix, value);
   if (error == 0 && !present) entries_.fetch_add(1, std::memory_order_relaxed);
+  if (error == 0) changes_.fetch_add(1, std::memory_order_release);
   return error;
 }
 
@@ -245,6 +246,7 @@ int LpmTrie::erase(const void* key) {
   cover(prefix, place.node, place.above);
   remove(place);
   entries_.fetch_sub(1, std::memory_order_relaxed);
+  changes_.fetch_add(1, std::memory_order_release);
   return 0;
 }
 
@@ -366,6 +368,7 @@ class LpmTrieMap final : public exec::Map {
   int write(const void* key, const void* value, std::uint64_t flags) override {
     return trie_.update(key, value, flags);
   }
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return trie_.changes(); }
   [[nodiscard]] exec::MapUsage usage() const override { return {trie_.entries(), trie_.bytes()}; }
 
  private:

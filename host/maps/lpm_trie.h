@@ -59,6 +59,8 @@ class LpmTrie {
   // As exec::Map::next_key.
   [[nodiscard]] int next_key(const void* key, void* next);
 
+  // As exec::Map::generation.
+  [[nodiscard]] std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
   [[nodiscard]] std::uint32_t entries() const { return entries_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes() const { return nodes_.bytes() + table_.size() + sizeof *this; }
 
@@ -150,6 +152,7 @@ class LpmTrie {
   mutable std::uint32_t root_ = 0;  // a link, accessed as one: the trie of prefixes shorter than index_bits_
   std::atomic<std::uint32_t> entries_{0};
   std::atomic<std::uint64_t> departures_{0};
+  std::atomic<std::uint64_t> changes_{0};
   Cursors cursors_;
 };
 

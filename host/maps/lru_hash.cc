@@ -64,6 +64,7 @@ class LruHashMap final : public exec::Map, public exec::Elements, public TableBu
     keys_.table().copy_key(keys_.table().node_of(value), key);
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return keys_.table().changes(); }
   [[nodiscard]] exec::MapUsage usage() const override { return {keys_.table().entries(), keys_.table().bytes()}; }
 
  private:

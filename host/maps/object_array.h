@@ -41,6 +41,9 @@ class ObjectArray : public exec::Map {
     return index_of(key) < spec().max_entries ? -EBADF : -E2BIG;
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override {
+    return slots_.changes().load(std::memory_order_acquire);
+  }
   [[nodiscard]] exec::MapUsage usage() const override { return {slots_.used(), slots_.bytes() + sizeof *this}; }
 
  protected:

@@ -10,6 +10,7 @@
 // Tested by: tests/unit/maps_of_maps_test.cc, maps_sockets_test.cc, maps_objects_concurrency_test.cc.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <tuple>
@@ -54,7 +55,11 @@ class ObjectHash {
     const NodeId node = present ? entry.node() : table_.take(entry.near());
     if (node == 0) return -E2BIG;
     std::ignore = at(node).put(fresh, old, [](bool) { return 0; });
-    if (!present) entry.insert(node, nullptr);
+    if (present) {
+      replaced_.fetch_add(1, std::memory_order_release);
+    } else {
+      entry.insert(node, nullptr);
+    }
     return 0;
   }
 
@@ -92,6 +97,8 @@ class ObjectHash {
   [[nodiscard]] std::uint32_t buckets() const { return table_.buckets(); }  // as of Buckets
   std::uint32_t keys_in(std::uint32_t bucket, std::vector<std::byte>& keys) { return table_.keys_in(bucket, keys); }
 
+  // As exec::Map::generation.
+  [[nodiscard]] std::uint64_t changes() const { return table_.changes() + replaced_.load(std::memory_order_acquire); }
   [[nodiscard]] std::uint32_t used() const { return table_.entries(); }
   [[nodiscard]] std::uint64_t bytes() const { return table_.bytes() + used() * (Slot::kObjectBytes + sizeof(Slot)); }
 
@@ -111,6 +118,7 @@ class ObjectHash {
 
   HashTable table_;
   Region slots_;
+  std::atomic<std::uint64_t> replaced_{0};  // objects of keys that stayed
 };
 
 }  // namespace forager::maps

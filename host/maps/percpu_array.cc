@@ -64,6 +64,7 @@ class PerCpuArrayMap final : public exec::Map, public exec::Elements {
     std::memcpy(key, &index, sizeof index);
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return 0; }
   [[nodiscard]] exec::MapUsage usage() const override {
     return {spec().max_entries, values_.bytes_for(spec().max_entries) + sizeof *this};
   }

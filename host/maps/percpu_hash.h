@@ -81,6 +81,7 @@ class PerCpuHashMap final : public exec::Map, public exec::Elements, public Tabl
     keys_.table().copy_key(static_cast<NodeId>(values_.number_of(value)), key);
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return keys_.table().changes(); }
   [[nodiscard]] exec::MapUsage usage() const override {
     const std::uint32_t entries = keys_.table().entries();
     return {entries, keys_.table().bytes() + values_.bytes_for(entries)};

@@ -279,7 +279,7 @@ class RtlDevice final : public exec::Device {
   }
 
   Result<> configure() {
-    const bool serial = options_.ordered && needs_order(image_->program());
+    const bool serial = options_.order != exec::Order::none && needs_order(image_->program());
     const unsigned threads = threads_in_use(serial);
     meter_.set_threads(threads);
     const ChipPlace place = {.row = geometry_.map_row,

@@ -165,7 +165,7 @@ TEST_F(OpenclMaps, GiveEachWorkItemANumberOfItsOwn) {
       with("r6 = map[values][0] + 0 ll\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r6 + 0), r1)\n*(u64 *)(r7 + 0) = r1\n"));
   ASSERT_NE(program, nullptr);
   const auto image = rig.engine->compile(program, {});
-  const auto device = rig.engine->open({.environment = rig.environment, .ordered = false});
+  const auto device = rig.engine->open({.environment = rig.environment, .order = exec::Order::none});
   ASSERT_TRUE(image && device && (*device)->load(*image) && (*device)->bind(0, rig.maps[0]));
   auto frames = inputs(4096, 5);
   ASSERT_TRUE((*device)->run(frames));

@@ -49,7 +49,9 @@ std::vector<Frame> packets(std::size_t count, std::size_t bytes = 64) {
 std::unique_ptr<exec::Device> open(const std::string& text, const std::vector<MapRef>& maps, bool ordered = false,
                                    std::uint64_t budget = 1 << 20) {
   const auto image = backend().compile(verified({.maps = maps}, text), {});
-  auto device = backend().open({.environment = &plain_environment(), .ordered = ordered, .instruction_budget = budget});
+  auto device = backend().open({.environment = &plain_environment(),
+                                .order = ordered ? exec::Order::packet : exec::Order::none,
+                                .instruction_budget = budget});
   EXPECT_TRUE((*device)->load(*image));
   for (std::uint32_t i = 0; i < maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, maps[i]));
   return std::move(*device);
@@ -102,7 +104,7 @@ TEST_P(RtlTables, HoldUnderAllThreads) {
       kValueAt);
   const auto image = backend().compile(verified({.maps = {map}}, text), {});
   auto device = backend().open({.environment = &plain_environment(),
-                                .ordered = false,
+                                .order = exec::Order::none,
                                 .simulation = {.gap = 40, .back_pressure = 40},
                                 .instruction_budget = 1 << 20});
   ASSERT_TRUE((*device)->load(*image));

@@ -78,7 +78,7 @@ class Victim {
   explicit Victim(const Lies& lies, std::string text = kProgram)
       : text_(std::move(text)),
         device_(make_device(
-            {.environment = &exec::testing::plain_environment(), .ordered = false, .instruction_budget = 1024},
+            {.environment = &exec::testing::plain_environment(), .order = exec::Order::none, .instruction_budget = 1024},
             std::make_unique<Liar>(lies))) {}
 
   std::string load() {
@@ -256,7 +256,7 @@ TEST(RtlLiar, Tables) {
 // A batch of packets on a device whose answers are watched. Each packet's first word is its number modulo `keys`.
 void run_watched(const Lies& watch, const std::string& text, const std::vector<MapRef>& maps, std::size_t packets,
                  std::uint32_t keys) {
-  const auto device = make_device({.environment = &exec::testing::plain_environment(), .ordered = false},
+  const auto device = make_device({.environment = &exec::testing::plain_environment(), .order = exec::Order::none},
                                   std::make_unique<Liar>(watch));
   ASSERT_TRUE(device->load(*backend().compile(verified({.maps = maps}, text), {})));
   for (std::uint32_t i = 0; i < maps.size(); ++i) ASSERT_TRUE(device->bind(i, maps[i]));
