@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rules of what names maps, and of helpers: each is a function of runtime.cl.
+// Rules of what names maps, and of helpers: each is a function of cl/.
 #include <fmt/format.h>
 
 #include <iterator>
@@ -46,7 +46,7 @@ unsigned redirect_flags(const program::MapSpec& map) {
 void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", step.imm)); }
 
 void Rules::map_value(const Step& step) {
-  assign(step.dst, fmt::format("FG_POINTER(FG_VALUE, MAP_{}_AT + {})", step.imm, step.target));
+  assign(step.dst, fmt::format("FG_PLACE({}) + {}", step.imm, step.target));
 }
 
 void Rules::look_up(const Step& step) { assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", step.imm)); }
@@ -66,10 +66,6 @@ void Rules::sum(const Step& step) {
   assign(0, fmt::format("fg_csum_diff(run, r1, {}u, r3, {}u, (uint)r5)", step.offset, step.imm));
 }
 
-std::string Rules::map_operation(std::string_view what, std::uint32_t map) const {
-  return fmt::format("fg_{}_{}", tables_[map].kind == TableKind::hash ? "hash" : "array", what);
-}
-
 void Rules::call_helper(const Step& step) {
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
@@ -81,10 +77,8 @@ void Rules::call_helper(const Step& step) {
       if (hash) return assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", map));
       return assign(0, fmt::format("fg_array_lookup(MAP_{}, (uint)fg_load32_any(run, r2))", map));
     case HelperId::map_update_elem:
-      return assign(0, fmt::format("{}(run, MAP_{}, r2, r3, r4{})", map_operation("update", map), map,
-                                   !hash                   ? ""
-                                   : tables_[map].in_place ? ", true"
-                                                           : ", false"));
+      if (!hash) return assign(0, fmt::format("fg_array_update(run, MAP_{}, r2, r3, r4)", map));
+      return assign(0, fmt::format("fg_hash_update(run, &run->retired[{0}], MAP_{0}, r2, r3, r4)", map));
     case HelperId::map_delete_elem:
       if (!hash) return assign(0, "FG_ERROR(FG_EINVAL)");
       return assign(0, fmt::format("fg_hash_delete(run, MAP_{}, r2)", map));

@@ -70,6 +70,22 @@ std::string what_is_missing(cl_device_id device) {
   return {};
 }
 
+// Of OpenCL 2.0, whose names are not in the headers of 1.2.
+constexpr cl_device_info kSvmCapabilities = 0x1053;
+constexpr cl_bitfield kSvmFineGrainSystem = 1U << 3;
+
+bool is_cpu(cl_device_id device) {
+  return (device_value<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+// The device says so; or it is PoCL's processor, whose kernels are functions of this process.
+bool shares_memory(cl_platform_id platform, cl_device_id device) {
+  if (platform_text(platform, CL_PLATFORM_NAME) == "Portable Computing Language" && is_cpu(device)) return true;
+  const std::string version = device_text(device, CL_DEVICE_VERSION);
+  if (is_too_old(version) || version.starts_with("OpenCL 1.2")) return false;
+  return (device_value<cl_bitfield>(device, kSvmCapabilities) & kSvmFineGrainSystem) != 0;
+}
+
 DeviceFound describe(cl_platform_id platform, cl_device_id device) {
   return {.platform = platform,
           .device = device,
@@ -77,9 +93,12 @@ DeviceFound describe(cl_platform_id platform, cl_device_id device) {
           .driver = fmt::format("{} {}, {}", platform_text(platform, CL_PLATFORM_NAME),
                                 platform_text(platform, CL_PLATFORM_VERSION), device_text(device, CL_DRIVER_VERSION)),
           .lacks = what_is_missing(device),
-          .is_cpu = (device_value<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0,
+          .is_cpu = is_cpu(device),
           .units = std::max(device_value<cl_uint>(device, CL_DEVICE_MAX_COMPUTE_UNITS), 1U),
-          .max_buffer_bytes = device_value<cl_ulong>(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE)};
+          .memory_bytes = device_value<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE),
+          .max_buffer_bytes = device_value<cl_ulong>(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE),
+          .host_unified = device_value<cl_bool>(device, CL_DEVICE_HOST_UNIFIED_MEMORY) == CL_TRUE,
+          .shares_memory = shares_memory(platform, device)};
 }
 
 std::vector<DeviceFound> look() {
@@ -140,6 +159,21 @@ Result<> Driver::finish() const { return check("clFinish", clFinish(queue())); }
 
 Result<> Buffer::reserve(const Driver& driver, std::size_t bytes) {
   if (bytes <= size_) return {};
+  return shared_ ? reserve_own(bytes) : reserve_there(driver, bytes);
+}
+
+Result<> Buffer::reserve_own(std::size_t bytes) {
+  constexpr std::size_t kAlignment = 64;
+  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  own_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes)));
+  size_ = own_ == nullptr ? 0 : bytes;
+  if (own_ != nullptr) return {};
+  auto error = fail(ErrorKind::limit, ENOMEM, "memory for packets and maps, in bytes");
+  error.error().asked = bytes;
+  return error;
+}
+
+Result<> Buffer::reserve_there(const Driver& driver, std::size_t bytes) {
   if (bytes > driver.found().max_buffer_bytes) {
     auto error = fail(ErrorKind::limit, ENOMEM, "device memory in one piece, in bytes");
     error.error().limit = driver.found().max_buffer_bytes;
@@ -156,6 +190,7 @@ Result<> Buffer::reserve(const Driver& driver, std::size_t bytes) {
 }
 
 Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how, std::size_t bytes) {
+  if (shared_) return std::span(own_.get(), bytes);
   cl_int status = CL_SUCCESS;
   mapped_ = clEnqueueMapBuffer(driver.queue(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
   if (auto done = check("clEnqueueMapBuffer", status); !done) return std::unexpected(done.error());
@@ -163,6 +198,7 @@ Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how,
 }
 
 Result<> Buffer::unmap(const Driver& driver) {
+  if (shared_) return {};
   void* mapped = std::exchange(mapped_, nullptr);
   return check("clEnqueueUnmapMemObject",
                clEnqueueUnmapMemObject(driver.queue(), handle_, mapped, 0, nullptr, nullptr));

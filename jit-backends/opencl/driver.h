@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,7 +59,10 @@ struct DeviceFound {
   std::string lacks;   // what keeps it from running kernels of ours; empty: nothing
   bool is_cpu = false;
   unsigned units = 1;
+  std::uint64_t memory_bytes = 0;
   std::uint64_t max_buffer_bytes = 0;
+  bool host_unified = false;   // its memory is the host's; addresses may differ
+  bool shares_memory = false;  // a kernel may use any address of this process's
 };
 
 // All devices of all platforms, as of the first call.
@@ -82,17 +86,31 @@ class Driver {
   Queue queue_;
 };
 
-// Device memory that the host sees while it is mapped; where the two share memory, nothing is copied.
+// Memory that host and device use by turns. Where the device shares the host's, it is the host's own, at one address for
+// both; elsewhere the device's, which the host sees while it is mapped.
 class Buffer {
  public:
+  explicit Buffer(bool shared) : shared_(shared) {}
   // Makes sure of so many bytes; what was in it is gone if it grows.
   [[nodiscard]] Result<> reserve(const Driver& driver, std::size_t bytes);
   // All of it, to be written from scratch, or as the device left it.
   [[nodiscard]] Result<std::span<std::byte>> map(const Driver& driver, cl_map_flags how, std::size_t bytes);
   [[nodiscard]] Result<> unmap(const Driver& driver);
+  // As an argument of kernels; null if it is the host's.
   [[nodiscard]] const cl_mem& memory() const { return handle_; }
+  // For kernels; 0 if it is the device's.
+  [[nodiscard]] std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(own_.get()); }
 
  private:
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+
+  [[nodiscard]] Result<> reserve_own(std::size_t bytes);
+  [[nodiscard]] Result<> reserve_there(const Driver& driver, std::size_t bytes);
+
+  bool shared_;
+  std::unique_ptr<std::byte[], Free> own_;
   Memory memory_;
   cl_mem handle_ = nullptr;
   std::size_t size_ = 0;

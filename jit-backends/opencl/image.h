@@ -38,7 +38,7 @@ class OpenclImage final : public exec::Image {
   KernelSource made_;
 };
 
-// What stands before every program: the functions of isa.def, and runtime.cl.
+// What stands before every program: the functions of isa.def, and cl/.
 [[nodiscard]] std::string_view prelude();
 
 }  // namespace forager::jit::opencl

@@ -68,32 +68,33 @@ class Lowering {
 
   void put_maps() {
     text_.add(fmt::format("#define FG_STACK_BYTES {}u", depth_.front() * isa::kStackBytes));
-    std::string next = "0u";
     for (std::size_t i = 0; i < made_.tables.size(); ++i) {
       const Table& table = made_.tables[i];
       const program::MapSpec& map = program_.maps()[i];
       const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
       text_.add(fmt::format("// map {}: {}, {} entries, keys of {} bytes, values of {}", map.name,
                             row == nullptr ? "?" : row->name, map.max_entries, map.key_size, map.value_size));
-      text_.add(fmt::format("#define MAP_{}_BASE ({})", i, next));
-      text_.add(fmt::format("#define MAP_{0}_AT (MAP_{0}_BASE{1})", i,
-                            table.per_cpu ? fmt::format(" + run->lane * {}u", table.bytes) : ""));
-      text_.add(fmt::format("#define MAP_{} {}", i, parameters(table, i)));
-      next = fmt::format("MAP_{}_BASE + {}u{}", i, table.bytes, table.per_cpu ? " * FG_LANES" : "");
+      if (table.kind != TableKind::none) text_.add(fmt::format("#define MAP_{} {}", i, parameters(table, i)));
     }
   }
 
-  // What the functions of runtime.cl are told of a table.
+  // What the functions of cl/ are told of a table.
   static std::string parameters(const Table& table, std::size_t index) {
     switch (table.kind) {
       case TableKind::array:
-        return fmt::format("MAP_{}_AT, {}u, {}u, {}u", index, table.value_size, table.stride(), table.entries);
+        return fmt::format("FG_PLACE({}), {}u, {}u, {}u", index, table.value_size, table.stride(), table.entries);
       case TableKind::hash:
-        return fmt::format("MAP_{}_AT, {}u, {}u, {}u, {}u", index, table.key_size, table.value_size, table.entries,
-                           table.mask);
+        return fmt::format("FG_PLACE({}), {}u, {}u, {}u, {}u, {}u, {}", index, table.key_size, table.value_size,
+                           table.entries, table.mask, table.nodes, kind_text(table));
       default:
-        return fmt::format("MAP_{}_AT, {}u", index, table.entries);
+        return fmt::format("FG_PLACE({}), {}u", index, table.entries);
     }
+  }
+
+  static std::string kind_text(const Table& table) {
+    const std::string lru = table.lru ? "FG_LRU" : "";
+    if (!table.per_cpu) return table.lru ? lru : "0u";
+    return table.lru ? lru + " | FG_PERCPU" : "FG_PERCPU";
   }
 
   // ---- functions ----
@@ -158,28 +159,30 @@ class Lowering {
   void put_kernel() {
     const bool raw = program_.type() == isa::ProgType::raw_memory;
     text_.add("");
-    text_.add("// Lane n takes packets n, n + lanes, n + 2 * lanes, ...");
     text_.add("__kernel __attribute__((reqd_work_group_size(FG_GROUP, 1, 1)))");
-    text_.add("void forager(__global uchar* packets, __global fg_frame* frames, __global uchar* maps,");
-    text_.open("             __global ulong* random, __global const fg_batch* batch) {");
-    text_.add("const uint lane = get_global_id(0), lanes = batch->lanes;");
-    text_.add("if (lane >= lanes) return;");
+    text_.open("void forager(FG_ARGUMENTS) {");
+    text_.add("const fg_space space = FG_OPEN;");
+    text_.add("const uint lane = get_global_id(0);");
+    text_.add("if (lane >= space.batch->lanes) return;");
     text_.add("ulong stack[FG_STACK_BYTES / 8];");
+    text_.add(fmt::format("fg_retired retired[{}];", std::max<std::size_t>(made_.tables.size(), 1)));
     text_.add("fg_run state;");
     text_.add("fg_run* const run = &state;");
-    text_.add("run->maps = maps;");
-    text_.add("run->batch = batch;");
-    text_.add("run->stack = (__private uchar*)stack;");
-    text_.add("run->random = random[lane];");
-    text_.add("run->lane = lane;");
-    text_.open("for (uint i = lane; i < batch->count; i += lanes) {");
-    text_.add("fg_begin(run, packets, &frames[i]);");
-    const std::string first = raw ? "run->end == run->data ? 0 : FG_POINTER(FG_PACKET, run->data), run->end - run->data"
-                                  : "FG_POINTER(FG_CONTEXT, 0), 0";
-    text_.add(fmt::format("fg_end(run, &frames[i], {}(run, {}, {}, 0, 0, 0));", rules_.function_name(0),
-                          isa::kStackBytes, first));
+    text_.add(fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);",
+                          made_.tables.size()));
+    text_.open("for (uint at = space.begins[lane]; at < space.begins[lane + 1]; ++at) {");
+    text_.add("if (run->control->stop != 0) break;");
+    text_.add("__global fg_frame* const frame = &space.frames[space.order[at]];");
+    text_.add("fg_begin(run, &space, frame);");
+    const std::string first =
+        raw ? "run->end == run->data ? 0 : run->packet + run->data, run->end - run->data" : "FG_POINTER(FG_CONTEXT, 0), 0";
+    text_.add(fmt::format("fg_end(run, frame, {}(run, {}, {}, 0, 0, 0));", rules_.function_name(0), isa::kStackBytes,
+                          first));
+    for (std::size_t i = 0; i < made_.tables.size(); ++i) {
+      if (made_.tables[i].kind == TableKind::hash) text_.add(fmt::format("fg_hash_rest(&retired[{0}], MAP_{0});", i));
+    }
     text_.close();
-    text_.add("random[lane] = run->random;");
+    text_.add("space.random[lane] = run->random;");
     text_.close();
   }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mirror: a map's table in device memory (tables.h, runtime.cl) while a batch runs, and the map on the host that it
-// stands for.
+// Mirror: a map's table (tables.h) where programs run, and the map on the host that it stands for.
 //
-// put() makes the table of what the host has; take() gives the host what the device changed since: keys that came and
-// went, and words of values. What the host wrote meanwhile stays, key by key and word by word, where the device did
-// nothing. Nothing that the device says is trusted to be a table: numbers out of range end where they are found.
+// put() makes the table agree with the host; take() gives the host what the device changed since: keys that came and
+// went, and words of values. Where the device shares the host's memory, values stay where the host has them, and only
+// the keys' table is a second thing, made anew if the host's generation is another. Where it does not, values travel:
+// what the host wrote meanwhile stays, word by word, where the device did nothing. Nothing that the device says is
+// trusted to be a table: numbers out of range end where they are found.
 //
 // Tested by: tests/unit/opencl_maps_test.cc.
 #pragma once
@@ -23,8 +24,13 @@ namespace forager::jit::opencl {
 class Mirror {
  public:
   virtual ~Mirror() = default;
-  virtual void put(std::span<std::byte> table) = 0;
-  virtual void take(std::span<const std::byte> table) = 0;
+  // Of the table, which is the same memory from call to call. 0: there is none.
+  [[nodiscard]] virtual std::uint64_t bytes() const = 0;
+  // `at`: what programs call the table's first byte: its address, or an offset in all tables.
+  virtual void put(std::span<std::byte> table, std::uint64_t at) = 0;
+  virtual void take(std::span<std::byte> table) = 0;
+  // What a lane calls the map's first byte.
+  [[nodiscard]] virtual std::uint64_t place(std::uint64_t at, unsigned lane) const = 0;
 };
 
 // What becomes of a word that the device changed. Where programs do nothing to values but add, what they added is added
@@ -35,6 +41,8 @@ enum class Merge : std::uint8_t { store, add64, add32 };
 struct MirrorUse {
   unsigned cpu = 0;    // of the first lane
   unsigned lanes = 1;  // of per-CPU maps
+  bool shared = false;  // the device sees the host's memory at the host's addresses
+  bool changed = true;  // programs change values, or keys
   Merge merge = Merge::store;
 };
 
@@ -47,6 +55,17 @@ void value_from_host(std::byte* host, std::span<std::byte> to);
 void changes_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host, Merge merge);
 // Keys of a map, as many as it may have at the most.
 void each_key(exec::Map& map, const std::function<void(const std::byte* key)>& visit);
+
+template <class T>
+[[nodiscard]] T value_at(std::span<const std::byte> bytes, std::size_t at) {
+  T value{};
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+template <class T>
+void put_value(std::span<std::byte> bytes, std::size_t at, T value) {
+  std::memcpy(bytes.data() + at, &value, sizeof value);
+}
 
 // The hash that fg_hash_of() has of a key in whole words.
 [[nodiscard]] std::uint32_t hash_of_words(std::span<const std::byte> key);

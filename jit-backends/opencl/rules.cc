@@ -179,9 +179,8 @@ std::string Rules::place(const Step& step, const std::string& address) const {
       return fmt::format("run->stack + (uint)({})", address);
     case Region::packet:
     case Region::packet_meta:
-      return fmt::format("run->packet + (uint)({})", address);
     case Region::map_value:
-      return fmt::format("run->maps + (uint)({})", address);
+      return fmt::format("FG_GLOBAL({})", address);
     default:
       return {};
   }
@@ -246,7 +245,7 @@ void Rules::atomic(const Step& step) {
   const unsigned bits = 8U * step.bytes;
   check(step, address);
   const bool shared = !step.checked && code_.facts(at_).access.region == verifier::Region::map_value;
-  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)(run->maps + (uint)({})), {})", name,
+  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)({}), {})", name,
                                                 bits, bits == 64 ? "ulong" : "uint", address, operands)
                                   : fmt::format("fg_{}{}_any(run, {}, {})", name, bits, address, operands);
   if (!row.fetch) return line(call + ";");
@@ -260,11 +259,11 @@ void Rules::load_context(const Step& step) {
   if (field == nullptr) return never(step, "a field that the context has not");
   switch (field->kind) {
     case isa::FieldKind::packet:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->data)");
+      return assign(step.dst, "run->packet + run->data");
     case isa::FieldKind::packet_end:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->end)");
+      return assign(step.dst, "run->packet + run->end");
     case isa::FieldKind::packet_meta:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->meta)");
+      return assign(step.dst, "run->packet + run->meta");
     default:
       return assign(step.dst, fmt::format("run->{}", field->name));
   }

@@ -64,7 +64,6 @@ class Rules {
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);
   void note_source(Text& text, std::uint32_t at);
   [[nodiscard]] std::string comment(std::uint32_t at) const;
-  [[nodiscard]] std::string map_operation(std::string_view what, std::uint32_t map) const;
 
   const Code& code_;
   const program::Program& program_;
