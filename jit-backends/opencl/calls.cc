@@ -45,9 +45,7 @@ unsigned redirect_flags(const program::MapSpec& map) {
 
 void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", step.imm)); }
 
-void Rules::map_value(const Step& step) {
-  assign(step.dst, fmt::format("FG_PLACE({}) + {}", step.imm, step.target));
-}
+void Rules::map_value(const Step& step) { assign(step.dst, fmt::format("FG_PLACE({}) + {}", step.imm, step.target)); }
 
 void Rules::look_up(const Step& step) { assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", step.imm)); }
 void Rules::look_up_key(const Step& step) { look_up(step); }

@@ -150,12 +150,14 @@ Result<std::unique_ptr<Driver>> Driver::open(const DeviceFound& found) {
   driver->found_ = &found;
   driver->context_ = Context(clCreateContext(nullptr, 1, &found.device, nullptr, nullptr, &status));
   if (auto made = check("clCreateContext", status); !made) return std::unexpected(made.error());
-  driver->queue_ = Queue(clCreateCommandQueue(driver->context(), found.device, 0, &status));
-  if (auto made = check("clCreateCommandQueue", status); !made) return std::unexpected(made.error());
+  for (Queue* queue : {&driver->kernels_, &driver->transfers_}) {
+    *queue = Queue(clCreateCommandQueue(driver->context(), found.device, 0, &status));
+    if (auto made = check("clCreateCommandQueue", status); !made) return std::unexpected(made.error());
+  }
   return driver;
 }
 
-Result<> Driver::finish() const { return check("clFinish", clFinish(queue())); }
+Result<> Driver::finish() const { return check("clFinish", clFinish(kernels())); }
 
 Result<> Buffer::reserve(const Driver& driver, std::size_t bytes) {
   if (bytes <= size_) return {};
@@ -192,7 +194,7 @@ Result<> Buffer::reserve_there(const Driver& driver, std::size_t bytes) {
 Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how, std::size_t bytes) {
   if (shared_) return std::span(own_.get(), bytes);
   cl_int status = CL_SUCCESS;
-  mapped_ = clEnqueueMapBuffer(driver.queue(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
+  mapped_ = clEnqueueMapBuffer(driver.transfers(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
   if (auto done = check("clEnqueueMapBuffer", status); !done) return std::unexpected(done.error());
   return std::span(static_cast<std::byte*>(mapped_), bytes);
 }
@@ -200,8 +202,11 @@ Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how,
 Result<> Buffer::unmap(const Driver& driver) {
   if (shared_) return {};
   void* mapped = std::exchange(mapped_, nullptr);
-  return check("clEnqueueUnmapMemObject",
-               clEnqueueUnmapMemObject(driver.queue(), handle_, mapped, 0, nullptr, nullptr));
+  cl_event event = nullptr;
+  const cl_int status = clEnqueueUnmapMemObject(driver.transfers(), handle_, mapped, 0, nullptr, &event);
+  const Event done(event);
+  if (auto sent = check("clEnqueueUnmapMemObject", status); !sent) return sent;
+  return check("clWaitForEvents", clWaitForEvents(1, &event));
 }
 
 }  // namespace forager::jit::opencl

@@ -46,6 +46,7 @@ using Queue = Owned<cl_command_queue, clReleaseCommandQueue>;
 using Memory = Owned<cl_mem, clReleaseMemObject>;
 using Binary = Owned<cl_program, clReleaseProgram>;
 using Kernel = Owned<cl_kernel, clReleaseKernel>;
+using Event = Owned<cl_event, clReleaseEvent>;
 
 // "clBuildProgram: CL_BUILD_PROGRAM_FAILURE (-11)".
 [[nodiscard]] std::string status_text(const char* call, cl_int status);
@@ -70,24 +71,26 @@ struct DeviceFound {
 // The first that lacks nothing; null, and why, if there is none.
 [[nodiscard]] const DeviceFound* usable_device(std::string& reason);
 
-// A device with a queue of its own.
+// A device with queues of its own: one for kernels, which run one after the other, one for memory that goes to and fro
+// meanwhile.
 class Driver {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Driver>> open(const DeviceFound& found);
 
   [[nodiscard]] const DeviceFound& found() const { return *found_; }
   [[nodiscard]] cl_context context() const { return context_.get(); }
-  [[nodiscard]] cl_command_queue queue() const { return queue_.get(); }
+  [[nodiscard]] cl_command_queue kernels() const { return kernels_.get(); }
+  [[nodiscard]] cl_command_queue transfers() const { return transfers_.get(); }
   [[nodiscard]] Result<> finish() const;
 
  private:
   const DeviceFound* found_ = nullptr;
   Context context_;
-  Queue queue_;
+  Queue kernels_, transfers_;
 };
 
-// Memory that host and device use by turns. Where the device shares the host's, it is the host's own, at one address for
-// both; elsewhere the device's, which the host sees while it is mapped.
+// Memory that host and device use by turns. Where the device shares the host's, it is the host's own, at one address
+// for both; elsewhere the device's, which the host sees while it is mapped.
 class Buffer {
  public:
   explicit Buffer(bool shared) : shared_(shared) {}

@@ -166,18 +166,18 @@ class Lowering {
     text_.add("if (lane >= space.batch->lanes) return;");
     text_.add("ulong stack[FG_STACK_BYTES / 8];");
     text_.add(fmt::format("fg_retired retired[{}];", std::max<std::size_t>(made_.tables.size(), 1)));
-    text_.add("fg_run state;");
-    text_.add("fg_run* const run = &state;");
-    text_.add(fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);",
-                          made_.tables.size()));
+    text_.add("fg_run own;");
+    text_.add("fg_run* const run = &own;");
+    text_.add(
+        fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);", made_.tables.size()));
     text_.open("for (uint at = space.begins[lane]; at < space.begins[lane + 1]; ++at) {");
     text_.add("if (run->control->stop != 0) break;");
     text_.add("__global fg_frame* const frame = &space.frames[space.order[at]];");
     text_.add("fg_begin(run, &space, frame);");
-    const std::string first =
-        raw ? "run->end == run->data ? 0 : run->packet + run->data, run->end - run->data" : "FG_POINTER(FG_CONTEXT, 0), 0";
-    text_.add(fmt::format("fg_end(run, frame, {}(run, {}, {}, 0, 0, 0));", rules_.function_name(0), isa::kStackBytes,
-                          first));
+    const std::string first = raw ? "run->end == run->data ? 0 : run->packet + run->data, run->end - run->data"
+                                  : "FG_POINTER(FG_CONTEXT, 0), 0";
+    text_.add(
+        fmt::format("fg_end(run, frame, {}(run, {}, {}, 0, 0, 0));", rules_.function_name(0), isa::kStackBytes, first));
     for (std::size_t i = 0; i < made_.tables.size(); ++i) {
       if (made_.tables[i].kind == TableKind::hash) text_.add(fmt::format("fg_hash_rest(&retired[{0}], MAP_{0});", i));
     }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -39,10 +40,11 @@ enum class Merge : std::uint8_t { store, add64, add32 };
 [[nodiscard]] Merge merge_of(const verifier::VerifiedProgram& program, std::uint32_t map);
 
 struct MirrorUse {
-  unsigned cpu = 0;    // of the first lane
-  unsigned lanes = 1;  // of per-CPU maps
+  unsigned cpu = 0;     // of the first lane
+  unsigned lanes = 1;   // of per-CPU maps
   bool shared = false;  // the device sees the host's memory at the host's addresses
   bool changed = true;  // programs change values, or keys
+  bool strict = false;  // packets have their effects in their order
   Merge merge = Merge::store;
 };
 

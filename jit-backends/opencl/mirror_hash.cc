@@ -49,9 +49,10 @@ class HashMirror final : public Mirror {
     const std::uint32_t logged = std::min(value_at<std::uint32_t>(table, kLogged), table_.log_entries());
     for (std::uint32_t i = 0; i < logged; ++i) {
       const auto entry = value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * i);
-      if ((entry & ~Table::kLogUse) <= table_.mask) own += take_entry(table, entry);
+      if ((entry & Table::kLogSlot) <= table_.mask) own += take_entry(table, entry);
     }
     put_value(table, kLogged, std::uint32_t{0});
+    put_value(table, kUsed, entries_);
     for (const std::uint32_t node : dead_) sweep(table, node);
     dead_.clear();
     if (generation_) *generation_ += own;
@@ -90,6 +91,7 @@ class HashMirror final : public Mirror {
     dead_.clear();
     known_.assign(std::size_t{table_.mask} + 1, 0);
     owners_.clear();
+    entries_ = 0;
     std::uint32_t nodes = 0;
     each_key(map_, [&](const std::byte* from) {
       if (nodes == table_.entries || peek(from) == nullptr) return;  // gone by now
@@ -116,6 +118,7 @@ class HashMirror final : public Mirror {
 
   // From here on the node stands for the host's entry of its key.
   void join(std::span<std::byte> table, std::uint32_t number, std::uint32_t node) {
+    if (known_[number] == 0) ++entries_;
     known_[number] = node;
     const std::size_t at = node_at(node);
     std::byte* value = peek(key(table, node).data());
@@ -152,13 +155,12 @@ class HashMirror final : public Mirror {
     const std::uint32_t before = std::exchange(owner->second, known_[number]);
     if (is_new || before == known_[number]) return;
     const auto at = find(table, before);
-    if (!at || known_[*at] != before) return;  // it is gone, or has another value by now
-    known_[*at] = 0;
+    if (!at || known_[*at] != before || peek(key(table, before).data()) != nullptr) return;  // it had moved
+    forget(*at);
     ++evicted_;
     const Slot dropped = slot(table, *at);
-    if ((dropped.flags & Table::kDirty) != 0) return;  // the device did more with the key, which the log tells
+    if (!use_.strict && (dropped.flags & Table::kDirty) != 0) return;  // what the device made of the key comes yet
     put_slot(table, *at, {dropped.node, 0});
-    put_value(table, kUsed, value_at<std::uint32_t>(table, kUsed) - 1);
     dead_.push_back(dropped.node);
   }
 
@@ -222,25 +224,31 @@ class HashMirror final : public Mirror {
     }
   }
 
-  // How many steps of the map's generation this was.
+  // How many steps of the map's generation this was. Of LRU maps in strict order the log has all changes; of others
+  // each slot once, and what it came to in the end counts.
   std::uint64_t take_entry(std::span<std::byte> table, std::uint32_t entry) {
-    const std::uint32_t number = entry & ~Table::kLogUse;
+    const std::uint32_t number = entry & Table::kLogSlot;
     const Slot now = slot(table, number);
     if (!is_node(now.node)) return 0;
     if ((entry & Table::kLogUse) != 0) return use(table, now);
-    put_slot(table, number, {now.node, now.flags & ~Table::kDirty});
-    const std::uint32_t was = known_[number];
-    const bool live = (now.flags & Table::kLive) != 0;
-    if (live) return now.node == was ? 0 : store(table, number, now.node);
+    const bool replay = table_.lru && use_.strict;
+    const bool live = replay ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
+    put_slot(table, number, {now.node, live ? Table::kLive : 0});
+    if (live) return !replay && now.node == known_[number] ? 0 : store(table, number, now.node);
     dead_.push_back(now.node);
-    if (was == 0) return 0;
-    known_[number] = 0;
+    if (known_[number] == 0) return 0;
+    forget(number);
     return map_.erase(key(table, now.node).data()) == 0 ? 1 : stale();
+  }
+
+  void forget(std::uint32_t number) {
+    known_[number] = 0;
+    --entries_;
   }
 
   std::uint64_t use(std::span<std::byte> table, Slot now) {
     put_value(table, node_at(now.node) + kUse, std::uint32_t{0});
-    if ((now.flags & Table::kLive) != 0) std::ignore = map_.lookup(key(table, now.node).data(), use_.cpu);
+    std::ignore = map_.lookup(key(table, now.node).data(), use_.cpu);  // may have been deleted since
     return 0;
   }
 
@@ -274,6 +282,7 @@ class HashMirror final : public Mirror {
   bool agrees_ = false;
   std::optional<std::uint64_t> generation_;
   std::uint64_t at_ = 0, evicted_ = 0;
+  std::uint32_t entries_ = 0;                                   // known ones
   std::vector<std::uint32_t> known_;                            // by slot: the node of a key that the host has
   std::unordered_map<const std::byte*, std::uint32_t> owners_;  // LRU: whose the host's values are, by node
   std::vector<std::uint32_t> dead_;                             // nodes of keys that are gone

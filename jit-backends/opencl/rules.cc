@@ -245,8 +245,8 @@ void Rules::atomic(const Step& step) {
   const unsigned bits = 8U * step.bytes;
   check(step, address);
   const bool shared = !step.checked && code_.facts(at_).access.region == verifier::Region::map_value;
-  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)({}), {})", name,
-                                                bits, bits == 64 ? "ulong" : "uint", address, operands)
+  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)({}), {})", name, bits,
+                                                bits == 64 ? "ulong" : "uint", address, operands)
                                   : fmt::format("fg_{}{}_any(run, {}, {})", name, bits, address, operands);
   if (!row.fetch) return line(call + ";");
   if (shared) line("FG_FENCE();");

@@ -39,7 +39,8 @@ struct Table {
 
   static constexpr std::uint64_t kSlotsAt = 64, kKeyAt = 24;
   static constexpr std::uint32_t kLive = 1, kDirty = 2;  // upper half of a slot
-  static constexpr std::uint32_t kLogUse = 1U << 31;     // an entry was used; else a slot was changed
+  // Of the log: an entry was used, or deleted; else inserted or updated. Below, the slot.
+  static constexpr std::uint32_t kLogUse = 1U << 31, kLogDelete = 1U << 30, kLogSlot = kLogDelete - 1;
 
   [[nodiscard]] std::uint64_t stride() const { return in_words(value_size); }
   [[nodiscard]] std::uint64_t slot_at(std::uint64_t slot) const { return kSlotsAt + 8 * slot; }

@@ -14,12 +14,15 @@
 // Nodes that are out of use stand in a stack whose head counts its changes, so that an exchange of a head that came
 // back fails. Where few are left, packets stop, and the host makes the table anew.
 //
-// Every slot that became dirty, and every entry of an LRU map that was used, is written down once, in order.
+// Every slot that became dirty is written down once. Of LRU maps, entries that were used are too, and, where packets have
+// their effects in order, every change: the host does the same in the same order, and drops the keys that it would have
+// dropped.
 
 #define FG_LIVE (1ul << 32)
 #define FG_DIRTY (1ul << 33)
 #define FG_NODE(word) ((uint)(word))
 #define FG_LOG_USE 0x80000000u
+#define FG_LOG_DELETE 0x40000000u
 
 #define FG_LRU 1u
 #define FG_PERCPU 2u
@@ -61,9 +64,10 @@ static ulong fg_value_at(fg_run* run, uint kind, ulong node) {
   return (kind & FG_PERCPU) != 0 ? at + run->lane * *FG_NODE_STRIDE(node) : at;
 }
 
-static void fg_hash_log(FG_HASH, uint what) {
-  const uint at = atomic_inc(FG_LOGGED);
-  if (at < 2 * (mask + 1)) *FG_WORD(FG_LOG_AT + 4ul * at) = what;
+static void fg_hash_log(fg_run* run, FG_HASH, uint what) {
+  const uint at = atomic_inc(FG_LOGGED), most = 2 * (mask + 1);
+  if (at < most) *FG_WORD(FG_LOG_AT + 4ul * at) = what;
+  if (at > most / 2) fg_stop(run);
 }
 
 // ---- keys ----
@@ -109,9 +113,9 @@ static uint fg_hash_find(fg_run* run, FG_HASH, ulong key, ulong* word) {
   return FG_FULL;
 }
 
-static void fg_hash_use(FG_HASH, uint number, ulong node) {
+static void fg_hash_use(fg_run* run, FG_HASH, uint number, ulong node) {
   if ((kind & FG_LRU) == 0 || *FG_NODE_USED(node) != 0 || atomic_xchg(FG_NODE_USED(node), 1) != 0) return;
-  fg_hash_log(FG_HASH_ARGUMENTS, FG_LOG_USE | number);
+  fg_hash_log(run, FG_HASH_ARGUMENTS, FG_LOG_USE | number);
 }
 
 static ulong fg_hash_lookup(fg_run* run, FG_HASH, ulong key) {
@@ -119,7 +123,7 @@ static ulong fg_hash_lookup(fg_run* run, FG_HASH, ulong key) {
   const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &word);
   if ((word & FG_LIVE) == 0) return 0;
   const ulong node = fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word));
-  fg_hash_use(FG_HASH_ARGUMENTS, number, node);
+  fg_hash_use(run, FG_HASH_ARGUMENTS, number, node);
   return fg_value_at(run, kind, node);
 }
 
@@ -192,10 +196,12 @@ static void fg_hash_fill(fg_run* run, FG_HASH, uint number, ulong key, ulong val
 }
 
 // Puts another word in the place of a slot's; false if somebody else did.
-static bool fg_hash_exchange(FG_HASH, uint number, ulong then, ulong now) {
+static bool fg_hash_exchange(fg_run* run, FG_HASH, uint number, ulong then, ulong now) {
   FG_FENCE();
   if (atom_cmpxchg(FG_SLOT(number), then, now) != then) return false;
-  if ((then & FG_DIRTY) == 0) fg_hash_log(FG_HASH_ARGUMENTS, number);
+  const bool all = (kind & FG_LRU) != 0 && run->batch->strict != 0;
+  if (all || (then & FG_DIRTY) == 0)
+    fg_hash_log(run, FG_HASH_ARGUMENTS, (now & FG_LIVE) != 0 ? number : FG_LOG_DELETE | number);
   return true;
 }
 
@@ -213,7 +219,7 @@ static bool fg_hash_count(fg_run* run, FG_HASH) {
 }
 
 static bool fg_hash_insert(fg_run* run, fg_retired* retired, FG_HASH, uint number, ulong word, uint node) {
-  if (!fg_hash_exchange(FG_HASH_ARGUMENTS, number, word, FG_LIVE | FG_DIRTY | node)) return false;
+  if (!fg_hash_exchange(run, FG_HASH_ARGUMENTS, number, word, FG_LIVE | FG_DIRTY | node)) return false;
   if (FG_NODE(word) != 0) fg_hash_retire(retired, FG_HASH_ARGUMENTS, FG_NODE(word));
   return true;
 }
@@ -240,7 +246,7 @@ static ulong fg_hash_update(fg_run* run, fg_retired* retired, FG_HASH, ulong key
     if (number == FG_FULL) break;
     if (present) {
       const ulong there = fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word));
-      fg_hash_use(FG_HASH_ARGUMENTS, number, there);
+      fg_hash_use(run, FG_HASH_ARGUMENTS, number, there);
       if (node == 0 && (kind & FG_PERCPU) == 0) {
         node = fg_hash_take(run, FG_HASH_ARGUMENTS);
         if (node != 0) fg_hash_fill(run, FG_HASH_ARGUMENTS, node, key, value);
@@ -275,7 +281,7 @@ static ulong fg_hash_delete(fg_run* run, FG_HASH, ulong key) {
     ulong word;
     const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &word);
     if ((word & FG_LIVE) == 0) return FG_ERROR(FG_ENOENT);
-    if (!fg_hash_exchange(FG_HASH_ARGUMENTS, number, word, (word & ~FG_LIVE) | FG_DIRTY)) continue;
+    if (!fg_hash_exchange(run, FG_HASH_ARGUMENTS, number, word, (word & ~FG_LIVE) | FG_DIRTY)) continue;
     atomic_dec(FG_USED);
     return 0;
   }
