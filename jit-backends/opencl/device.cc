@@ -12,7 +12,6 @@
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
 #include "jit-backends/opencl/build.h"
-#include "jit-backends/opencl/refusals.h"
 #include "jit-backends/opencl/results.h"
 #include "jit-backends/opencl/tables_there.h"
 
@@ -52,19 +51,9 @@ class OpenclDevice final : public exec::Device {
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     if (index >= maps_.size()) return fail(ErrorKind::bug, EINVAL, "the program has no such map");
-    // Tables in the kernel are of the size that the program was verified with.
-    const program::MapSpec& planned = program().program().maps()[index];
-    if (map->spec().max_entries != planned.max_entries) {
-      auto error = fail(ErrorKind::unsupported, EOPNOTSUPP,
-                        fmt::format("map {} has another number of entries than the program was verified with, which an "
-                                    "OpenCL kernel does not take",
-                                    planned.name));
-      error.error().limit = planned.max_entries;
-      error.error().asked = map->spec().max_entries;
-      return error;
-    }
+    if (auto fits = check_size(program().program().maps()[index], *map); !fits) return fits;
     maps_[index] = std::move(map);
-    has_tables_ = false;
+    kernel_ = {};
     return {};
   }
 
@@ -104,21 +93,25 @@ class OpenclDevice final : public exec::Device {
                               of.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, of.name()));
     }
     Result<> done;
-    if (kernel_.get() == nullptr) done = make_kernel();
+    if (kernel_.get() == nullptr || changes_of(group_.maps) != group_.changes) done = make_kernel();
     if (done && !has_tables_) done = make_tables();
     return done;
   }
 
   Result<> make_kernel() {
-    if (auto there = check_helpers(program(), *options_.environment); !there) return there;
+    auto group = group_of(*image_, maps_);
+    if (!group) return std::unexpected(std::move(group.error()));
+    group_ = std::move(*group);
+    kernel_ = {};
+    if (auto there = check_helpers(group_, *options_.environment); !there) return there;
     const unsigned lanes = lanes_in_use();
-    plan_ = {.use = use_of_frames(program(), shared_),
+    plan_ = {.use = group_.frame_use(shared_),
              .batch = {.lanes = lanes, .cpu = options_.cpu, .strict = lanes == 1 ? 1U : 0U},
              .order = options_.order,
              .group = driver_->found().is_cpu ? 1 : kGroup};
     const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}",
                                             shared_ ? 1 : 0, table_lanes(), plan_.group);
-    auto built = build(*driver_, *image_, options);
+    auto built = build(*driver_, group_.source, options);
     if (!built) return std::unexpected(std::move(built.error()));
     binary_ = std::move(built->binary);
     cl_int status = CL_SUCCESS;
@@ -131,7 +124,7 @@ class OpenclDevice final : public exec::Device {
   }
 
   Result<> make_tables() {
-    auto made = tables_.open(*driver_, *image_, maps_, options_.cpu, plan_.batch.lanes, table_lanes());
+    auto made = tables_.open(*driver_, group_, options_.cpu, plan_.batch.lanes, table_lanes());
     if (made) made = tables_.seed(*driver_, random_state_);
     has_tables_ = made.has_value();
     return made;
@@ -139,19 +132,19 @@ class OpenclDevice final : public exec::Device {
 
   // One is a CPU of per-CPU maps, of which there may be fewer.
   [[nodiscard]] unsigned lanes_in_use() const {
-    if (options_.order == exec::Order::packet && needs_order(program())) return 1;
+    if (options_.order == exec::Order::packet && group_.needs_order()) return 1;
     const DeviceFound& found = driver_->found();
     const unsigned lanes = found.is_cpu ? found.units : found.units * kGroupsOfUnit * kGroup;
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;
     return has_lanes() ? std::min(lanes, cpus) : lanes;
   }
-  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(image_->source().tables, &Table::per_cpu); }
+  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.source.tables, &Table::per_cpu); }
   // Part of the source: the same for all where it makes no difference.
   [[nodiscard]] unsigned table_lanes() const { return has_lanes() ? plan_.batch.lanes : 1; }
 
   // A program that is loaded next goes on where this one was.
   Result<> keep_random() {
-    if (!calls(program(), exec::HelperId::get_prandom_u32)) return {};
+    if (!group_.calls(exec::HelperId::get_prandom_u32)) return {};
     auto state = tables_.seed_now(*driver_);
     if (!state) return std::unexpected(std::move(state.error()));
     random_state_ = *state;
@@ -199,7 +192,7 @@ class OpenclDevice final : public exec::Device {
     const std::uint64_t now = exec::run_clock_ns(), took = now - std::exchange(since, now);
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
-    const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = maps_};
+    const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
     return launch.collect(*driver_, [&](exec::Frame& frame, const PacketRecord& record,
                                         std::span<const std::byte> packets, std::size_t base) {
       if (record.done == 0) return left.push_back(&frame);
@@ -242,6 +235,7 @@ class OpenclDevice final : public exec::Device {
   bool shared_;
   std::shared_ptr<const OpenclImage> image_;
   Maps maps_;
+  Group group_;
   Binary binary_;
   Kernel kernel_;
   LaunchPlan plan_;

@@ -136,6 +136,24 @@ class PortKeysMirror final : public PortMirror {
   }
 };
 
+// Which program of the kernel a slot has: the kernel is another once that changes.
+class ProgramMirror final : public Mirror {
+ public:
+  ProgramMirror(const Table& table, const MirrorUse& use) : table_(table), programs_(use.programs) {
+    programs_.resize(table.entries, 0);
+  }
+  std::uint64_t bytes() const override { return table_.bytes(1); }
+  std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
+  void put(std::span<std::byte> table, std::uint64_t) override {
+    std::memcpy(table.data(), programs_.data(), programs_.size() * sizeof programs_.front());
+  }
+  void take(std::span<std::byte>) override {}
+
+ private:
+  Table table_;
+  std::vector<std::uint32_t> programs_;
+};
+
 }  // namespace
 
 void value_from_host(std::byte* host, std::span<std::byte> to) {
@@ -195,6 +213,8 @@ std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Mi
       return std::make_unique<PortMirror>(table, map, use);
     case TableKind::port_keys:
       return std::make_unique<PortKeysMirror>(table, map, use);
+    case TableKind::programs:
+      return std::make_unique<ProgramMirror>(table, use);
   }
   return nullptr;
 }

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "exec/map.h"
 #include "jit-backends/opencl/tables.h"
@@ -46,6 +47,7 @@ struct MirrorUse {
   bool changed = true;  // programs change values, or keys
   bool strict = false;  // packets have their effects in their order
   Merge merge = Merge::store;
+  std::vector<std::uint32_t> programs;  // PROG_ARRAY: of the kernel, by index, from 1
 };
 
 // Null: there is no table. The map outlives it.

@@ -24,18 +24,18 @@ constexpr HelperId kHelpers[] = {
     HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
     HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
-    HelperId::redirect_map,      HelperId::csum_diff,
+    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,
 };
-constexpr MapType kMaps[] = {MapType::array,       MapType::percpu_array,    MapType::hash,   MapType::lru_hash,
-                             MapType::percpu_hash, MapType::lru_percpu_hash, MapType::devmap, MapType::cpumap,
-                             MapType::xskmap,      MapType::devmap_hash};
+constexpr MapType kMaps[] = {MapType::array,       MapType::percpu_array,    MapType::hash,      MapType::lru_hash,
+                             MapType::percpu_hash, MapType::lru_percpu_hash, MapType::devmap,    MapType::cpumap,
+                             MapType::xskmap,      MapType::devmap_hash,     MapType::prog_array};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
 constexpr HelperId kIndifferent[] = {
     HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
     HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
-    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id,
+    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id, HelperId::tail_call,
 };
 
 template <class Range, class T>
@@ -102,8 +102,11 @@ class Judge {
     if (!has(helper.args, isa::Arg::const_map)) return {};
     if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
     const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
+    const auto id = static_cast<HelperId>(call.helper);
+    if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
+      return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
     const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
-    if (ports != (static_cast<HelperId>(call.helper) == HelperId::redirect_map))
+    if (ports != (id == HelperId::redirect_map) || (kind == TableKind::programs) != (id == HelperId::tail_call))
       return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
     return {};
   }

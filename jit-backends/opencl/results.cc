@@ -5,7 +5,6 @@
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
-#include "jit-backends/opencl/refusals.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -51,7 +50,7 @@ void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const
   if (record.redirect == 0 || (by_map && record.redirect_map >= maps.size())) return;
   const auto id = static_cast<std::size_t>(by_map ? HelperId::redirect_map : HelperId::redirect);
   const auto helpers = options.environment->helpers;
-  const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].get()) : 0;
+  const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].map.get()) : 0;
   if (by_map) {
     helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);
   } else {
@@ -59,11 +58,11 @@ void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const
   }
 }
 
-Result<> check_helpers(const verifier::VerifiedProgram& program, const exec::Environment& environment) {
+Result<> check_helpers(const Group& group, const exec::Environment& environment) {
   for (const exec::HelperId helper : {exec::HelperId::redirect, exec::HelperId::redirect_map}) {
     const auto id = static_cast<std::size_t>(helper);
     const bool there = id < environment.helpers.size() && environment.helpers[id] != nullptr;
-    if (calls(program, helper) && !there) return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");
+    if (group.calls(helper) && !there) return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");
   }
   return {};
 }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "exec/backend.h"
-#include "jit-backends/opencl/staging.h"
+#include "jit-backends/opencl/group.h"
 
 namespace forager::jit::opencl {
 
@@ -15,7 +15,7 @@ struct ResultTaker {
   const verifier::VerifiedProgram& program;
   const exec::DeviceOptions& options;
   const FrameUse& use;
-  const std::vector<std::shared_ptr<exec::Map>>& maps;
+  const std::vector<GroupMap>& maps;
 
   // False if the packet was stopped.
   bool take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets, std::size_t base) const;
@@ -26,6 +26,6 @@ struct ResultTaker {
 };
 
 // Whether the host has the helpers that carry results out. Errors: bug.
-[[nodiscard]] Result<> check_helpers(const verifier::VerifiedProgram& program, const exec::Environment& environment);
+[[nodiscard]] Result<> check_helpers(const Group& group, const exec::Environment& environment);
 
 }  // namespace forager::jit::opencl

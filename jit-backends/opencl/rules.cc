@@ -79,8 +79,9 @@ std::string signed_text(const std::string& value, unsigned bytes, bool sign) {
 
 }  // namespace
 
-Rules::Rules(const Code& code, const std::vector<Table>& tables)
-    : code_(code), program_(code.program->program()), tables_(tables) {}
+Rules::Rules(const Code& code, const std::vector<Table>& tables, const std::vector<std::uint32_t>& numbers,
+             std::string prefix)
+    : code_(code), program_(code.program->program()), tables_(tables), numbers_(numbers), prefix_(std::move(prefix)) {}
 
 // ---- lines ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ void Rules::never(const Step&, std::string_view what) { line(fmt::format("#error
 std::string Rules::function_name(std::uint32_t subprogram) const {
   std::string name = program_.subprograms()[subprogram].name;
   std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-  return fmt::format("fn{}_{}", subprogram, name);
+  return fmt::format("{}fn{}_{}", prefix_, subprogram, name);
 }
 
 // ---- arithmetic ----------------------------------------------------------------------------------------------------
@@ -272,7 +273,6 @@ void Rules::load_context(const Step& step) {
 void Rules::store_context(const Step& step) { never(step, "a store to the context"); }
 void Rules::load_packet(const Step& step) { never(step, "legacy packet access"); }
 void Rules::function(const Step& step) { never(step, "the address of a function"); }
-void Rules::tail_call(const Step& step) { never(step, "a tail call"); }
 
 // ---- calls ---------------------------------------------------------------------------------------------------------
 

@@ -17,11 +17,17 @@ struct Shape {
   bool per_cpu, lru;
 };
 constexpr Shape kShapes[] = {
-    {MapType::array, TableKind::array, false, false},     {MapType::percpu_array, TableKind::array, true, false},
-    {MapType::hash, TableKind::hash, false, false},       {MapType::lru_hash, TableKind::hash, false, true},
-    {MapType::percpu_hash, TableKind::hash, true, false}, {MapType::lru_percpu_hash, TableKind::hash, true, true},
-    {MapType::devmap, TableKind::ports, false, false},    {MapType::cpumap, TableKind::ports, false, false},
-    {MapType::xskmap, TableKind::ports, false, false},    {MapType::devmap_hash, TableKind::port_keys, false, false},
+    {MapType::array, TableKind::array, false, false},
+    {MapType::percpu_array, TableKind::array, true, false},
+    {MapType::hash, TableKind::hash, false, false},
+    {MapType::lru_hash, TableKind::hash, false, true},
+    {MapType::percpu_hash, TableKind::hash, true, false},
+    {MapType::lru_percpu_hash, TableKind::hash, true, true},
+    {MapType::devmap, TableKind::ports, false, false},
+    {MapType::cpumap, TableKind::ports, false, false},
+    {MapType::xskmap, TableKind::ports, false, false},
+    {MapType::devmap_hash, TableKind::port_keys, false, false},
+    {MapType::prog_array, TableKind::programs, false, false},
 };
 
 std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
@@ -33,6 +39,7 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
     case TableKind::hash:
       return table.node_at(table.nodes + 1, lanes);
     case TableKind::ports:
+    case TableKind::programs:
       return std::uint64_t{table.entries} * 4;
     case TableKind::port_keys:
       return (std::uint64_t{table.entries} + 1) * 4;

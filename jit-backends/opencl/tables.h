@@ -26,6 +26,7 @@ enum class TableKind : std::uint8_t {
   hash,       // keys and values
   ports,      // a word for each index: whether a redirect leads somewhere
   port_keys,  // the keys for which it does, sorted
+  programs,   // a word for each index: a program of the kernel, 0 for none
 };
 
 [[nodiscard]] constexpr std::uint64_t in_words(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }

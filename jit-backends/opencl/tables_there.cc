@@ -15,24 +15,26 @@ bool changes(verifier::MapUse use, const Table& table) {
 
 }  // namespace
 
-Result<> TablesThere::open(const Driver& driver, const OpenclImage& image, const Maps& maps, unsigned cpu,
-                           unsigned lanes, unsigned table_lanes) {
+Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cpu, unsigned lanes,
+                           unsigned table_lanes) {
   lanes_ = lanes;
   table_lanes_ = table_lanes;
   mirrors_.clear();
   at_.clear();
   changes_.clear();
   bytes_ = 0;
-  const auto& tables = image.source().tables;
-  for (std::uint32_t i = 0; i < maps.size(); ++i) {
-    changes_.push_back(changes(image.program().map_uses()[i], tables[i]));
+  for (std::size_t i = 0; i < group.maps.size(); ++i) {
+    const GroupMap& map = group.maps[i];
+    const Table& table = group.source.tables[i];
+    changes_.push_back(changes(map.use, table));
     const MirrorUse use{.cpu = cpu,
                         .lanes = table_lanes,
                         .shared = shared_,
                         .changed = changes_.back(),
                         .strict = lanes == 1,
-                        .merge = merge_of(image.program(), i)};
-    mirrors_.push_back(make_mirror(tables[i], *maps[i], use));
+                        .merge = map.merge,
+                        .programs = map.programs};
+    mirrors_.push_back(map.map == nullptr ? nullptr : make_mirror(table, *map.map, use));
     at_.push_back(bytes_);
     if (mirrors_.back() != nullptr) bytes_ += mirrors_.back()->bytes();
   }

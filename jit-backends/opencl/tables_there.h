@@ -10,21 +10,19 @@
 #include <vector>
 
 #include "jit-backends/opencl/driver.h"
-#include "jit-backends/opencl/image.h"
+#include "jit-backends/opencl/group.h"
 #include "jit-backends/opencl/launch.h"
 #include "jit-backends/opencl/mirror.h"
 
 namespace forager::jit::opencl {
 
-using Maps = std::vector<std::shared_ptr<exec::Map>>;
-
 class TablesThere {
  public:
   explicit TablesThere(bool shared) : shared_(shared), tables_(shared), state_(shared) {}
 
-  // For a program's maps, of which none is null. `table_lanes`: as the kernel was built.
-  [[nodiscard]] Result<> open(const Driver& driver, const OpenclImage& image, const Maps& maps, unsigned cpu,
-                              unsigned lanes, unsigned table_lanes);
+  // For a kernel's maps. `table_lanes`: as it was built.
+  [[nodiscard]] Result<> open(const Driver& driver, const Group& group, unsigned cpu, unsigned lanes,
+                              unsigned table_lanes);
   // Tables agree with the host, and lanes may run. Fills in what launches are told of it.
   [[nodiscard]] Result<> put(const Driver& driver, BatchRecord& batch);
   // The host gets what changed.

@@ -86,6 +86,7 @@ typedef struct {
   uint lane;
   uint trap, trap_at;
   uint redirect, redirect_map;
+  uint tail, tail_calls;  // the program that is next, from 1; how many were
 } fg_run;
 
 // Where a map's table begins.

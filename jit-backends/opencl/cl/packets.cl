@@ -64,6 +64,7 @@ static void fg_begin(fg_run* run, const fg_space* space, __global const fg_frame
   run->egress_ifindex = frame->egress_ifindex;
   run->trap = run->trap_at = run->redirect = run->redirect_map = 0;
   run->redirect_key = run->redirect_flags = 0;
+  run->tail = run->tail_calls = 0;
 }
 
 static void fg_end(fg_run* run, __global fg_frame* frame, ulong r0) {
