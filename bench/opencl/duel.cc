@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "exec/host_helpers.h"
@@ -18,6 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kCompared = 1024, kLeastTurns = 7, kMostTurns = 401, kWarmTurns = 2;
 constexpr std::size_t kLargestPacket = 1514;
+constexpr double kNoise = 25;  // percent
 
 // Frames of all duels, as they are large: made once.
 exec::PacketBatch all_frames() {
@@ -160,10 +162,7 @@ Result<std::size_t> Duel::compare_batch(exec::PacketBatch frames) const {
   return wrong(fmt::format("opencl and x86_64 differ in packet {} of {}", found.first, frames.size()));
 }
 
-Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds time) {
-  const exec::PacketBatch frames = all_frames().first(std::min(batch, kMostPackets));
-  const auto different = compare_batch(frames);
-  if (!different) return std::unexpected(different.error());
+Result<DuelFigure> Duel::take_turns(exec::PacketBatch frames, std::chrono::milliseconds time) const {
   std::vector<double> ours, theirs, launches, rests;
   const auto packets = static_cast<double>(frames.size());
   const auto end = Clock::now() + time;
@@ -180,11 +179,24 @@ Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds ti
     rests.push_back((opencl_ns - busy) / packets);
   }
   return DuelFigure{.turns = ours.size(),
-                    .differences = *different,
                     .opencl = spread_of(std::move(ours)),
                     .x86_64 = spread_of(std::move(theirs)),
                     .launch = spread_of(std::move(launches)).median,
                     .staging = spread_of(std::move(rests)).median};
+}
+
+Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds time) {
+  const exec::PacketBatch frames = all_frames().first(std::min(batch, kMostPackets));
+  const auto different = compare_batch(frames);
+  if (!different) return std::unexpected(different.error());
+  std::optional<DuelFigure> best;
+  for (int i = 0; i < kTries && (!best || best->noise() > kNoise); ++i) {
+    auto figure = take_turns(frames, time);
+    if (!figure) return figure;
+    if (!best || figure->noise() < best->noise()) best = *figure;
+  }
+  best->differences = *different;
+  return *best;
 }
 
 }  // namespace forager::bench

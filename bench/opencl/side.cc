@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/opencl/side.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <atomic>
 #include <cerrno>
 #include <thread>
@@ -24,7 +27,43 @@ class Single final : public Side {
   std::unique_ptr<exec::Device> device_;
 };
 
-void pause() { __builtin_ia32_pause(); }
+// Waits for what another thread does. Where something else has that thread's CPU, spinning would keep it from this one.
+class Spin {
+ public:
+  void pause() {
+    __builtin_ia32_pause();
+    if (++times_ % kPatience == 0) sched_yield();
+  }
+
+ private:
+  static constexpr unsigned kPatience = 10'000;
+  unsigned times_ = 0;
+};
+
+// The CPUs that this process may use, as it began.
+const cpu_set_t& all_cpus() {
+  static const cpu_set_t cpus = [] {
+    cpu_set_t found;
+    CPU_ZERO(&found);
+    sched_getaffinity(0, sizeof found, &found);
+    return found;
+  }();
+  return cpus;
+}
+
+// The nth of them, or all if it has not so many.
+cpu_set_t cpu_number(unsigned n) {
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &all_cpus()) || n-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return one;
+  }
+  return all_cpus();
+}
+
+void keep_to(pthread_t thread, const cpu_set_t& cpus) { pthread_setaffinity_np(thread, sizeof cpus, &cpus); }
 
 // A thread that runs what it is given on a device of its own.
 class Worker {
@@ -40,7 +79,7 @@ class Worker {
   void ready() {
     awake_.store(false, std::memory_order_relaxed);
     tell(Order::ready);
-    while (!awake_.load(std::memory_order_acquire)) pause();
+    for (Spin spin; !awake_.load(std::memory_order_acquire);) spin.pause();
   }
   void rest() { order_.store(Order::rest, std::memory_order_release); }
   // Between ready() and rest().
@@ -49,7 +88,7 @@ class Worker {
     order_.store(Order::go, std::memory_order_release);
   }
   Result<exec::RunReport> end() {
-    while (order_.load(std::memory_order_acquire) == Order::go) pause();
+    for (Spin spin; order_.load(std::memory_order_acquire) == Order::go;) spin.pause();
     return std::move(done_);
   }
 
@@ -62,11 +101,12 @@ class Worker {
   }
 
   void work() {
+    Spin spin;
     for (Order order = order_.load(); order != Order::end; order = order_.load(std::memory_order_acquire)) {
       if (order == Order::rest) order_.wait(Order::rest);
       if (order == Order::ready) {
         awake_.store(true, std::memory_order_release);
-        pause();
+        spin.pause();
       }
       if (order != Order::go) continue;
       done_ = device_->run(frames_);
@@ -87,8 +127,14 @@ class Threads final : public Side {
   Threads(Stage stage, std::unique_ptr<exec::Device> mine, std::unique_ptr<exec::Device> other)
       : stage_(std::move(stage)), device_(std::move(mine)), worker_(std::move(other)) {}
 
-  void ready() override { worker_.ready(); }
-  void rest() override { worker_.rest(); }
+  void ready() override {
+    keep_to(pthread_self(), cpu_number(0));
+    worker_.ready();
+  }
+  void rest() override {
+    worker_.rest();
+    keep_to(pthread_self(), all_cpus());
+  }
   Result<exec::RunReport> run(exec::PacketBatch frames) override {
     const std::size_t half = frames.size() / kThreads;
     worker_.begin(frames.subspan(half));

@@ -6,8 +6,8 @@
 //   opencl   one device, which shares a batch among its lanes
 //   x86_64   two devices, each on a thread with the CPU number of its own, maps shared; the first half of a batch is
 //   the
-//            calling thread's. The other thread spins from ready() to rest(): being told of a batch costs it no system
-//            call.
+//            calling thread's. The other thread spins from ready() to rest(), so that being told of a batch costs no
+//            system call, and each of the two has a CPU of its own meanwhile.
 //   interp   the reference
 //
 // Tested by: bench_opencl compares what sides do.

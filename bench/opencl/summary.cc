@@ -44,7 +44,7 @@ std::vector<DuelRow> Summary::best() const {
         best, [&](const DuelRow& other) { return other.program == row.program && other.bytes == row.bytes; });
     if (same == best.end()) {
       best.push_back(row);
-    } else if (row.ratio() > same->ratio()) {
+    } else if (row.figure.opencl.median < same->figure.opencl.median) {
       *same = row;
     }
   }
@@ -54,7 +54,7 @@ std::vector<DuelRow> Summary::best() const {
 void Summary::print_duels() const {
   if (rows_.empty()) return;
   fmt::print(
-      "\nThe batch with the best ratio of each program and size; ns a packet, median ± half of what lies between "
+      "\nThe batch that suits opencl best, of each program and size; ns a packet, median ± half of what lies between "
       "the quarters; ratio = x86_64 / opencl.\n\n");
   fmt::print("| program | bytes | instructions | batch | opencl | launch | staging | x86_64, 2 threads | ratio |\n");
   fmt::print("|---|---|---|---|---|---|---|---|---|\n");
