@@ -18,8 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kCompared = 1024, kLeastTurns = 7, kMostTurns = 401, kWarmTurns = 2;
-constexpr std::size_t kLargestPacket = 1514;
-constexpr double kNoise = 25;  // percent
 
 // Frames of all duels, as they are large: made once.
 exec::PacketBatch all_frames() {
@@ -27,7 +25,7 @@ exec::PacketBatch all_frames() {
     constexpr std::uint32_t kLoopback = 1;
     std::vector<exec::Frame> made;
     made.reserve(Duel::kMostPackets);
-    const std::vector<std::byte> packet(kLargestPacket);
+    const std::vector<std::byte> packet(std::ranges::max(kPacketSizes));
     for (std::size_t i = 0; i < Duel::kMostPackets; ++i) {
       made.push_back(*exec::Frame::make(packet));
       exec::set(made.back(), offsetof(xdp_md, ingress_ifindex), kLoopback);
@@ -190,7 +188,7 @@ Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds ti
   const auto different = compare_batch(frames);
   if (!different) return std::unexpected(different.error());
   std::optional<DuelFigure> best;
-  for (int i = 0; i < kTries && (!best || best->noise() > kNoise); ++i) {
+  for (int i = 0; i < kTries && (!best || best->noise() > DuelFigure::kNoise); ++i) {
     auto figure = take_turns(frames, time);
     if (!figure) return figure;
     if (!best || figure->noise() < best->noise()) best = *figure;

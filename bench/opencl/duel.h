@@ -29,8 +29,9 @@ struct DuelFigure {
   std::size_t turns = 0;
   std::size_t differences = 0;  // packets of the batch whose fate depended on order
   Spread opencl, x86_64;
-  double launch = 0;   // of opencl's: what it tells of itself (RunReport::busy_ns), median
-  double staging = 0;  // and the rest
+  double launch = 0;                    // of opencl's: what it tells of itself (RunReport::busy_ns), median
+  double staging = 0;                   // and the rest
+  static constexpr double kNoise = 25;  // percent: figures that are further apart are not worth much
   [[nodiscard]] double noise() const { return std::max(opencl.percent, x86_64.percent); }
 };
 

@@ -23,6 +23,7 @@ template <class Work>
 double on_threads(const Work& work) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&work, i] { work(i); });
   for (std::thread& thread : threads) thread.join();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -31,6 +32,7 @@ double on_threads(const Work& work) {
 template <class Work>
 double median_on_threads(const Work& work) {
   std::vector<double> seconds;
+  seconds.reserve(kTimes);
   for (unsigned i = 0; i < kTimes; ++i) seconds.push_back(on_threads(work));
   return spread_of(std::move(seconds)).median;
 }

@@ -29,7 +29,6 @@
 namespace forager::bench {
 namespace {
 
-constexpr std::size_t kSizes[] = {64, 1514};
 constexpr std::size_t kBatches[] = {64, 256, 1024, 4096, 16384};
 constexpr std::chrono::milliseconds kTime{300};  // of a row
 
@@ -101,7 +100,7 @@ void measure(benchmark::State& state, Ring& ring, Summary& summary, const Pair& 
 }
 
 void register_duels(Ring& ring, Summary& summary, const Pair& pair) {
-  for (const std::size_t bytes : kSizes) {
+  for (const std::size_t bytes : kPacketSizes) {
     for (const std::size_t batch : kBatches) {
       benchmark::RegisterBenchmark(fmt::format("opencl/{}/{}/{}", pair.name, bytes, batch).c_str(),
                                    [&ring, &summary, &pair, bytes, batch](benchmark::State& state) {

@@ -26,9 +26,10 @@ bool is_one_of(std::uint32_t helper, std::initializer_list<exec::HelperId> ids) 
 // One packet's way through the program.
 class Walk {
  public:
-  Walk(interp::Proxy& proxy, std::size_t instructions) : proxy_(proxy), counts(instructions) {}
+  Walk(interp::Proxy& proxy, std::size_t instructions) : proxy_(proxy), counts_(instructions) {}
 
   Result<> run(exec::Frame& frame) {
+    frame_ = &frame;
     proxy_.begin(frame, 0);
     auto outcome = interp::Proxy::Outcome::next;
     while (outcome == interp::Proxy::Outcome::next || outcome == interp::Proxy::Outcome::jumped) {
@@ -41,6 +42,7 @@ class Walk {
     return stopped ? fail(ErrorKind::bug, EINVAL, std::move(why)) : Result<>{};
   }
 
+  [[nodiscard]] const Counts& counts() const { return counts_; }
   void add_to(Demand& sum) const {
     sum.instructions += static_cast<double>(instructions_);
     sum.packet_read += static_cast<double>(read_.count());
@@ -52,8 +54,8 @@ class Walk {
     sum.atomics += static_cast<double>(atomics_);
     sum.lookups += static_cast<double>(lookups_);
     sum.updates += static_cast<double>(updates_);
-    sum.reach_read = std::max(sum.reach_read, end_of(read_ | written_));
-    sum.reach_written = std::max(sum.reach_written, end_of(written_));
+    sum.reach_read = std::max({sum.reach_read, end_of(read_ | written_), reach_read_});
+    sum.reach_written = std::max({sum.reach_written, end_of(written_), reach_written_});
   }
 
  private:
@@ -70,7 +72,7 @@ class Walk {
     const program::Instruction& insn = proxy_.unit()->program().instructions()[at];
     const isa::Row& row = isa::row(insn.op);
     ++instructions_;
-    if (at < counts.size()) ++counts[at];
+    if (at < counts_.size()) ++counts_[at];
     const auto memory = [&](std::uint8_t reg, interp::Use use) {
       touch(proxy_.registers()[reg] + static_cast<std::uint64_t>(std::int64_t{insn.offset}), row.width / 8U, use);
     };
@@ -82,6 +84,8 @@ class Walk {
     using enum exec::HelperId;
     if (is_one_of(helper, {map_lookup_elem})) ++lookups_;
     if (is_one_of(helper, {map_update_elem, map_delete_elem})) ++updates_;
+    if (is_one_of(helper, {xdp_load_bytes, xdp_store_bytes})) reach_read_ = frame_->packet().size();
+    if (is_one_of(helper, {xdp_store_bytes})) reach_written_ = frame_->packet().size();
   }
 
   void touch(interp::GuestAddress address, unsigned bytes, interp::Use use) {
@@ -105,12 +109,12 @@ class Walk {
   }
 
   interp::Proxy& proxy_;
+  const exec::Frame* frame_ = nullptr;
+  std::size_t reach_read_ = 0, reach_written_ = 0;  // of helpers
   std::uint64_t instructions_ = 0, map_read_ = 0, map_written_ = 0, atomics_ = 0, lookups_ = 0, updates_ = 0;
   Bytes read_, written_;
   std::set<std::int64_t> packet_sectors_, map_sectors_;
-
- public:
-  Counts counts;
+  Counts counts_;
 };
 
 std::uint64_t sum_of(const Counts& counts) {
@@ -162,7 +166,7 @@ Result<Demand> demand_of(const ExampleProgram& program, const std::vector<Packet
     Walk walk(proxy, verified->program().instructions().size());
     if (auto ran = walk.run(frame); !ran) return std::unexpected(std::move(ran.error()));
     walk.add_to(demand);
-    all.push_back(std::move(walk.counts));
+    all.push_back(walk.counts());
   }
   divide(demand, static_cast<double>(packets.size()));
   demand.of32 = efficiency_of(all, 32);

@@ -12,7 +12,7 @@
 //   by path     it goes through each instruction as often as the packet that does so most often, so that packets wait
 //               for each other where their ways part: what reconvergence can reach
 //
-// Tested by: tests/golden has the interpreter itself.
+// Tested by: nothing; tests/golden has the interpreter itself.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +33,9 @@ struct Demand {
   double packet_sectors = 0;
   double map_read = 0, map_written = 0;  // bytes; atomics count as both
   double map_sectors = 0;
-  double atomics = 0, lookups = 0, updates = 0;   // updates: and deletions
-  std::size_t reach_read = 0, reach_written = 0;  // of all packets, the end of what any of them touches
+  double atomics = 0, lookups = 0, updates = 0;  // updates: and deletions
+  // Of all packets, the end of what any of them touches; all of it, where a helper loads or stores packet bytes.
+  std::size_t reach_read = 0, reach_written = 0;
   Efficiency of32, of64;
 };
 

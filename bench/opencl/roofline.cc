@@ -19,7 +19,6 @@
 namespace forager::bench {
 namespace {
 
-constexpr std::size_t kSizes[] = {64, 1514};
 constexpr std::size_t kBatch = 4096;
 constexpr std::chrono::milliseconds kTime{150};
 constexpr double kSector = 32, kRecord = 32;  // bytes; a packet's record travels with it, both ways
@@ -188,7 +187,7 @@ int print_roofline(const std::deque<Pair>& programs, int argc, char** argv) {
   }
   std::vector<Entry> entries;
   for (const Pair& pair : programs) {
-    for (const std::size_t bytes : kSizes) {
+    for (const std::size_t bytes : kPacketSizes) {
       auto entry = entry_of(pair, bytes);
       if (!entry) {
         fmt::print(stderr, "{}: {}\n", pair.name, entry.error().text());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bench/opencl/traffic.h"
+#include "maps/lock.h"
 #include "syscall/process.h"
 
 namespace forager::bench {
@@ -31,7 +32,7 @@ class Single final : public Side {
 class Spin {
  public:
   void pause() {
-    __builtin_ia32_pause();
+    maps::relax();
     if (++times_ % kPatience == 0) sched_yield();
   }
 
@@ -42,13 +43,13 @@ class Spin {
 
 // The CPUs that this process may use, as it began.
 const cpu_set_t& all_cpus() {
-  static const cpu_set_t cpus = [] {
+  static const cpu_set_t kCpus = [] {
     cpu_set_t found;
     CPU_ZERO(&found);
     sched_getaffinity(0, sizeof found, &found);
     return found;
   }();
-  return cpus;
+  return kCpus;
 }
 
 // The nth of them, or all if it has not so many.

@@ -18,9 +18,10 @@ bool is_empty(const DuelRow& row) { return row.program == kEmpty.name; }
 
 void print_row(const DuelRow& row) {
   const DuelFigure& figure = row.figure;
-  fmt::print("| {} | {} | {:.0f} | {} | {:.1f} ±{:.0f} % | {:.1f} | {:.1f} | {:.1f} ±{:.0f} % | {:.2f} |\n",
+  fmt::print("| {} | {} | {:.0f} | {} | {:.1f} ±{:.0f} % | {:.1f} | {:.1f} | {:.1f} ±{:.0f} % | {:.2f}{} |\n",
              row.program, row.bytes, row.instructions, row.batch, figure.opencl.median, figure.opencl.percent / 2,
-             figure.launch, figure.staging, figure.x86_64.median, figure.x86_64.percent / 2, row.ratio());
+             figure.launch, figure.staging, figure.x86_64.median, figure.x86_64.percent / 2, row.ratio(),
+             figure.noise() > DuelFigure::kNoise ? " ?" : "");
 }
 
 void print_median(const char* what, const std::vector<DuelRow>& rows, double goal) {

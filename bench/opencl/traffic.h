@@ -29,6 +29,9 @@ struct Pair {
 // Errors: input, if the matrix cannot be read.
 [[nodiscard]] Result<std::deque<Pair>> pairs();
 
+// Bytes of the packets that are timed: the least frame, and one whose IP packet has 1,500.
+inline constexpr std::size_t kPacketSizes[] = {64, 1514};
+
 using Packet = std::vector<std::byte>;
 
 struct Traffic {
