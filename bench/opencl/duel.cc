@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "bench/opencl/foreign_load.h"
 #include "exec/host_helpers.h"
 #include "exec/skb.h"
 
@@ -163,6 +164,7 @@ Result<std::size_t> Duel::compare_batch(exec::PacketBatch frames) const {
 Result<DuelFigure> Duel::take_turns(exec::PacketBatch frames, std::chrono::milliseconds time) const {
   std::vector<double> ours, theirs, launches, rests;
   const auto packets = static_cast<double>(frames.size());
+  const ForeignLoad load;
   const auto end = Clock::now() + time;
   for (std::size_t turn = 0; turn < kMostTurns && (turn < kLeastTurns + kWarmTurns || Clock::now() < end); ++turn) {
     double opencl_ns = 0, x86_64_ns = 0;
@@ -180,7 +182,8 @@ Result<DuelFigure> Duel::take_turns(exec::PacketBatch frames, std::chrono::milli
                     .opencl = spread_of(std::move(ours)),
                     .x86_64 = spread_of(std::move(theirs)),
                     .launch = spread_of(std::move(launches)).median,
-                    .staging = spread_of(std::move(rests)).median};
+                    .staging = spread_of(std::move(rests)).median,
+                    .foreign = load.percent()};
 }
 
 Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds time) {
@@ -188,7 +191,7 @@ Result<DuelFigure> Duel::measure(std::size_t batch, std::chrono::milliseconds ti
   const auto different = compare_batch(frames);
   if (!different) return std::unexpected(different.error());
   std::optional<DuelFigure> best;
-  for (int i = 0; i < kTries && (!best || best->noise() > DuelFigure::kNoise); ++i) {
+  for (int i = 0; i < kTries && (!best || !best->is_steady()); ++i) {
     auto figure = take_turns(frames, time);
     if (!figure) return figure;
     if (!best || figure->noise() < best->noise()) best = *figure;

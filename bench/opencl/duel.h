@@ -29,10 +29,13 @@ struct DuelFigure {
   std::size_t turns = 0;
   std::size_t differences = 0;  // packets of the batch whose fate depended on order
   Spread opencl, x86_64;
-  double launch = 0;                    // of opencl's: what it tells of itself (RunReport::busy_ns), median
-  double staging = 0;                   // and the rest
-  static constexpr double kNoise = 25;  // percent: figures that are further apart are not worth much
-  [[nodiscard]] double noise() const { return std::max(opencl.percent, x86_64.percent); }
+  double launch = 0;   // of opencl's: what it tells of itself (RunReport::busy_ns), median
+  double staging = 0;  // and the rest
+  double foreign = 0;  // percent of the machine that others had meanwhile
+  // What makes figures worth little: quarters that lie far apart, other processes.
+  [[nodiscard]] double noise() const { return std::max({opencl.percent, x86_64.percent, 2 * foreign}); }
+  [[nodiscard]] bool is_steady() const { return noise() <= kNoise; }
+  static constexpr double kNoise = 25;  // percent
 };
 
 class Duel {
@@ -40,7 +43,7 @@ class Duel {
   // Errors: those of Side; input, if no packet of this size is left; bug, where answers differ.
   [[nodiscard]] static Result<std::unique_ptr<Duel>> open(const ExampleProgram& program, std::size_t bytes);
 
-  // At most kMostPackets. Once more, up to kTries times, while figures are far apart: somebody else uses the machine.
+  // At most kMostPackets. Again, up to kTries times, while figures are not steady; the steadiest count.
   // Errors: of the devices; bug, where answers differ.
   [[nodiscard]] Result<DuelFigure> measure(std::size_t batch, std::chrono::milliseconds time);
   [[nodiscard]] double instructions() const { return traffic_.instructions; }

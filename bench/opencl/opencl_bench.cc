@@ -12,6 +12,7 @@
 //   launch, staging                ns a packet of opencl's: inside the launch, as it tells, and outside
 //   instructions                   that the program executes for a packet
 //   order                          packets whose fate depended on which came first
+//   foreign                        what other processes had of the machine, in percent
 // Behind the rows follows a summary. `--roofline` prints what bounds each program instead (roofline.h).
 #include <fmt/format.h>
 
@@ -74,6 +75,7 @@ void count(benchmark::State& state, const DuelFigure& figure, double instruction
   state.counters["launch"] = figure.launch;
   state.counters["staging"] = figure.staging;
   state.counters["instructions"] = instructions;
+  state.counters["foreign"] = figure.foreign;
   state.counters["order"] = static_cast<double>(figure.differences);
 }
 

@@ -21,7 +21,7 @@ void print_row(const DuelRow& row) {
   fmt::print("| {} | {} | {:.0f} | {} | {:.1f} ±{:.0f} % | {:.1f} | {:.1f} | {:.1f} ±{:.0f} % | {:.2f}{} |\n",
              row.program, row.bytes, row.instructions, row.batch, figure.opencl.median, figure.opencl.percent / 2,
              figure.launch, figure.staging, figure.x86_64.median, figure.x86_64.percent / 2, row.ratio(),
-             figure.noise() > DuelFigure::kNoise ? " ?" : "");
+             figure.is_steady() ? "" : " ?");
 }
 
 void print_median(const char* what, const std::vector<DuelRow>& rows, double goal) {
@@ -56,10 +56,12 @@ void Summary::print_duels() const {
   if (rows_.empty()) return;
   fmt::print(
       "\nThe batch that suits opencl best, of each program and size; ns a packet, median ± half of what lies between "
-      "the quarters; ratio = x86_64 / opencl.\n\n");
+      "the quarters; ratio = x86_64 / opencl. A question mark: not steady, for the quarters are more than {:.0f} % "
+      "apart, or others had more than {:.0f} % of the machine.\n\n",
+      DuelFigure::kNoise, DuelFigure::kNoise / 2);
   fmt::print("| program | bytes | instructions | batch | opencl | launch | staging | x86_64, 2 threads | ratio |\n");
   fmt::print("|---|---|---|---|---|---|---|---|---|\n");
-  std::vector<DuelRow> heavy, all, lost;
+  std::vector<DuelRow> heavy, all;
   for (const DuelRow& row : best()) {
     print_row(row);
     if (is_empty(row)) continue;
