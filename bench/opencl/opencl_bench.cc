@@ -66,6 +66,11 @@ class Ring {
   std::size_t bytes_ = 0;
 };
 
+void fail_row(benchmark::State& state, Summary& summary, const std::string& row, const Diagnostic& why) {
+  summary.add_failure(row, why.text());
+  state.SkipWithError(why.text().c_str());
+}
+
 void count(benchmark::State& state, const DuelFigure& figure, double instructions) {
   state.counters["opencl"] = figure.opencl.median;
   state.counters["x86_64"] = figure.x86_64.median;
@@ -89,7 +94,7 @@ void measure(benchmark::State& state, Ring& ring, Summary& summary, const Pair& 
       continue;
     }
     const auto figure = duel ? (*duel)->measure(batch, kTime) : Result<DuelFigure>(std::unexpected(duel.error()));
-    if (!figure) return state.SkipWithError(figure.error().text().c_str());
+    if (!figure) return fail_row(state, summary, fmt::format("{}/{}/{}", pair.name, bytes, batch), figure.error());
     state.SetIterationTime(figure->opencl.median * static_cast<double>(batch) * kNanoseconds);
     count(state, *figure, (*duel)->instructions());
     summary.add({.program = pair.name,
@@ -119,18 +124,18 @@ void register_load(Summary& summary, const Pair& pair) {
   benchmark::RegisterBenchmark(fmt::format("opencl/load/{}", pair.name).c_str(), [&](benchmark::State& state) {
     for (auto _ : state) {
       const auto figure = measure_loading(pair.program());
-      if (!figure) return state.SkipWithError(figure.error().text().c_str());
+      if (!figure) return fail_row(state, summary, "load/" + pair.name, figure.error());
       for (const auto& [name, ms] : *figure) state.counters[name] = ms;
       summary.add_load(pair.name, *figure);
     }
   })->Iterations(1);
 }
 
-void register_launches() {
-  benchmark::RegisterBenchmark("opencl/launch", [](benchmark::State& state) {
+void register_launches(Summary& summary) {
+  benchmark::RegisterBenchmark("opencl/launch", [&summary](benchmark::State& state) {
     for (auto _ : state) {
       const auto figures = measure_launches();
-      if (!figures) return state.SkipWithError(figures.error().text().c_str());
+      if (!figures) return fail_row(state, summary, "launch", figures.error());
       for (const LaunchFigure& figure : *figures) {
         state.counters[fmt::format("{}_{}_us", figure.way, figure.groups)] = figure.us.median;
       }
@@ -151,13 +156,13 @@ std::deque<Pair> taken(std::deque<Pair> all) {
 int run_rows(int argc, char** argv, const std::deque<Pair>& programs) {
   Ring ring;
   Summary summary;
-  register_launches();
+  register_launches(summary);
   for (const Pair& pair : programs) register_load(summary, pair);
   for (const Pair& pair : programs) register_duels(ring, summary, pair);
   const int status = run_plain(argc, argv);
   ring.close();
   summary.print();
-  return status;
+  return summary.has_failures() ? 1 : status;
 }
 
 }  // namespace

@@ -101,6 +101,7 @@ void Summary::print() const {
   print_duels();
   print_staging();
   print_loads();
+  for (const std::string& failure : failures_) fmt::print("failed: {}\n", failure);
 }
 
 }  // namespace forager::bench

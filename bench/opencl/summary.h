@@ -27,6 +27,9 @@ class Summary {
  public:
   void add(DuelRow row) { rows_.push_back(std::move(row)); }
   void add_load(std::string program, LoadFigure figure) { loads_.emplace_back(std::move(program), std::move(figure)); }
+  // A row has no figure, for this reason.
+  void add_failure(const std::string& row, const std::string& why) { failures_.push_back(row + ": " + why); }
+  [[nodiscard]] bool has_failures() const { return !failures_.empty(); }
   // Nothing where no row was asked for.
   void print() const;
 
@@ -38,6 +41,7 @@ class Summary {
   void print_loads() const;
 
   std::vector<DuelRow> rows_;
+  std::vector<std::string> failures_;
   std::vector<std::pair<std::string, LoadFigure>> loads_;
 };
 
