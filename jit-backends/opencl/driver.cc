@@ -70,6 +70,22 @@ std::string what_is_missing(cl_device_id device) {
   return {};
 }
 
+// Of OpenCL 2.0, whose names are not in the headers of 1.2.
+constexpr cl_device_info kSvmCapabilities = 0x1053;
+constexpr cl_bitfield kSvmFineGrainSystem = 1U << 3;
+
+bool is_cpu(cl_device_id device) {
+  return (device_value<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+// The device says so; or it is PoCL's processor, whose kernels are functions of this process.
+bool shares_memory(cl_platform_id platform, cl_device_id device) {
+  if (platform_text(platform, CL_PLATFORM_NAME) == "Portable Computing Language" && is_cpu(device)) return true;
+  const std::string version = device_text(device, CL_DEVICE_VERSION);
+  if (is_too_old(version) || version.starts_with("OpenCL 1.2")) return false;
+  return (device_value<cl_bitfield>(device, kSvmCapabilities) & kSvmFineGrainSystem) != 0;
+}
+
 DeviceFound describe(cl_platform_id platform, cl_device_id device) {
   return {.platform = platform,
           .device = device,
@@ -77,9 +93,12 @@ DeviceFound describe(cl_platform_id platform, cl_device_id device) {
           .driver = fmt::format("{} {}, {}", platform_text(platform, CL_PLATFORM_NAME),
                                 platform_text(platform, CL_PLATFORM_VERSION), device_text(device, CL_DRIVER_VERSION)),
           .lacks = what_is_missing(device),
-          .is_cpu = (device_value<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0,
+          .is_cpu = is_cpu(device),
           .units = std::max(device_value<cl_uint>(device, CL_DEVICE_MAX_COMPUTE_UNITS), 1U),
-          .max_buffer_bytes = device_value<cl_ulong>(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE)};
+          .memory_bytes = device_value<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE),
+          .max_buffer_bytes = device_value<cl_ulong>(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE),
+          .host_unified = device_value<cl_bool>(device, CL_DEVICE_HOST_UNIFIED_MEMORY) == CL_TRUE,
+          .shares_memory = shares_memory(platform, device)};
 }
 
 std::vector<DeviceFound> look() {

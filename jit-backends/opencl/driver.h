@@ -58,7 +58,10 @@ struct DeviceFound {
   std::string lacks;   // what keeps it from running kernels of ours; empty: nothing
   bool is_cpu = false;
   unsigned units = 1;
+  std::uint64_t memory_bytes = 0;
   std::uint64_t max_buffer_bytes = 0;
+  bool host_unified = false;   // its memory is the host's; addresses may differ
+  bool shares_memory = false;  // a kernel may use any address of this process's
 };
 
 // All devices of all platforms, as of the first call.
