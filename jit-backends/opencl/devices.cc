@@ -9,7 +9,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
+#include <numeric>
 
 namespace forager::jit::opencl {
 namespace {
@@ -118,15 +118,24 @@ std::string in_lower_case(std::string_view text) {
   return out;
 }
 
-std::optional<std::size_t> number_in(std::string_view text) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+bool is_number(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// By numbers of `among`.
-std::vector<std::size_t> named_like(std::string_view which, std::span<const DeviceFound> among) {
+// The largest there is for one that is too large.
+std::size_t number_in(std::string_view digits) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc{} ? number : SIZE_MAX;
+}
+
+// By their places in `among`. Digits alone are a place, and never a part of a name: most names have digits.
+std::vector<std::size_t> meant_by(std::string_view which, std::span<const DeviceFound> among) {
   std::vector<std::size_t> out;
+  if (is_number(which)) {
+    const std::size_t number = number_in(which);
+    return number < among.size() ? std::vector{number} : out;
+  }
   for (std::size_t i = 0; i < among.size(); ++i) {
     if (in_lower_case(among[i].name).contains(in_lower_case(which))) out.push_back(i);
   }
@@ -134,9 +143,9 @@ std::vector<std::size_t> named_like(std::string_view which, std::span<const Devi
 }
 
 // "0 (this one), 1 (that one)".
-std::string list_of(std::span<const std::size_t> numbers, std::span<const DeviceFound> among) {
+std::string list_of(std::span<const std::size_t> places, std::span<const DeviceFound> among) {
   std::string out;
-  for (const std::size_t i : numbers) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", i, among[i].name);
+  for (const std::size_t i : places) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", i, among[i].name);
   return out;
 }
 
@@ -200,14 +209,14 @@ Result<const DeviceFound*> choose_device(std::string_view which, std::span<const
   if (among.empty())
     return fail(ErrorKind::unsupported, ENODEV, why_no_device(std::getenv(kVendorsVariable), kVendorsFolder));
   if (which.empty()) return first_usable(among);
-  if (const auto number = number_in(which); number && *number < among.size()) return usable(among[*number]);
-  const auto candidates = named_like(which, among);
+  const auto candidates = meant_by(which, among);
   if (candidates.size() == 1) return usable(among[candidates.front()]);
   if (!candidates.empty())
     return fail(ErrorKind::input, EINVAL,
                 fmt::format("'{}' may be several OpenCL devices: {}", which, list_of(candidates, among)));
-  return fail(ErrorKind::input, ENODEV,
-              fmt::format("no OpenCL device '{}': there are {}", which, list_of(named_like("", among), among)));
+  std::vector<std::size_t> all(among.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return fail(ErrorKind::input, ENODEV, fmt::format("no OpenCL device '{}': there are {}", which, list_of(all, among)));
 }
 
 Result<const DeviceFound*> choose_device(std::string_view which) { return choose_device(which, devices_found()); }
