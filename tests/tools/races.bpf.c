@@ -14,6 +14,7 @@ struct {
 } counts SEC(".maps");
 
 SEC("xdp") int races(struct xdp_md* context) {
+  (void)context;
   __u32 key = 0;
   __u64* count = bpf_map_lookup_elem(&counts, &key);
   if (count) *count += 1;
