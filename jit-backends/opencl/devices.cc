@@ -16,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where OpenCL's loader looks for drivers.
-constexpr const char* kVendorsVariable = "OCL_ICD_VENDORS";
+// Where OpenCL's loaders look for drivers.
+constexpr const char* kVendorsVariables[] = {"OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES"};
 constexpr const char* kVendorsFolder = "/etc/OpenCL/vendors";
 
 // ---- what a device says of itself ----------------------------------------------------------------------------------
@@ -94,13 +94,17 @@ DeviceFound describe(cl_platform_id platform, cl_device_id device) {
           .shares_memory = shares_memory(platform, device)};
 }
 
+std::vector<cl_platform_id> platforms_here() {
+  cl_uint count = 0;
+  if (clGetPlatformIDs(0, nullptr, &count) != CL_SUCCESS) return {};
+  std::vector<cl_platform_id> all(count);
+  clGetPlatformIDs(count, all.data(), nullptr);
+  return all;
+}
+
 std::vector<DeviceFound> look() {
   std::vector<DeviceFound> found;
-  cl_uint platforms = 0;
-  if (clGetPlatformIDs(0, nullptr, &platforms) != CL_SUCCESS) return found;
-  std::vector<cl_platform_id> all(platforms);
-  clGetPlatformIDs(platforms, all.data(), nullptr);
-  for (cl_platform_id platform : all) {
+  for (cl_platform_id platform : platforms_here()) {
     cl_uint count = 0;
     if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS) continue;
     std::vector<cl_device_id> devices(count);
@@ -108,6 +112,19 @@ std::vector<DeviceFound> look() {
     for (cl_device_id device : devices) found.push_back(describe(platform, device));
   }
   return found;
+}
+
+Surroundings surroundings() {
+  Surroundings around{.folder = kVendorsFolder};
+  for (cl_platform_id platform : platforms_here())
+    around.platforms.push_back(platform_text(platform, CL_PLATFORM_NAME));
+  for (const char* variable : kVendorsVariables) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0' || !around.variable.empty()) continue;
+    around.variable = variable;
+    around.value = value;
+  }
+  return around;
 }
 
 // ---- which is meant ------------------------------------------------------------------------------------------------
@@ -188,15 +205,16 @@ std::string what_is_missing(const DeviceTraits& traits) {
   return fmt::format("{}", fmt::join(missing, "; "));
 }
 
-std::string why_no_device(const char* vendors, const std::string& folder) {
-  if (vendors != nullptr)
+std::string why_no_device(const Surroundings& around) {
+  if (!around.platforms.empty())
     return fmt::format(
-        "no OpenCL device: {} is '{}', which leads to no driver with a device; it names a folder of .icd files, or one",
-        kVendorsVariable, vendors);
-  if (const std::string named = drivers_named_in(folder); !named.empty())
-    return fmt::format(
-        "no OpenCL device: what {} names ({}) is not installed or has no device on this machine; see clinfo", folder,
-        named);
+        "no OpenCL device: the driver of {} is there and shows none; its settings in the environment may be why",
+        fmt::join(around.platforms, ", "));
+  if (!around.variable.empty())
+    return fmt::format("no OpenCL device: {} is '{}', which leads to no driver that can be loaded", around.variable,
+                       around.value);
+  if (const std::string named = drivers_named_in(around.folder); !named.empty())
+    return fmt::format("no OpenCL device: no driver that {} names ({}) can be loaded", around.folder, named);
   return "no OpenCL device: no driver is installed; Debian's pocl-opencl-icd makes a device of the processor";
 }
 
@@ -206,8 +224,7 @@ const std::vector<DeviceFound>& devices_found() {
 }
 
 Result<const DeviceFound*> choose_device(std::string_view which, std::span<const DeviceFound> among) {
-  if (among.empty())
-    return fail(ErrorKind::unsupported, ENODEV, why_no_device(std::getenv(kVendorsVariable), kVendorsFolder));
+  if (among.empty()) return fail(ErrorKind::unsupported, ENODEV, why_no_device(surroundings()));
   if (which.empty()) return first_usable(among);
   const auto candidates = meant_by(which, among);
   if (candidates.size() == 1) return usable(among[candidates.front()]);

@@ -57,8 +57,13 @@ struct DeviceTraits {
 // Empty: nothing.
 [[nodiscard]] std::string what_is_missing(const DeviceTraits& traits);
 
-// Why no device was found: `vendors` is what OCL_ICD_VENDORS says, null if nothing, `folder` is where drivers are named
-// otherwise.
-[[nodiscard]] std::string why_no_device(const char* vendors, const std::string& folder);
+// Where OpenCL's loader looked for drivers, and what it found.
+struct Surroundings {
+  std::vector<std::string> platforms;  // names of drivers that were loaded
+  std::string variable, value;         // of the environment, that says where drivers are; empty: none is set
+  std::string folder;                  // where they are named otherwise
+};
+// Why no device was found there.
+[[nodiscard]] std::string why_no_device(const Surroundings& around);
 
 }  // namespace forager::jit::opencl

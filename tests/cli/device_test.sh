@@ -63,6 +63,7 @@ for vendors in /no/such/place empty/ broken/; do
   one_line "${on_opencl[@]}" --device 0
 done
 unset OCL_ICD_VENDORS
+OCL_ICD_VENDORS="" expect 0 "opencl   0        yes" device
 
 # two drivers, where the machine has another one
 simulator=/usr/lib/oclgrind/liboclgrind-rt-icd.so

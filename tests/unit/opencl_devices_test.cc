@@ -86,15 +86,20 @@ TEST(OpenclTraits, TakesExtensionsByTheirWholeNames) {
 
 TEST(OpenclTraits, SayWhyThereIsNoDevice) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("forager_vendors_{}", getpid());
-  EXPECT_EQ(why_no_device(nullptr, folder.string()),
+  Surroundings around{.folder = folder.string()};
+  EXPECT_EQ(why_no_device(around),
             "no OpenCL device: no driver is installed; Debian's pocl-opencl-icd makes a device of the processor");
   fs::create_directories(folder);
   std::ofstream(folder / "b.icd") << "libb.so";
   std::ofstream(folder / "a.icd") << "liba.so";
   std::ofstream(folder / "readme") << "nothing";
-  EXPECT_THAT(why_no_device(nullptr, folder.string()), ::testing::HasSubstr("(a.icd, b.icd) is not installed"));
+  EXPECT_THAT(why_no_device(around), ::testing::HasSubstr("(a.icd, b.icd) can be loaded"));
   fs::remove_all(folder);
-  EXPECT_THAT(why_no_device("/no/where", folder.string()), ::testing::HasSubstr("OCL_ICD_VENDORS is '/no/where'"));
+  around.variable = "OCL_ICD_VENDORS";
+  around.value = "/no/where";
+  EXPECT_THAT(why_no_device(around), ::testing::HasSubstr("OCL_ICD_VENDORS is '/no/where', which leads to no driver"));
+  around.platforms = {"Aurora", "Nebula"};
+  EXPECT_THAT(why_no_device(around), ::testing::HasSubstr("the driver of Aurora, Nebula is there and shows none"));
 }
 
 TEST(OpenclDriver, SaysWhichDeviceFails) {
