@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What host and device tell each other: runtime.cl has the same structures, and the numbers in them.
+// What host and device tell each other: cl/memory.cl has the same structures, and the numbers in them.
 //
 // Tested by: tests/unit/opencl_device_test.cc.
 #pragma once
@@ -10,7 +10,7 @@
 namespace forager::jit::opencl {
 
 struct PacketRecord {
-  std::uint64_t base = 0;  // of the frame, in bytes of all frames
+  std::uint64_t base = 0;  // of the frame: its address, or an offset in all frames
   std::uint64_t r0 = 0;
   std::uint64_t redirect_key = 0, redirect_flags = 0;
   std::uint32_t meta = 0, data = 0, end = 0, packet_end = 0;  // offsets in the frame
@@ -18,15 +18,25 @@ struct PacketRecord {
   std::uint32_t ingress_ifindex = 0, rx_queue_index = 0, egress_ifindex = 0;
   std::uint32_t trap = 0, trap_at = 0;
   std::uint32_t redirect = 0, redirect_map = 0;
-  std::uint32_t unused = 0;
+  std::uint32_t done = 0;  // it ran
 };
 static_assert(sizeof(PacketRecord) == 88);
 
 struct BatchRecord {
   std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;
-  std::uint32_t count = 0, lanes = 0, cpu = 0, unused = 0;
+  // Addresses; where memory is not shared, offsets in the launch's buffer (frames, order, begins) and in the state's.
+  std::uint64_t frames = 0, places = 0, random = 0, order = 0, begins = 0, control = 0;
+  std::uint32_t count = 0, lanes = 0, cpu = 0;
+  std::uint32_t place_stride = 0;  // from one lane's places to the next one's
+  std::uint32_t strict = 0;        // packets have their effects in their order
+  std::uint32_t unused = 0;
 };
-static_assert(sizeof(BatchRecord) == 40);
+static_assert(sizeof(BatchRecord) == 96);
+
+struct Control {
+  std::uint32_t stop = 0;  // packets did not begin any more: the host has to see to a map
+  std::uint32_t unused = 0;
+};
 
 inline constexpr std::uint32_t kTrapBounds = 1;
 inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2;

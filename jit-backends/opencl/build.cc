@@ -99,8 +99,8 @@ std::string log_of(const Driver& driver, cl_program program) {
   return log.substr(0, log.find('\0'));
 }
 
-std::string leave_source(const OpenclImage& image, const std::string& source) {
-  std::string name = image.program().program().name() + ".cl";
+std::string leave_source(const KernelSource& made, const std::string& source) {
+  std::string name = made.programs.front()->program().name() + ".cl";
   const std::string folder = places().sources;
   if (folder.empty()) return name;
   std::error_code error;
@@ -111,33 +111,33 @@ std::string leave_source(const OpenclImage& image, const std::string& source) {
 }
 
 // The instruction whose code the compiler did not take.
-void point_to(Diagnostic& diagnostic, const OpenclImage& image, unsigned line) {
+void point_to(Diagnostic& diagnostic, const KernelSource& made, unsigned line) {
   const auto before = static_cast<std::size_t>(std::ranges::count(prelude(), '\n'));
-  const auto& instructions = image.source().instructions;
-  if (line <= before || line - before > instructions.size()) return;
-  const std::uint32_t instruction = instructions[line - before - 1];
-  if (instruction == program::kNone) return;
-  diagnostic.instruction = image.program().program().instructions()[instruction].slot;
-  diagnostic.source = image.program().program().source_line(instruction);
+  if (line <= before || line - before > made.origins.size()) return;
+  const Origin origin = made.origins[line - before - 1];
+  if (origin.instruction == program::kNone) return;
+  const program::Program& program = made.programs[origin.program]->program();
+  diagnostic.instruction = program.instructions()[origin.instruction].slot;
+  diagnostic.source = program.source_line(origin.instruction);
 }
 
-Diagnostic refused(const Driver& driver, cl_program program, const OpenclImage& image, const std::string& file) {
+Diagnostic refused(const Driver& driver, cl_program program, const KernelSource& made, const std::string& file) {
   const BuildError error = first_error(log_of(driver, program));
   Diagnostic diagnostic{.kind = ErrorKind::bug, .error = EINVAL};
   diagnostic.message = fmt::format("the compiler of {} refuses {}:{}:{}: {}", driver.found().name, file, error.line,
                                    error.column, error.message);
-  point_to(diagnostic, image, error.line);
+  point_to(diagnostic, made, error.line);
   return diagnostic;
 }
 
-Result<Binary> from_source(const Driver& driver, const OpenclImage& image, const std::string& source,
+Result<Binary> from_source(const Driver& driver, const KernelSource& made, const std::string& source,
                            const std::string& options, const std::string& file) {
   const char* text = source.c_str();
   cl_int status = CL_SUCCESS;
   Binary program(clCreateProgramWithSource(driver.context(), 1, &text, nullptr, &status));
   if (auto made = check("clCreateProgramWithSource", status); !made) return std::unexpected(made.error());
   status = clBuildProgram(program.get(), 1, &driver.found().device, options.c_str(), nullptr, nullptr);
-  if (status == CL_BUILD_PROGRAM_FAILURE) return std::unexpected(refused(driver, program.get(), image, file));
+  if (status == CL_BUILD_PROGRAM_FAILURE) return std::unexpected(refused(driver, program.get(), made, file));
   if (auto made = check("clBuildProgram", status); !made) return std::unexpected(made.error());
   return program;
 }
@@ -166,9 +166,9 @@ BuildError first_error(const std::string& log) {
   return {.message = line.empty() ? "it does not say why" : std::move(line)};
 }
 
-Result<Built> build(const Driver& driver, const OpenclImage& image, const std::string& options) {
-  const std::string source = std::string(prelude()) + image.source().text;
-  const std::string file = leave_source(image, source), cache = places().cache;
+Result<Built> build(const Driver& driver, const KernelSource& made, const std::string& options) {
+  const std::string source = std::string(prelude()) + made.text;
+  const std::string file = leave_source(made, source), cache = places().cache;
   const Hash key = hash_of(fmt::format("{}\n{}\n{}\n{}", driver.found().name, driver.found().driver, options, source));
   const fs::path entry = fs::path(cache) / (hex(key) + ".clbin");
   if (!cache.empty()) {
@@ -176,7 +176,7 @@ Result<Built> build(const Driver& driver, const OpenclImage& image, const std::s
       if (auto binary = from_binary(driver, *kept, options)) return Built{std::move(*binary), true};
     }
   }
-  auto binary = from_source(driver, image, source, options, file);
+  auto binary = from_source(driver, made, source, options, file);
   if (!binary) return std::unexpected(std::move(binary.error()));
   if (!cache.empty()) write_entry(entry, key, binary_of(binary->get()));
   return Built{std::move(*binary), false};

@@ -28,7 +28,7 @@ struct Built {
   bool from_cache = false;
 };
 // Errors: bug, with the place in the generated source, for what the driver's compiler does not take; system.
-[[nodiscard]] Result<Built> build(const Driver& driver, const OpenclImage& image, const std::string& options);
+[[nodiscard]] Result<Built> build(const Driver& driver, const KernelSource& made, const std::string& options);
 
 // One line of a compiler's log that says what is wrong, and where: "<source>:12:3: error: ...".
 struct BuildError {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rules of what names maps, and of helpers: each is a function of runtime.cl.
+// Rules of what names maps, and of helpers: each is a function of cl/.
 #include <fmt/format.h>
 
 #include <iterator>
@@ -43,20 +43,22 @@ unsigned redirect_flags(const program::MapSpec& map) {
 
 }  // namespace
 
-void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", step.imm)); }
-
-void Rules::map_value(const Step& step) {
-  assign(step.dst, fmt::format("FG_POINTER(FG_VALUE, MAP_{}_AT + {})", step.imm, step.target));
+void Rules::map_object(const Step& step) {
+  assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", numbers_[step.imm]));
 }
 
-void Rules::look_up(const Step& step) { assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", step.imm)); }
+void Rules::map_value(const Step& step) {
+  assign(step.dst, fmt::format("FG_PLACE({}) + {}", numbers_[step.imm], step.target));
+}
+
+void Rules::look_up(const Step& step) { assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", numbers_[step.imm])); }
 void Rules::look_up_key(const Step& step) { look_up(step); }
 
 void Rules::look_up_index(const Step& step) {
   const std::string index = step.has_imm             ? fmt::format("{}u", step.target)
                             : step.index != kNoIndex ? fmt::format("(uint)r{}", step.index)
                                                      : "(uint)fg_load32_any(run, r2)";
-  assign(0, fmt::format("fg_array_lookup(MAP_{}, {})", step.imm, index));
+  assign(0, fmt::format("fg_array_lookup(MAP_{}, {})", numbers_[step.imm], index));
 }
 
 void Rules::lane(const Step& step) { assign(step.dst, "run->batch->cpu + run->lane"); }
@@ -66,32 +68,32 @@ void Rules::sum(const Step& step) {
   assign(0, fmt::format("fg_csum_diff(run, r1, {}u, r3, {}u, (uint)r5)", step.offset, step.imm));
 }
 
-std::string Rules::map_operation(std::string_view what, std::uint32_t map) const {
-  return fmt::format("fg_{}_{}", tables_[map].kind == TableKind::hash ? "hash" : "array", what);
+// In the program's first function alone (refusals.cc): so to return is to leave the program.
+void Rules::tail_call(const Step&) {
+  const std::uint32_t map = numbers_[code_.facts(at_).call.map];
+  line(fmt::format("if (fg_tail_call(run, MAP_{}, (uint)r3)) return 0;", map));
 }
 
 void Rules::call_helper(const Step& step) {
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));
-  const std::uint32_t map = code_.facts(at_).call.map;
-  const bool hash = tables_[map].kind == TableKind::hash;
+  const std::uint32_t named = code_.facts(at_).call.map, map = numbers_[named];
+  const bool hash = table(named).kind == TableKind::hash;
   switch (helper) {
     case HelperId::map_lookup_elem:
       if (hash) return assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", map));
       return assign(0, fmt::format("fg_array_lookup(MAP_{}, (uint)fg_load32_any(run, r2))", map));
     case HelperId::map_update_elem:
-      return assign(0, fmt::format("{}(run, MAP_{}, r2, r3, r4{})", map_operation("update", map), map,
-                                   !hash                   ? ""
-                                   : tables_[map].in_place ? ", true"
-                                                           : ", false"));
+      if (!hash) return assign(0, fmt::format("fg_array_update(run, MAP_{}, r2, r3, r4)", map));
+      return assign(0, fmt::format("fg_hash_update(run, &run->retired[{0}], MAP_{0}, r2, r3, r4)", map));
     case HelperId::map_delete_elem:
       if (!hash) return assign(0, "FG_ERROR(FG_EINVAL)");
       return assign(0, fmt::format("fg_hash_delete(run, MAP_{}, r2)", map));
     case HelperId::redirect_map: {
-      const std::string_view find = tables_[map].kind == TableKind::ports ? "fg_port_at" : "fg_port_of";
+      const std::string_view find = table(named).kind == TableKind::ports ? "fg_port_at" : "fg_port_of";
       return assign(0, fmt::format("fg_redirect_map(run, {}, {}(run, MAP_{}, (uint)r2), (uint)r2, r3, {})", map, find,
-                                   map, redirect_flags(program_.maps()[map])));
+                                   map, redirect_flags(program_.maps()[named])));
     }
     default:
       return never(step, "a helper that the device has not");

@@ -5,29 +5,35 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <utility>
 #include <vector>
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
-#include "exec/random.h"
 #include "jit-backends/opencl/build.h"
-#include "jit-backends/opencl/mirror.h"
-#include "jit-backends/opencl/refusals.h"
-#include "jit-backends/opencl/staging.h"
+#include "jit-backends/opencl/results.h"
+#include "jit-backends/opencl/tables_there.h"
 
 namespace forager::jit::opencl {
 namespace {
 
 constexpr std::size_t kMostPackets = 4096;                 // of one launch
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;  // ... and bytes of their frames
+constexpr std::size_t kLeastPackets = 16;                  // whatever latency is asked for
+constexpr unsigned kLaunches = 3;                          // one is filled, one runs, one is emptied
 constexpr unsigned kGroup = 64, kGroupsOfUnit = 8;         // work-items of devices other than processors
 
 class OpenclDevice final : public exec::Device {
  public:
   OpenclDevice(const exec::DeviceOptions& options, std::unique_ptr<Driver> driver)
-      : options_(options), driver_(std::move(driver)), random_state_(options.seed) {
+      : options_(options),
+        driver_(std::move(driver)),
+        shared_(driver_->found().shares_memory && !options.offload.copies),
+        tables_(shared_),
+        random_state_(options.seed) {
     if (options_.environment == nullptr) options_.environment = &no_environment_;
+    for (unsigned i = 0; i < kLaunches; ++i) launches_.emplace_back(shared_);
   }
 
   exec::DeviceInfo info() const override { return {"opencl", driver_->found().name}; }
@@ -38,25 +44,16 @@ class OpenclDevice final : public exec::Device {
     maps_.assign(mine->program().program().maps().size(), nullptr);
     image_ = std::move(mine);
     kernel_ = {};
+    has_tables_ = false;
     return {};
   }
 
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     if (index >= maps_.size()) return fail(ErrorKind::bug, EINVAL, "the program has no such map");
-    // Tables in the kernel are of the size that the program was verified with.
-    const program::MapSpec& planned = program().program().maps()[index];
-    if (map->spec().max_entries != planned.max_entries) {
-      auto error = fail(ErrorKind::unsupported, EOPNOTSUPP,
-                        fmt::format("map {} has another number of entries than the program was verified with, which an "
-                                    "OpenCL kernel does not take",
-                                    planned.name));
-      error.error().limit = planned.max_entries;
-      error.error().asked = map->spec().max_entries;
-      return error;
-    }
+    if (auto fits = check_size(program().program().maps()[index], *map); !fits) return fits;
     maps_[index] = std::move(map);
-    mirrors_.clear();
+    kernel_ = {};
     return {};
   }
 
@@ -64,13 +61,16 @@ class OpenclDevice final : public exec::Device {
     if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
     exec::RunReport report{.packets = batch.size()};
     const std::uint64_t traps = counters_.traps;
-    Result<> ran = put_maps();
-    while (ran && !batch.empty()) {
-      const std::size_t packets = packets_of_launch(batch);
-      ran = launch(batch.first(packets), report.busy_ns);
-      batch = batch.subspan(packets);
+    std::vector<exec::Frame*> frames;
+    frames.reserve(batch.size());
+    for (exec::Frame& frame : batch) frames.push_back(&frame);
+    Result<> ran;
+    while (ran && !frames.empty()) {
+      ran = tables_.put(*driver_, plan_.batch);
+      if (ran) ran = run_until_stopped(frames, report.busy_ns);
+      if (ran) ran = tables_.take(*driver_);
     }
-    if (ran) ran = take_maps();
+    if (ran) ran = keep_random();
     if (!ran) return std::unexpected(std::move(ran.error()));
     report.traps = counters_.traps - traps;
     return report;
@@ -80,7 +80,6 @@ class OpenclDevice final : public exec::Device {
 
  private:
   [[nodiscard]] const verifier::VerifiedProgram& program() const { return image_->program(); }
-  [[nodiscard]] const std::vector<Table>& tables() const { return image_->source().tables; }
 
   // ---- what a loaded program needs ----
 
@@ -94,274 +93,156 @@ class OpenclDevice final : public exec::Device {
                               of.maps()[static_cast<std::size_t>(missing - maps_.begin())].name, of.name()));
     }
     Result<> done;
-    if (kernel_.get() == nullptr) done = make_kernel();
-    if (done && mirrors_.empty()) done = make_mirrors();
+    if (kernel_.get() == nullptr || changes_of(group_.maps) != group_.changes) done = make_kernel();
+    if (done && !has_tables_) done = make_tables();
     return done;
   }
 
-  // Redirects are carried out by the host's own helpers.
-  Result<> check_helpers() {
-    for (const exec::HelperId helper : {exec::HelperId::redirect, exec::HelperId::redirect_map}) {
-      const auto id = static_cast<std::size_t>(helper);
-      const auto helpers = options_.environment->helpers;
-      const bool there = id < helpers.size() && helpers[id] != nullptr;
-      if (calls(program(), helper) && !there)
-        return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");
-    }
-    return {};
-  }
-
   Result<> make_kernel() {
-    if (auto there = check_helpers(); !there) return there;
-    use_ = {.moves_edges = moves_edges(program()), .is_xdp = program().program().type() == isa::ProgType::xdp};
-    lanes_ = lanes_in_use();
-    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_LANES={} -DFG_GROUP={}", table_lanes(), group());
-    auto built = build(*driver_, *image_, options);
+    auto group = group_of(*image_, maps_);
+    if (!group) return std::unexpected(std::move(group.error()));
+    group_ = std::move(*group);
+    kernel_ = {};
+    if (auto there = check_helpers(group_, *options_.environment); !there) return there;
+    const unsigned lanes = lanes_in_use();
+    plan_ = {.use = group_.frame_use(shared_),
+             .batch = {.lanes = lanes, .cpu = options_.cpu, .strict = lanes == 1 ? 1U : 0U},
+             .order = options_.order,
+             .group = driver_->found().is_cpu ? 1 : kGroup};
+    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}",
+                                            shared_ ? 1 : 0, table_lanes(), plan_.group);
+    auto built = build(*driver_, group_.source, options);
     if (!built) return std::unexpected(std::move(built.error()));
     binary_ = std::move(built->binary);
     cl_int status = CL_SUCCESS;
     Kernel kernel(clCreateKernel(binary_.get(), "forager", &status));
     if (auto made = check("clCreateKernel", status); !made) return made;
     kernel_ = std::move(kernel);
-    mirrors_.clear();
-    return seed_lanes();
+    has_tables_ = false;
+    ns_of_packet_ = 0;
+    return {};
   }
 
-  [[nodiscard]] unsigned group() const { return driver_->found().is_cpu ? 1 : kGroup; }
+  Result<> make_tables() {
+    auto made = tables_.open(*driver_, group_, options_.cpu, plan_.batch.lanes, table_lanes());
+    if (made) made = tables_.seed(*driver_, random_state_);
+    has_tables_ = made.has_value();
+    return made;
+  }
 
   // One is a CPU of per-CPU maps, of which there may be fewer.
   [[nodiscard]] unsigned lanes_in_use() const {
-    if (needs_one_lane(program()) || (options_.order != exec::Order::none && needs_order(program()))) return 1;
+    if (options_.order == exec::Order::packet && group_.needs_order()) return 1;
     const DeviceFound& found = driver_->found();
     const unsigned lanes = found.is_cpu ? found.units : found.units * kGroupsOfUnit * kGroup;
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;
     return has_lanes() ? std::min(lanes, cpus) : lanes;
   }
-  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(tables(), &Table::per_cpu); }
+  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.source.tables, &Table::per_cpu); }
   // Part of the source: the same for all where it makes no difference.
-  [[nodiscard]] unsigned table_lanes() const { return has_lanes() ? lanes_ : 1; }
+  [[nodiscard]] unsigned table_lanes() const { return has_lanes() ? plan_.batch.lanes : 1; }
 
-  // The first lane goes on where the device's last program was.
-  Result<> seed_lanes() {
-    const std::size_t bytes = lanes_ * sizeof(std::uint64_t);
-    if (auto reserved = random_.reserve(*driver_, bytes); !reserved) return reserved;
-    auto states = random_.map(*driver_, CL_MAP_WRITE, bytes);
-    if (!states) return std::unexpected(std::move(states.error()));
-    std::uint64_t state = random_state_;
-    for (unsigned lane = 0; lane < lanes_; ++lane) {
-      std::memcpy(states->data() + lane * sizeof state, &state, sizeof state);
-      std::ignore = exec::next_random(state);
-      state = ~state;
-    }
-    return random_.unmap(*driver_);
-  }
-
+  // A program that is loaded next goes on where this one was.
   Result<> keep_random() {
-    if (!calls(program(), exec::HelperId::get_prandom_u32)) return {};
-    auto states = random_.map(*driver_, CL_MAP_READ, sizeof random_state_);
-    if (!states) return std::unexpected(std::move(states.error()));
-    std::memcpy(&random_state_, states->data(), sizeof random_state_);
-    return random_.unmap(*driver_);
-  }
-
-  // ---- maps ----
-
-  Result<> make_mirrors() {
-    map_bytes_ = 0;
-    for (std::size_t i = 0; i < maps_.size(); ++i) {
-      mirrors_.push_back(make_mirror(tables()[i], *maps_[i], use_of(i)));
-      map_bytes_ += tables()[i].bytes_for(table_lanes());
-    }
-    if (map_bytes_ <= UINT32_MAX) return table_memory_.reserve(*driver_, std::max<std::size_t>(map_bytes_, 64));
-    auto error = fail(ErrorKind::limit, E2BIG, "maps in device memory, in bytes");
-    error.error().limit = UINT32_MAX;
-    error.error().asked = map_bytes_;
-    return error;
-  }
-
-  [[nodiscard]] MirrorUse use_of(std::size_t map) const {
-    return {.cpu = options_.cpu, .lanes = table_lanes(), .merge = merge_of(program(), static_cast<std::uint32_t>(map))};
-  }
-
-  template <class Do>
-  Result<> with_tables(cl_map_flags how, Do action) {
-    if (map_bytes_ == 0) return {};
-    auto memory = table_memory_.map(*driver_, how, map_bytes_);
-    if (!memory) return std::unexpected(std::move(memory.error()));
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < mirrors_.size(); ++i) {
-      const std::size_t bytes = tables()[i].bytes_for(table_lanes());
-      if (mirrors_[i] != nullptr) action(i, memory->subspan(at, bytes));
-      at += bytes;
-    }
-    return table_memory_.unmap(*driver_);
-  }
-
-  Result<> put_maps() {
-    return with_tables(CL_MAP_WRITE, [&](std::size_t i, std::span<std::byte> table) { mirrors_[i]->put(table); });
-  }
-
-  Result<> take_maps() {
-    if (auto kept = keep_random(); !kept) return kept;
-    const auto uses = program().map_uses();
-    const auto changes = [](verifier::MapUse use) {
-      return use == verifier::MapUse::commutative || use == verifier::MapUse::read_write;
-    };
-    if (std::ranges::none_of(uses, changes)) return {};
-    return with_tables(CL_MAP_READ, [&](std::size_t i, std::span<std::byte> table) {
-      if (changes(uses[i])) mirrors_[i]->take(table);
-    });
+    if (!group_.calls(exec::HelperId::get_prandom_u32)) return {};
+    auto state = tables_.seed_now(*driver_);
+    if (!state) return std::unexpected(std::move(state.error()));
+    random_state_ = *state;
+    return {};
   }
 
   // ---- packets ----
 
-  [[nodiscard]] std::size_t packets_of_launch(exec::PacketBatch batch) const {
+  // Until none is left, or one stopped the others; those that did not run are left.
+  Result<> run_until_stopped(std::vector<exec::Frame*>& frames, std::uint64_t& busy_ns) {
+    std::vector<exec::Frame*> left;
+    std::deque<Launch*> running;
+    std::size_t next = 0, sent = 0;
+    std::uint64_t since = exec::run_clock_ns();
+    while (next < frames.size() || !running.empty()) {
+      while (left.empty() && next < frames.size() && running.size() < kLaunches - 1) {
+        const Frames part = Frames(frames).subspan(next, packets_of_launch(Frames(frames).subspan(next)));
+        Launch& launch = launches_[sent++ % kLaunches];
+        if (running.empty()) since = exec::run_clock_ns();
+        tell_time();
+        auto done = launch.send(*driver_, kernel_.get(), plan_, tables_.lasting(), part);
+        if (!done) return abandon(std::move(done));
+        running.push_back(&launch);
+        next += part.size();
+      }
+      Launch& first = *running.front();
+      running.pop_front();
+      auto done = collect(first, left, since, busy_ns);
+      if (!done) return abandon(std::move(done));
+      if (!left.empty() && running.empty()) break;
+    }
+    left.insert(left.end(), frames.begin() + static_cast<std::ptrdiff_t>(next), frames.end());
+    frames = std::move(left);
+    return {};
+  }
+
+  // No kernel runs any more when frames are somebody else's again.
+  Result<> abandon(Result<> error) {
+    std::ignore = driver_->finish();
+    return error;
+  }
+
+  Result<> collect(Launch& launch, std::vector<exec::Frame*>& left, std::uint64_t& since, std::uint64_t& busy_ns) {
+    if (auto waited = launch.wait(*driver_); !waited) return waited;
+    const std::uint64_t now = exec::run_clock_ns(), took = now - std::exchange(since, now);
+    busy_ns += took;
+    ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
+    const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
+    return launch.collect(*driver_, [&](exec::Frame& frame, const PacketRecord& record,
+                                        std::span<const std::byte> packets, std::size_t base) {
+      if (record.done == 0) return left.push_back(&frame);
+      ++counters_.packets;
+      if (!taker.take(frame, record, packets, base)) ++counters_.traps;
+    });
+  }
+
+  void tell_time() {
+    const exec::Environment& environment = *options_.environment;
+    const auto now = [](const std::function<std::uint64_t()>& clock) { return clock ? clock() : 0; };
+    plan_.batch.monotonic_ns = now(environment.monotonic_ns);
+    plan_.batch.boot_ns = now(environment.boot_ns);
+    plan_.batch.tai_ns = now(environment.tai_ns);
+  }
+
+  [[nodiscard]] std::size_t packets_of_launch(Frames frames) const {
     std::size_t packets = 0, bytes = 0;
-    for (const exec::Frame& frame : batch) {
-      bytes += staged_bytes(frame, use_);
-      if (packets != 0 && (packets == kMostPackets || bytes > kMostBytes)) break;
+    const std::size_t most = most_packets();
+    for (const exec::Frame* frame : frames) {
+      bytes += staged_bytes(*frame, plan_.use);
+      if (packets != 0 && (packets == most || bytes > kMostBytes)) break;
       ++packets;
     }
     return packets;
   }
 
-  Result<> launch(exec::PacketBatch frames, std::uint64_t& busy_ns) {
-    Result<> done = stage_all(frames);
-    if (done) done = tell_batch(frames.size());
-    const std::uint64_t begin = exec::run_clock_ns();
-    if (done) done = enqueue();
-    busy_ns += exec::run_clock_ns() - begin;
-    return done ? take_all(frames) : done;
-  }
-
-  Result<> stage_all(exec::PacketBatch frames) {
-    std::size_t bytes = 0;
-    for (const exec::Frame& frame : frames) bytes += staged_bytes(frame, use_);
-    packet_bytes_ = std::max<std::size_t>(bytes, 64);
-    record_bytes_ = frames.size() * sizeof(PacketRecord);
-    Result<> done = packets_.reserve(*driver_, packet_bytes_);
-    if (done) done = records_.reserve(*driver_, record_bytes_);
-    if (!done) return done;
-    auto packets = packets_.map(*driver_, CL_MAP_WRITE, packet_bytes_);
-    if (!packets) return std::unexpected(std::move(packets.error()));
-    auto records = records_.map(*driver_, CL_MAP_WRITE, record_bytes_);
-    if (!records) return std::unexpected(std::move(records.error()));
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-      PacketRecord record;
-      stage(frames[i], use_, at, *packets, record);
-      std::memcpy(records->data() + i * sizeof record, &record, sizeof record);
-      at += staged_bytes(frames[i], use_);
-    }
-    done = packets_.unmap(*driver_);
-    return done ? records_.unmap(*driver_) : done;
-  }
-
-  static std::uint64_t now(const std::function<std::uint64_t()>& clock) { return clock ? clock() : 0; }
-
-  Result<> tell_batch(std::size_t packets) {
-    const exec::Environment& environment = *options_.environment;
-    const BatchRecord batch{.monotonic_ns = now(environment.monotonic_ns),
-                            .boot_ns = now(environment.boot_ns),
-                            .tai_ns = now(environment.tai_ns),
-                            .count = static_cast<std::uint32_t>(packets),
-                            .lanes = lanes_,
-                            .cpu = options_.cpu};
-    if (auto reserved = batch_.reserve(*driver_, sizeof batch); !reserved) return reserved;
-    auto to = batch_.map(*driver_, CL_MAP_WRITE, sizeof batch);
-    if (!to) return std::unexpected(std::move(to.error()));
-    std::memcpy(to->data(), &batch, sizeof batch);
-    return batch_.unmap(*driver_);
-  }
-
-  Result<> enqueue() {
-    const Buffer* const arguments[] = {&packets_, &records_, &table_memory_, &random_, &batch_};
-    for (cl_uint i = 0; i < std::size(arguments); ++i) {
-      const auto* memory = static_cast<const void*>(&arguments[i]->memory());
-      if (auto set = check("clSetKernelArg", clSetKernelArg(kernel_.get(), i, sizeof(cl_mem), memory)); !set)
-        return set;
-    }
-    const std::size_t local = group(), global = (lanes_ + local - 1) / local * local;
-    const cl_int status =
-        clEnqueueNDRangeKernel(driver_->queue(), kernel_.get(), 1, nullptr, &global, &local, 0, nullptr, nullptr);
-    if (auto sent = check("clEnqueueNDRangeKernel", status); !sent) return sent;
-    return driver_->finish();
-  }
-
-  Result<> take_all(exec::PacketBatch frames) {
-    auto packets = packets_.map(*driver_, CL_MAP_READ, packet_bytes_);
-    if (!packets) return std::unexpected(std::move(packets.error()));
-    auto records = records_.map(*driver_, CL_MAP_READ, record_bytes_);
-    if (!records) return std::unexpected(std::move(records.error()));
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-      PacketRecord record;
-      std::memcpy(&record, records->data() + i * sizeof record, sizeof record);
-      finish(frames[i], *packets, record);
-    }
-    if (auto done = packets_.unmap(*driver_); !done) return done;
-    return records_.unmap(*driver_);
-  }
-
-  void finish(exec::Frame& frame, std::span<const std::byte> packets, const PacketRecord& record) {
-    exec::clear_results(frame);
-    auto trap = record.trap == 0 ? nullptr : reason(record);
-    if (!unstage(frame, use_, packets, record) && trap == nullptr) trap = nonsense();
-    counters_.traps += trap == nullptr ? 0 : 1;
-    ++counters_.packets;
-    const bool ended = trap == nullptr;
-    exec::set_results(frame, program().program().type(), record.r0, std::move(trap));
-    if (ended) redirect(frame, record);
-  }
-
-  [[nodiscard]] std::unique_ptr<Diagnostic> reason(const PacketRecord& record) const {
-    auto trap =
-        std::make_unique<Diagnostic>(Diagnostic{.kind = ErrorKind::rejected,
-                                                .error = EACCES,
-                                                .message = "access outside the memory that the program was given"});
-    const program::Program& of = program().program();
-    if (record.trap_at < of.instructions().size()) {
-      trap->instruction = of.instructions()[record.trap_at].slot;
-      trap->source = of.source_line(record.trap_at);
-    }
-    return trap;
-  }
-  static std::unique_ptr<Diagnostic> nonsense() {
-    return std::make_unique<Diagnostic>(Diagnostic{
-        .kind = ErrorKind::bug, .error = EIO, .message = "the device tells of a packet that does not fit its frame"});
-  }
-
-  // What the program asked for last, by the host's own helper: it knows programs of entries, and broadcasts.
-  void redirect(exec::Frame& frame, const PacketRecord& record) {
-    using exec::HelperId;
-    exec::RunContext context{.environment = options_.environment,
-                             .frame = &frame,
-                             .program = &program(),
-                             .cpu = options_.cpu,
-                             .ports = options_.ports};
-    const bool by_map = record.redirect == kRedirectMap;
-    if (record.redirect == 0 || (by_map && record.redirect_map >= maps_.size())) return;
-    const auto id = static_cast<std::size_t>(by_map ? HelperId::redirect_map : HelperId::redirect);
-    const auto helpers = options_.environment->helpers;
-    const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps_[record.redirect_map].get()) : 0;
-    if (by_map) {
-      helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);
-    } else {
-      helpers[id](context, record.redirect_key, 0, 0, 0, 0);
-    }
+  // As many as the last launch's pace lets through in the time that there is.
+  [[nodiscard]] std::size_t most_packets() const {
+    const std::size_t most = options_.offload.batch == 0 ? kMostPackets : options_.offload.batch;
+    if (options_.offload.max_latency_us == 0) return most;
+    const double in_time =
+        ns_of_packet_ == 0 ? kLeastPackets : 1000.0 * options_.offload.max_latency_us / ns_of_packet_;
+    return std::clamp(static_cast<std::size_t>(std::min(in_time, 1e9)), std::min(kLeastPackets, most), most);
   }
 
   exec::DeviceOptions options_;
   exec::Environment no_environment_;
   std::unique_ptr<Driver> driver_;
+  bool shared_;
   std::shared_ptr<const OpenclImage> image_;
-  std::vector<std::shared_ptr<exec::Map>> maps_;
-  std::vector<std::unique_ptr<Mirror>> mirrors_;
+  Maps maps_;
+  Group group_;
   Binary binary_;
   Kernel kernel_;
-  FrameUse use_;
-  unsigned lanes_ = 1;
-  Buffer packets_, records_, table_memory_, random_, batch_;
-  std::size_t packet_bytes_ = 0, record_bytes_ = 0, map_bytes_ = 0;
+  LaunchPlan plan_;
+  std::deque<Launch> launches_;
+  TablesThere tables_;
+  bool has_tables_ = false;
+  double ns_of_packet_ = 0;  // of the last launch
   std::uint64_t random_state_;
   exec::Counters counters_;
 };

@@ -60,15 +60,32 @@ Result<std::unique_ptr<Driver>> Driver::open(const DeviceFound& found) {
   driver->found_ = &found;
   driver->context_ = Context(clCreateContext(nullptr, 1, &found.device, nullptr, nullptr, &status));
   if (auto made = opened(found, "clCreateContext", status); !made) return std::unexpected(made.error());
-  driver->queue_ = Queue(clCreateCommandQueue(driver->context(), found.device, 0, &status));
-  if (auto made = opened(found, "clCreateCommandQueue", status); !made) return std::unexpected(made.error());
+  for (Queue* queue : {&driver->kernels_, &driver->transfers_}) {
+    *queue = Queue(clCreateCommandQueue(driver->context(), found.device, 0, &status));
+    if (auto made = opened(found, "clCreateCommandQueue", status); !made) return std::unexpected(made.error());
+  }
   return driver;
 }
 
-Result<> Driver::finish() const { return check("clFinish", clFinish(queue())); }
+Result<> Driver::finish() const { return check("clFinish", clFinish(kernels())); }
 
 Result<> Buffer::reserve(const Driver& driver, std::size_t bytes) {
   if (bytes <= size_) return {};
+  return shared_ ? reserve_own(bytes) : reserve_there(driver, bytes);
+}
+
+Result<> Buffer::reserve_own(std::size_t bytes) {
+  constexpr std::size_t kAlignment = 64;
+  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  own_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes)));
+  size_ = own_ == nullptr ? 0 : bytes;
+  if (own_ != nullptr) return {};
+  auto error = fail(ErrorKind::limit, ENOMEM, "memory for packets and maps, in bytes");
+  error.error().asked = bytes;
+  return error;
+}
+
+Result<> Buffer::reserve_there(const Driver& driver, std::size_t bytes) {
   if (bytes > driver.found().max_buffer_bytes) {
     auto error = fail(ErrorKind::limit, ENOMEM, "device memory in one piece, in bytes");
     error.error().limit = driver.found().max_buffer_bytes;
@@ -81,20 +98,34 @@ Result<> Buffer::reserve(const Driver& driver, std::size_t bytes) {
   memory_ = std::move(memory);
   handle_ = memory_.get();
   size_ = bytes;
-  return {};
+  return clear(driver);
+}
+
+// What nobody wrote is zero on all devices. Written by the host, since Oclgrind takes neither a fill nor a mapping that
+// may also be read for writing.
+Result<> Buffer::clear(const Driver& driver) {
+  auto all = map(driver, CL_MAP_WRITE_INVALIDATE_REGION, size_);
+  if (!all) return std::unexpected(std::move(all.error()));
+  std::ranges::fill(*all, std::byte{0});
+  return unmap(driver);
 }
 
 Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how, std::size_t bytes) {
+  if (shared_) return std::span(own_.get(), bytes);
   cl_int status = CL_SUCCESS;
-  mapped_ = clEnqueueMapBuffer(driver.queue(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
+  mapped_ = clEnqueueMapBuffer(driver.transfers(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
   if (auto done = check("clEnqueueMapBuffer", status); !done) return std::unexpected(done.error());
   return std::span(static_cast<std::byte*>(mapped_), bytes);
 }
 
 Result<> Buffer::unmap(const Driver& driver) {
+  if (shared_) return {};
   void* mapped = std::exchange(mapped_, nullptr);
-  return check("clEnqueueUnmapMemObject",
-               clEnqueueUnmapMemObject(driver.queue(), handle_, mapped, 0, nullptr, nullptr));
+  cl_event event = nullptr;
+  const cl_int status = clEnqueueUnmapMemObject(driver.transfers(), handle_, mapped, 0, nullptr, &event);
+  const Event done(event);
+  if (auto sent = check("clEnqueueUnmapMemObject", status); !sent) return sent;
+  return check("clWaitForEvents", clWaitForEvents(1, &event));
 }
 
 }  // namespace forager::jit::opencl

@@ -14,31 +14,40 @@
 
 namespace forager::jit::opencl {
 
+using VerifiedRef = std::shared_ptr<const verifier::VerifiedProgram>;
+
+// Where a line of the source comes from.
+struct Origin {
+  std::uint32_t program = 0;  // of KernelSource::programs
+  std::uint32_t instruction = program::kNone;
+};
+
 struct KernelSource {
-  std::string text;                         // without the prelude
-  std::vector<std::uint32_t> instructions;  // of each line of it; kNone: of none
-  std::vector<Table> tables;                // by map
-  unsigned switched = 0;                    // functions that are a switch in a loop
+  std::string text;                   // without the prelude
+  std::vector<Origin> origins;        // of each line of it
+  std::vector<VerifiedRef> programs;  // the first runs, and calls the others' tails
+  std::vector<Table> tables;          // by map of the kernel
+  unsigned switched = 0;              // functions that are a switch in a loop
 };
 
 class OpenclImage final : public exec::Image {
  public:
-  OpenclImage(std::shared_ptr<const verifier::VerifiedProgram> program, KernelSource made)
-      : program_(std::move(program)), made_(std::move(made)) {}
+  OpenclImage(KernelSource made, const exec::CompileOptions& options) : made_(std::move(made)), options_(options) {}
 
   std::string_view backend() const override { return "opencl"; }
   std::size_t bytes() const override { return made_.text.size(); }
   std::string listing() const override { return made_.text; }
-  const verifier::VerifiedProgram& program() const override { return *program_; }
+  const verifier::VerifiedProgram& program() const override { return *made_.programs.front(); }
 
   [[nodiscard]] const KernelSource& source() const { return made_; }
+  [[nodiscard]] const exec::CompileOptions& options() const { return options_; }
 
  private:
-  std::shared_ptr<const verifier::VerifiedProgram> program_;
   KernelSource made_;
+  exec::CompileOptions options_;
 };
 
-// What stands before every program: the functions of isa.def, and runtime.cl.
+// What stands before every program: the functions of isa.def, and cl/.
 [[nodiscard]] std::string_view prelude();
 
 }  // namespace forager::jit::opencl

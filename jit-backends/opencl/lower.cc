@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "exec/blockers.h"
 #include "jit-backends/common/passes/passes.h"
@@ -19,28 +20,33 @@ constexpr const char* kIndent = "  ";
 
 class Lowering {
  public:
-  explicit Lowering(const Code& code)
-      : code_(code),
-        program_(code.program->program()),
-        rules_(code, made_.tables),
-        depth_(program_.subprograms().size(), 0) {
-    made_.tables = tables_of(*code.program);
-  }
+  Lowering(const Member& member, const std::vector<Table>& tables, std::string prefix)
+      : code_(member.code),
+        program_(member.program->program()),
+        rules_(member.code, tables, member.numbers, std::move(prefix)),
+        depth_(program_.subprograms().size(), 0) {}
 
-  KernelSource run() {
+  Text run() {
     find_depths();
     text_.add(fmt::format("// Program {}: {} instructions.", program_.name(), program_.instructions().size()));
-    put_maps();
-    text_.add("");
     for (std::uint32_t i = 0; i < program_.subprograms().size(); ++i) {
       if (is_there(i)) text_.add(signature(i) + ";");
     }
     for (std::uint32_t i = 0; i < program_.subprograms().size(); ++i) {
       if (is_there(i)) put_function(i);
     }
-    put_kernel();
-    render();
-    return std::move(made_);
+    text_.add("");
+    return std::move(text_);
+  }
+
+  [[nodiscard]] unsigned stack_bytes() const { return depth_.front() * isa::kStackBytes; }
+  [[nodiscard]] unsigned switched() const { return switched_; }
+  // The program for one packet.
+  [[nodiscard]] std::string call() const {
+    const bool raw = program_.type() == isa::ProgType::raw_memory;
+    return fmt::format("{}(run, {}, {}, 0, 0, 0)", rules_.function_name(0), isa::kStackBytes,
+                       raw ? "run->end == run->data ? 0 : run->packet + run->data, run->end - run->data"
+                           : "FG_POINTER(FG_CONTEXT, 0), 0");
   }
 
  private:
@@ -64,38 +70,6 @@ class Lowering {
     }
   }
 
-  // ---- maps ----
-
-  void put_maps() {
-    text_.add(fmt::format("#define FG_STACK_BYTES {}u", depth_.front() * isa::kStackBytes));
-    std::string next = "0u";
-    for (std::size_t i = 0; i < made_.tables.size(); ++i) {
-      const Table& table = made_.tables[i];
-      const program::MapSpec& map = program_.maps()[i];
-      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
-      text_.add(fmt::format("// map {}: {}, {} entries, keys of {} bytes, values of {}", map.name,
-                            row == nullptr ? "?" : row->name, map.max_entries, map.key_size, map.value_size));
-      text_.add(fmt::format("#define MAP_{}_BASE ({})", i, next));
-      text_.add(fmt::format("#define MAP_{0}_AT (MAP_{0}_BASE{1})", i,
-                            table.per_cpu ? fmt::format(" + run->lane * {}u", table.bytes) : ""));
-      text_.add(fmt::format("#define MAP_{} {}", i, parameters(table, i)));
-      next = fmt::format("MAP_{}_BASE + {}u{}", i, table.bytes, table.per_cpu ? " * FG_LANES" : "");
-    }
-  }
-
-  // What the functions of runtime.cl are told of a table.
-  static std::string parameters(const Table& table, std::size_t index) {
-    switch (table.kind) {
-      case TableKind::array:
-        return fmt::format("MAP_{}_AT, {}u, {}u, {}u", index, table.value_size, table.stride(), table.entries);
-      case TableKind::hash:
-        return fmt::format("MAP_{}_AT, {}u, {}u, {}u, {}u", index, table.key_size, table.value_size, table.entries,
-                           table.mask);
-      default:
-        return fmt::format("MAP_{}_AT, {}u", index, table.entries);
-    }
-  }
-
   // ---- functions ----
 
   [[nodiscard]] std::string signature(std::uint32_t index) const {
@@ -106,7 +80,7 @@ class Lowering {
   void put_function(std::uint32_t index) {
     const Graph graph(code_, index);
     Structured body = structured(graph, writer());
-    made_.switched += body.switched ? 1 : 0;
+    switched_ += body.switched ? 1 : 0;
     text_.add("");
     text_.open(signature(index) + " {");
     text_.add(fmt::format("__private uchar* const frame = run->stack + (top - {});", isa::kStackBytes));
@@ -153,73 +127,170 @@ class Lowering {
     return steps <= kShortExit;
   }
 
-  // ---- the kernel ----
+  const Code& code_;
+  const program::Program& program_;
+  Rules rules_;
+  Text text_;
+  unsigned switched_ = 0;
+  std::vector<unsigned> depth_;  // by subprogram
+};
 
-  void put_kernel() {
-    const bool raw = program_.type() == isa::ProgType::raw_memory;
-    text_.add("");
-    text_.add("// Lane n takes packets n, n + lanes, n + 2 * lanes, ...");
-    text_.add("__kernel __attribute__((reqd_work_group_size(FG_GROUP, 1, 1)))");
-    text_.add("void forager(__global uchar* packets, __global fg_frame* frames, __global uchar* maps,");
-    text_.open("             __global ulong* random, __global const fg_batch* batch) {");
-    text_.add("const uint lane = get_global_id(0), lanes = batch->lanes;");
-    text_.add("if (lane >= lanes) return;");
-    text_.add("ulong stack[FG_STACK_BYTES / 8];");
-    text_.add("fg_run state;");
-    text_.add("fg_run* const run = &state;");
-    text_.add("run->maps = maps;");
-    text_.add("run->batch = batch;");
-    text_.add("run->stack = (__private uchar*)stack;");
-    text_.add("run->random = random[lane];");
-    text_.add("run->lane = lane;");
-    text_.open("for (uint i = lane; i < batch->count; i += lanes) {");
-    text_.add("fg_begin(run, packets, &frames[i]);");
-    const std::string first = raw ? "run->end == run->data ? 0 : FG_POINTER(FG_PACKET, run->data), run->end - run->data"
-                                  : "FG_POINTER(FG_CONTEXT, 0), 0";
-    text_.add(fmt::format("fg_end(run, &frames[i], {}(run, {}, {}, 0, 0, 0));", rules_.function_name(0),
-                          isa::kStackBytes, first));
-    text_.close();
-    text_.add("random[lane] = run->random;");
-    text_.close();
+// ---- the kernel ----------------------------------------------------------------------------------------------------
+
+// What the functions of cl/ are told of a table.
+std::string kind_text(const Table& table) {
+  const std::string lru = table.lru ? "FG_LRU" : "";
+  if (!table.per_cpu) return table.lru ? lru : "0u";
+  return table.lru ? lru + " | FG_PERCPU" : "FG_PERCPU";
+}
+std::string parameters(const Table& table, std::size_t number) {
+  switch (table.kind) {
+    case TableKind::array:
+      return fmt::format("FG_PLACE({}), {}u, {}u, {}u", number, table.value_size, table.stride(), table.entries);
+    case TableKind::hash:
+      return fmt::format("FG_PLACE({}), {}u, {}u, {}u, {}u, {}u, {}", number, table.key_size, table.value_size,
+                         table.entries, table.mask, table.nodes, kind_text(table));
+    default:
+      return fmt::format("FG_PLACE({}), {}u", number, table.entries);
+  }
+}
+
+class KernelMaker {
+ public:
+  explicit KernelMaker(std::span<const Member> members) : members_(members) {}
+
+  KernelSource run() {
+    find_tables();
+    std::vector<Text> functions;
+    std::vector<std::string> calls;
+    unsigned stack_bytes = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      Lowering lowering(members_[i], made_.tables, members_.size() == 1 ? "" : fmt::format("program{}_", i));
+      functions.push_back(lowering.run());
+      calls.push_back(lowering.call());
+      stack_bytes = std::max(stack_bytes, lowering.stack_bytes());
+      made_.switched += lowering.switched();
+      made_.programs.push_back(members_[i].program);
+    }
+    Text head;
+    head.add(fmt::format("#define FG_STACK_BYTES {}u", stack_bytes));
+    put_maps(head);
+    render(head, 0);
+    for (std::uint32_t i = 0; i < functions.size(); ++i) render(functions[i], i);
+    Text kernel;
+    put_kernel(kernel, calls);
+    render(kernel, 0);
+    return std::move(made_);
   }
 
-  void render() {
-    for (const Line& line : text_.lines()) {
-      const bool directive = line.text.starts_with('#');
-      for (unsigned i = 0; i < line.depth && !directive && !line.text.empty(); ++i) made_.text += kIndent;
-      made_.text += line.text + "\n";
-      made_.instructions.push_back(line.instruction);
+ private:
+  void find_tables() {
+    for (const Member& member : members_) {
+      const std::vector<Table> tables = tables_of(*member.program);
+      for (std::size_t map = 0; map < tables.size(); ++map) {
+        const std::uint32_t number = member.numbers[map];
+        if (number >= made_.tables.size()) made_.tables.resize(number + 1);
+        if (number >= specs_.size()) specs_.resize(number + 1);
+        if (tables[map].kind != TableKind::none) made_.tables[number] = tables[map];
+        specs_[number] = &member.program->program().maps()[map];
+      }
     }
   }
 
-  const Code& code_;
-  const program::Program& program_;
+  void put_maps(Text& text) const {
+    for (std::size_t number = 0; number < made_.tables.size(); ++number) {
+      const program::MapSpec& map = *specs_[number];
+      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
+      text.add(fmt::format("// map {}: {}, {} entries, keys of {} bytes, values of {}", map.name,
+                           row == nullptr ? "?" : row->name, map.max_entries, map.key_size, map.value_size));
+      const Table& table = made_.tables[number];
+      if (table.kind != TableKind::none) text.add(fmt::format("#define MAP_{} {}", number, parameters(table, number)));
+    }
+    text.add("");
+  }
+
+  void put_kernel(Text& text, const std::vector<std::string>& calls) const {
+    text.add("__kernel __attribute__((reqd_work_group_size(FG_GROUP, 1, 1)))");
+    text.open("void forager(FG_ARGUMENTS) {");
+    text.add("const fg_space space = FG_OPEN;");
+    text.add("const uint lane = get_global_id(0);");
+    text.add("if (lane >= space.batch->lanes) return;");
+    text.add("ulong stack[FG_STACK_BYTES / 8];");
+    text.add(fmt::format("fg_retired retired[{}];", std::max<std::size_t>(made_.tables.size(), 1)));
+    text.add("fg_run own;");
+    text.add("fg_run* const run = &own;");
+    text.add(
+        fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);", made_.tables.size()));
+    text.open("for (uint at = space.begins[lane]; at < space.begins[lane + 1]; ++at) {");
+    text.add("if (run->control->stop != 0) break;");
+    text.add("__global fg_frame* const frame = &space.frames[space.order[at]];");
+    text.add("fg_begin(run, &space, frame);");
+    text.add(fmt::format("ulong r0 = {};", calls.front()));
+    if (has_tail_calls()) put_tail_calls(text, calls);
+    text.add("fg_end(run, frame, r0);");
+    for (std::size_t i = 0; i < made_.tables.size(); ++i) {
+      if (made_.tables[i].kind == TableKind::hash) text.add(fmt::format("fg_hash_rest(&retired[{0}], MAP_{0});", i));
+    }
+    text.close();
+    text.add("space.random[lane] = run->random;");
+    text.close();
+  }
+
+  [[nodiscard]] bool has_tail_calls() const {
+    return std::ranges::any_of(made_.tables, [](const Table& table) { return table.kind == TableKind::programs; });
+  }
+
+  static void put_tail_calls(Text& text, const std::vector<std::string>& calls) {
+    text.open("while (run->tail != 0) {");
+    text.add("const uint program = run->tail;");
+    text.add("run->tail = 0;");
+    text.open("switch (program) {");
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      text.add(fmt::format("case {}: r0 = {}; break;", i + 1, calls[i]));
+    }
+    text.close();
+    text.close();
+  }
+
+  void render(const Text& text, std::uint32_t program) {
+    for (const Line& line : text.lines()) {
+      const bool directive = line.text.starts_with('#');
+      for (unsigned i = 0; i < line.depth && !directive && !line.text.empty(); ++i) made_.text += kIndent;
+      made_.text += line.text + "\n";
+      made_.origins.push_back({program, line.instruction});
+    }
+  }
+
+  std::span<const Member> members_;
+  std::vector<const program::MapSpec*> specs_;  // by map of the kernel
   KernelSource made_;
-  Rules rules_;
-  Text text_;
-  std::vector<unsigned> depth_;  // by subprogram
 };
 
 }  // namespace
 
-KernelSource lower_to_c(const Code& code) { return Lowering(code).run(); }
+KernelSource lower_to_c(std::span<const Member> members) { return KernelMaker(members).run(); }
 
-Result<std::shared_ptr<const OpenclImage>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
-                                                   const exec::CompileOptions& options) {
+Result<Code> code_of(const verifier::VerifiedProgram& program, const exec::CompileOptions& options) {
   exec::Capabilities able = abilities();
   able.map_types.set();  // refuse_unsupported() judges those that instructions name
-  auto found = exec::blockers(*program, able);
+  auto found = exec::blockers(program, able);
   if (!found.empty()) return std::unexpected(std::move(found.front()));
-  if (auto taken = refuse_unsupported(*program); !taken) return std::unexpected(std::move(taken.error()));
+  if (auto taken = refuse_unsupported(program); !taken) return std::unexpected(std::move(taken.error()));
   // Lookups of other maps than arrays stay calls.
   std::vector<bool> called;
-  for (const program::MapSpec& map : program->program().maps()) {
+  for (const program::MapSpec& map : program.program().maps()) {
     called.push_back(table_of(map).value_or(Table{}).kind != TableKind::array);
   }
-  auto code = optimised(*program, options, std::move(called));
+  return optimised(program, options, std::move(called));
+}
+
+Result<std::shared_ptr<const OpenclImage>> compile(VerifiedRef program, const exec::CompileOptions& options) {
+  auto code = code_of(*program, options);
   if (!code) return std::unexpected(std::move(code.error()));
-  KernelSource source = lower_to_c(*code);
-  return std::make_shared<const OpenclImage>(std::move(program), std::move(source));
+  Member member{.program = program, .code = std::move(*code)};
+  member.numbers.resize(program->program().maps().size());
+  std::iota(member.numbers.begin(), member.numbers.end(), 0U);
+  return std::make_shared<const OpenclImage>(lower_to_c({&member, 1}), options);
 }
 
 }  // namespace forager::jit::opencl

@@ -11,10 +11,21 @@
 
 namespace forager::jit::opencl {
 
-[[nodiscard]] KernelSource lower_to_c(const Code& code);
+// A program of a kernel, and which number each of its maps has there.
+struct Member {
+  VerifiedRef program;
+  Code code;
+  std::vector<std::uint32_t> numbers;
+};
 
-// Errors: unsupported (refusals.h), limit.
-[[nodiscard]] Result<std::shared_ptr<const OpenclImage>> compile(
-    std::shared_ptr<const verifier::VerifiedProgram> program, const exec::CompileOptions& options);
+// The first runs; a tail call of program n is a table's entry n + 1 (cl/programs.cl).
+[[nodiscard]] KernelSource lower_to_c(std::span<const Member> members);
+
+// Steps of a program that the device takes. Errors: unsupported (refusals.h), limit.
+[[nodiscard]] Result<Code> code_of(const verifier::VerifiedProgram& program, const exec::CompileOptions& options);
+
+// Errors: as of code_of().
+[[nodiscard]] Result<std::shared_ptr<const OpenclImage>> compile(VerifiedRef program,
+                                                                 const exec::CompileOptions& options);
 
 }  // namespace forager::jit::opencl

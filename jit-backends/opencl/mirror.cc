@@ -20,13 +20,6 @@ T* cell(std::byte* at) {
 }
 
 template <class T>
-T value_at(std::span<const std::byte> bytes, std::size_t at) {
-  T value{};
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
-
-template <class T>
 void add_to_host(std::span<const std::byte> before, std::span<const std::byte> after, std::byte* host) {
   for (std::size_t at = 0; at < after.size(); at += sizeof(T)) {
     const T added = value_at<T>(after, at) - value_at<T>(before, at);
@@ -45,36 +38,54 @@ void store_on_host(std::span<const std::byte> before, std::span<const std::byte>
 // Values one after the other, for each lane.
 class ArrayMirror final : public Mirror {
  public:
-  ArrayMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), merge_(use.merge) {
-    const unsigned copies = table.per_cpu ? use.lanes : 1;
-    values_.reserve(std::size_t{copies} * table.entries);
-    for (unsigned lane = 0; lane < copies; ++lane) {
+  ArrayMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), use_(use) {
+    lanes_ = table.per_cpu ? use.lanes : 1;
+    values_.reserve(std::size_t{lanes_} * table.entries);
+    for (unsigned lane = 0; lane < lanes_; ++lane) {
       for (std::uint32_t key = 0; key < table.entries; ++key) {
         values_.push_back(static_cast<std::byte*>(map.lookup(&key, use.cpu + lane)));
       }
     }
+    in_place_ = use.shared && is_even();
   }
 
-  void put(std::span<std::byte> table) override {
-    for (std::size_t i = 0; i < values_.size(); ++i) value_from_host(values_[i], table.subspan(at(i), table_.stride()));
-    before_.assign(table.begin(), table.end());
+  std::uint64_t bytes() const override { return in_place_ ? 0 : table_.bytes(use_.lanes); }
+
+  void put(std::span<std::byte> table, std::uint64_t) override {
+    if (in_place_) return;
+    for (std::size_t i = 0; i < values_.size(); ++i) value_from_host(values_[i], of(table, i));
+    if (use_.changed) before_.assign(table.begin(), table.end());
   }
 
-  void take(std::span<const std::byte> table) override {
-    const std::span<const std::byte> before(before_);
+  void take(std::span<std::byte> table) override {
+    if (in_place_ || !use_.changed) return;
     for (std::size_t i = 0; i < values_.size(); ++i) {
-      changes_to_host(before.subspan(at(i), table_.stride()), table.subspan(at(i), table_.stride()), values_[i],
-                      merge_);
+      changes_to_host(of(std::span(before_), i), of(table, i), values_[i], use_.merge);
     }
   }
 
+  std::uint64_t place(std::uint64_t at, unsigned lane) const override {
+    const std::size_t first = std::size_t{table_.per_cpu ? lane : 0} * table_.entries;
+    return in_place_ ? reinterpret_cast<std::uintptr_t>(values_[first]) : at + first * table_.stride();
+  }
+
  private:
-  [[nodiscard]] std::size_t at(std::size_t value) const {
-    return value / table_.entries * table_.bytes + value % table_.entries * table_.stride();
+  std::span<std::byte> of(std::span<std::byte> table, std::size_t value) const {
+    return table.subspan(value * table_.stride(), table_.stride());
+  }
+  // Values of a lane are one stride apart on the host too.
+  [[nodiscard]] bool is_even() const {
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      const std::size_t first = i / table_.entries * table_.entries;
+      if (values_[i] != values_[first] + (i - first) * table_.stride()) return false;
+    }
+    return true;
   }
 
   Table table_;
-  Merge merge_;
+  MirrorUse use_;
+  unsigned lanes_ = 1;
+  bool in_place_ = false;
   std::vector<std::byte*> values_;  // in the host's memory
   std::vector<std::byte> before_;
 };
@@ -84,13 +95,15 @@ class PortMirror : public Mirror {
  public:
   PortMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), map_(map), cpu_(use.cpu) {}
 
-  void put(std::span<std::byte> table) override {
+  std::uint64_t bytes() const override { return table_.bytes(1); }
+  std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
+  void put(std::span<std::byte> table, std::uint64_t) override {
     for (std::uint32_t key = 0; key < table_.entries; ++key) {
       const std::uint32_t there = leads_somewhere(&key) ? 1 : 0;
       std::memcpy(table.data() + sizeof there * key, &there, sizeof there);
     }
   }
-  void take(std::span<const std::byte>) override {}
+  void take(std::span<std::byte>) override {}
 
  protected:
   [[nodiscard]] bool leads_somewhere(const void* key) const {
@@ -109,7 +122,7 @@ class PortKeysMirror final : public PortMirror {
  public:
   using PortMirror::PortMirror;
 
-  void put(std::span<std::byte> table) override {
+  void put(std::span<std::byte> table, std::uint64_t) override {
     std::vector<std::uint32_t> keys;
     each_key(map_, [&](const std::byte* key) {
       if (!leads_somewhere(key)) return;
@@ -121,6 +134,24 @@ class PortKeysMirror final : public PortMirror {
     std::memcpy(table.data(), &count, sizeof count);
     std::memcpy(table.data() + sizeof count, keys.data(), keys.size() * sizeof count);
   }
+};
+
+// Which program of the kernel a slot has: the kernel is another once that changes.
+class ProgramMirror final : public Mirror {
+ public:
+  ProgramMirror(const Table& table, const MirrorUse& use) : table_(table), programs_(use.programs) {
+    programs_.resize(table.entries, 0);
+  }
+  std::uint64_t bytes() const override { return table_.bytes(1); }
+  std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
+  void put(std::span<std::byte> table, std::uint64_t) override {
+    std::memcpy(table.data(), programs_.data(), programs_.size() * sizeof programs_.front());
+  }
+  void take(std::span<std::byte>) override {}
+
+ private:
+  Table table_;
+  std::vector<std::uint32_t> programs_;
 };
 
 }  // namespace
@@ -182,6 +213,8 @@ std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Mi
       return std::make_unique<PortMirror>(table, map, use);
     case TableKind::port_keys:
       return std::make_unique<PortKeysMirror>(table, map, use);
+    case TableKind::programs:
+      return std::make_unique<ProgramMirror>(table, use);
   }
   return nullptr;
 }

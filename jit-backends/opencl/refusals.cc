@@ -18,23 +18,24 @@ using exec::HelperId;
 using isa::MapType;
 using verifier::Region;
 
-// What runtime.cl has.
+// What cl/ has.
 constexpr HelperId kHelpers[] = {
     HelperId::map_lookup_elem,   HelperId::map_update_elem,  HelperId::map_delete_elem, HelperId::ktime_get_ns,
     HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
     HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
-    HelperId::redirect_map,      HelperId::csum_diff,
+    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,
 };
-constexpr MapType kMaps[] = {MapType::array,  MapType::percpu_array, MapType::hash,   MapType::percpu_hash,
-                             MapType::devmap, MapType::cpumap,       MapType::xskmap, MapType::devmap_hash};
+constexpr MapType kMaps[] = {MapType::array,       MapType::percpu_array,    MapType::hash,      MapType::lru_hash,
+                             MapType::percpu_hash, MapType::lru_percpu_hash, MapType::devmap,    MapType::cpumap,
+                             MapType::xskmap,      MapType::devmap_hash,     MapType::prog_array};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
 constexpr HelperId kIndifferent[] = {
     HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
     HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
-    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id,
+    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id, HelperId::tail_call,
 };
 
 template <class Range, class T>
@@ -78,13 +79,11 @@ class Judge {
     }
     if (!map.fields.empty()) return refuse(fmt::format("map {}: values with spin locks or timers", map.name));
     const auto table = table_of(map);
-    if (!table || table->bytes > UINT32_MAX) {
-      auto error = fail(ErrorKind::limit, E2BIG, fmt::format("map {} in device memory, in bytes", map.name));
-      error.error().limit = UINT32_MAX;
-      error.error().asked = table ? table->bytes : UINT64_MAX;
-      return error;
-    }
-    return {};
+    if (table) return {};
+    auto error = fail(ErrorKind::limit, E2BIG, fmt::format("map {} on an OpenCL device, in entries", map.name));
+    error.error().limit = kMostEntries;
+    error.error().asked = map.max_entries;
+    return error;
   }
 
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
@@ -103,8 +102,11 @@ class Judge {
     if (!has(helper.args, isa::Arg::const_map)) return {};
     if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
     const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
+    const auto id = static_cast<HelperId>(call.helper);
+    if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
+      return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
     const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
-    if (ports != (static_cast<HelperId>(call.helper) == HelperId::redirect_map))
+    if (ports != (id == HelperId::redirect_map) || (kind == TableKind::programs) != (id == HelperId::tail_call))
       return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
     return {};
   }
@@ -140,13 +142,6 @@ bool any_call(const verifier::VerifiedProgram& program, Predicate matches) {
   });
 }
 
-bool is_per_cpu(MapType type) { return type == MapType::percpu_array || type == MapType::percpu_hash; }
-
-// One CPU's values of a PERCPU_HASH stand in device memory, no other's.
-bool has_values_of_one_cpu(const verifier::VerifiedProgram& program) {
-  return std::ranges::any_of(tables_of(program), &Table::in_place);
-}
-
 }  // namespace
 
 exec::Capabilities abilities() {
@@ -161,20 +156,12 @@ exec::Capabilities abilities() {
 Result<> refuse_unsupported(const verifier::VerifiedProgram& program) { return Judge(program).judge(); }
 
 bool needs_order(const verifier::VerifiedProgram& program) {
-  const auto maps = program.program().maps();
-  for (std::size_t i = 0; i < maps.size(); ++i) {
+  const std::vector<Table> tables = tables_of(program);
+  for (std::size_t i = 0; i < tables.size(); ++i) {
     const verifier::MapUse use = program.map_uses()[i];
-    const bool is_lanes = use != verifier::MapUse::unused && is_per_cpu(maps[i].type);
-    if (use == verifier::MapUse::read_write || is_lanes) return true;
+    if (use == verifier::MapUse::read_write || (use != verifier::MapUse::unused && tables[i].per_cpu)) return true;
   }
   return any_call(program, [](HelperId helper, const auto&) { return !has(kIndifferent, helper); });
-}
-
-bool needs_one_lane(const verifier::VerifiedProgram& program) {
-  return has_values_of_one_cpu(program) || any_call(program, [&](HelperId helper, const verifier::CallFact& call) {
-           const bool changes = helper == HelperId::map_update_elem || helper == HelperId::map_delete_elem;
-           return changes && call.map != program::kNone && program.program().maps()[call.map].type == MapType::hash;
-         });
 }
 
 bool calls(const verifier::VerifiedProgram& program, HelperId helper) {

@@ -18,9 +18,6 @@ namespace forager::jit::opencl {
 
 // Whether results may depend on which packet runs first: then one work-item takes them all, in order.
 [[nodiscard]] bool needs_order(const verifier::VerifiedProgram& program);
-// Whether only one work-item may run whatever is asked: it changes tables that have one writer, or
-// has values of one CPU only.
-[[nodiscard]] bool needs_one_lane(const verifier::VerifiedProgram& program);
 [[nodiscard]] bool calls(const verifier::VerifiedProgram& program, exec::HelperId helper);
 // Whether packets may change their edges.
 [[nodiscard]] bool moves_edges(const verifier::VerifiedProgram& program);

@@ -79,8 +79,9 @@ std::string signed_text(const std::string& value, unsigned bytes, bool sign) {
 
 }  // namespace
 
-Rules::Rules(const Code& code, const std::vector<Table>& tables)
-    : code_(code), program_(code.program->program()), tables_(tables) {}
+Rules::Rules(const Code& code, const std::vector<Table>& tables, const std::vector<std::uint32_t>& numbers,
+             std::string prefix)
+    : code_(code), program_(code.program->program()), tables_(tables), numbers_(numbers), prefix_(std::move(prefix)) {}
 
 // ---- lines ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ void Rules::never(const Step&, std::string_view what) { line(fmt::format("#error
 std::string Rules::function_name(std::uint32_t subprogram) const {
   std::string name = program_.subprograms()[subprogram].name;
   std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-  return fmt::format("fn{}_{}", subprogram, name);
+  return fmt::format("{}fn{}_{}", prefix_, subprogram, name);
 }
 
 // ---- arithmetic ----------------------------------------------------------------------------------------------------
@@ -179,9 +180,8 @@ std::string Rules::place(const Step& step, const std::string& address) const {
       return fmt::format("run->stack + (uint)({})", address);
     case Region::packet:
     case Region::packet_meta:
-      return fmt::format("run->packet + (uint)({})", address);
     case Region::map_value:
-      return fmt::format("run->maps + (uint)({})", address);
+      return fmt::format("FG_GLOBAL({})", address);
     default:
       return {};
   }
@@ -246,8 +246,8 @@ void Rules::atomic(const Step& step) {
   const unsigned bits = 8U * step.bytes;
   check(step, address);
   const bool shared = !step.checked && code_.facts(at_).access.region == verifier::Region::map_value;
-  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)(run->maps + (uint)({})), {})", name,
-                                                bits, bits == 64 ? "ulong" : "uint", address, operands)
+  const std::string call = shared ? fmt::format("fg_{}{}((volatile __global {}*)({}), {})", name, bits,
+                                                bits == 64 ? "ulong" : "uint", address, operands)
                                   : fmt::format("fg_{}{}_any(run, {}, {})", name, bits, address, operands);
   if (!row.fetch) return line(call + ";");
   if (shared) line("FG_FENCE();");
@@ -260,11 +260,11 @@ void Rules::load_context(const Step& step) {
   if (field == nullptr) return never(step, "a field that the context has not");
   switch (field->kind) {
     case isa::FieldKind::packet:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->data)");
+      return assign(step.dst, "run->packet + run->data");
     case isa::FieldKind::packet_end:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->end)");
+      return assign(step.dst, "run->packet + run->end");
     case isa::FieldKind::packet_meta:
-      return assign(step.dst, "FG_POINTER(FG_PACKET, run->meta)");
+      return assign(step.dst, "run->packet + run->meta");
     default:
       return assign(step.dst, fmt::format("run->{}", field->name));
   }
@@ -273,7 +273,6 @@ void Rules::load_context(const Step& step) {
 void Rules::store_context(const Step& step) { never(step, "a store to the context"); }
 void Rules::load_packet(const Step& step) { never(step, "legacy packet access"); }
 void Rules::function(const Step& step) { never(step, "the address of a function"); }
-void Rules::tail_call(const Step& step) { never(step, "a tail call"); }
 
 // ---- calls ---------------------------------------------------------------------------------------------------------
 

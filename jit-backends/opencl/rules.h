@@ -15,7 +15,9 @@ namespace forager::jit::opencl {
 
 class Rules {
  public:
-  Rules(const Code& code, const std::vector<Table>& tables);
+  // `numbers`: of the program's maps in the kernel; `prefix`: of its functions' names.
+  Rules(const Code& code, const std::vector<Table>& tables, const std::vector<std::uint32_t>& numbers,
+        std::string prefix);
 
   // Lines for the step of an instruction, with the instruction as a comment.
   void put(Text& text, std::uint32_t at);
@@ -64,11 +66,15 @@ class Rules {
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);
   void note_source(Text& text, std::uint32_t at);
   [[nodiscard]] std::string comment(std::uint32_t at) const;
-  [[nodiscard]] std::string map_operation(std::string_view what, std::uint32_t map) const;
 
   const Code& code_;
   const program::Program& program_;
+  // Of the kernel's map: its table.
+  [[nodiscard]] const Table& table(std::uint64_t map) const { return tables_[numbers_[map]]; }
+
   const std::vector<Table>& tables_;
+  const std::vector<std::uint32_t>& numbers_;
+  std::string prefix_;
   Text* text_ = nullptr;
   std::uint32_t at_ = 0;
   bool said_ = false;        // the instruction stands in a comment already

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "jit-backends/opencl/refusals.h"
+
 namespace forager::jit::opencl {
 namespace {
 
@@ -19,8 +21,14 @@ std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   return value;
 }
 
-std::uint32_t first_byte(const exec::Frame& frame, const FrameUse& use) {
-  return use.moves_edges ? 0 : frame.data_meta();
+// The bytes that travel.
+struct Part {
+  std::uint32_t from, to;
+};
+Part part_of(const exec::Frame& frame, const FrameUse& use) {
+  if (use.moves_edges) return {0, frame.packet_end()};
+  const std::uint64_t reached = std::uint64_t{frame.data()} + use.most;
+  return {frame.data_meta(), static_cast<std::uint32_t>(std::min<std::uint64_t>(reached, frame.packet_end()))};
 }
 
 bool makes_sense(const exec::Frame& frame, const PacketRecord& record) {
@@ -35,40 +43,87 @@ bool is_moved(const exec::Frame& frame, const PacketRecord& record) {
          frame.packet_end() != record.packet_end;
 }
 
+using verifier::Region;
+
+bool is_packet(Region region) { return region == Region::packet || region == Region::packet_meta; }
+
+bool reaches_memory(isa::Form form) {
+  using isa::Form;
+  constexpr Form kForms[] = {Form::load, Form::store_imm, Form::store_reg, Form::atomic};
+  return std::ranges::find(kForms, form) != std::end(kForms);
+}
+
+// The end of an access of packets, from data().
+std::uint32_t end_of(std::int64_t offset_max, std::uint64_t bytes) {
+  if (offset_max < 0 || offset_max > UINT16_MAX || bytes > UINT16_MAX) return UINT32_MAX;
+  return static_cast<std::uint32_t>(offset_max) + static_cast<std::uint32_t>(bytes);
+}
+
+std::uint32_t reached_by_call(const verifier::VerifiedProgram& program, const verifier::CallFact& call) {
+  std::uint32_t most = 0;
+  if (call.helper == 0 || call.arguments == program::kNone) return most;
+  for (const verifier::ArgumentFact& argument : program.call_arguments()[call.arguments]) {
+    if (is_packet(argument.region)) most = std::max(most, end_of(argument.offset_max, argument.bytes));
+  }
+  return most;
+}
+
 }  // namespace
 
+FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
+  using exec::HelperId;
+  FrameUse use{.shared = shared,
+               .moves_edges = moves_edges(program),
+               .is_xdp = program.program().type() == isa::ProgType::xdp,
+               .most = 0};
+  const bool whole =
+      !use.is_xdp || calls(program, HelperId::xdp_load_bytes) || calls(program, HelperId::xdp_store_bytes);
+  for (std::size_t at = 0; at < program.facts().size(); ++at) {
+    const verifier::Facts& facts = program.facts()[at];
+    if (!facts.reachable) continue;
+    const isa::Row& row = isa::row(program.program().instructions()[at].op);
+    if (is_packet(facts.access.region)) use.most = std::max(use.most, end_of(facts.access.offset_max, row.width / 8U));
+    if (facts.access.region == Region::unknown && reaches_memory(row.form)) use.most = UINT32_MAX;
+    use.most = std::max(use.most, reached_by_call(program, facts.call));
+  }
+  if (whole) use.most = UINT32_MAX;
+  return use;
+}
+
 std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use) {
-  const std::size_t bytes = use.moves_edges ? frame.capacity() : frame.packet_end();
+  if (use.shared) return 0;
+  const std::size_t bytes = use.moves_edges ? frame.capacity() : part_of(frame, use).to;
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-void stage(exec::Frame& frame, const FrameUse& use, std::size_t base, std::span<std::byte> packets,
-           PacketRecord& record) {
-  record = {.base = base,
-            .meta = frame.data_meta(),
-            .data = frame.data(),
-            .end = frame.data_end(),
-            .packet_end = frame.packet_end(),
-            .limit = frame.limit(),
-            .head_limit = use.is_xdp ? exec::kFrameHeader : 0,
-            .ingress_ifindex = context_word(frame, offsetof(xdp_md, ingress_ifindex)),
-            .rx_queue_index = context_word(frame, offsetof(xdp_md, rx_queue_index)),
-            .egress_ifindex = context_word(frame, offsetof(xdp_md, egress_ifindex))};
-  const std::uint32_t from = first_byte(frame, use);
-  std::copy(frame.buffer() + from, frame.buffer() + frame.packet_end(), packets.data() + base + from);
+PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base, std::span<std::byte> packets) {
+  const Part part = part_of(frame, use);
+  if (!use.shared) std::copy(frame.buffer() + part.from, frame.buffer() + part.to, packets.data() + base + part.from);
+  return {.base = use.shared ? reinterpret_cast<std::uintptr_t>(frame.buffer()) : base,
+          .meta = frame.data_meta(),
+          .data = frame.data(),
+          .end = frame.data_end(),
+          .packet_end = frame.packet_end(),
+          .limit = frame.limit(),
+          .head_limit = use.is_xdp ? exec::kFrameHeader : 0,
+          .ingress_ifindex = context_word(frame, offsetof(xdp_md, ingress_ifindex)),
+          .rx_queue_index = context_word(frame, offsetof(xdp_md, rx_queue_index)),
+          .egress_ifindex = context_word(frame, offsetof(xdp_md, egress_ifindex))};
 }
 
-// Edges first: that moves bytes about, which all come from the device then.
-bool unstage(exec::Frame& frame, const FrameUse& use, std::span<const std::byte> packets, const PacketRecord& record) {
+// Edges first: bytes are where the device left them, in the frame or in what it gives back.
+bool unstage(exec::Frame& frame, const FrameUse& use, std::span<const std::byte> packets, std::size_t base,
+             const PacketRecord& record) {
   if (is_moved(frame, record)) {
     if (!use.moves_edges || !makes_sense(frame, record)) return false;
     frame.move_edges(std::int64_t{record.data} - frame.data(), std::int64_t{record.packet_end} - frame.packet_end());
     const auto metadata = static_cast<std::int32_t>(record.data - record.meta);
     if (metadata != 0 && frame.adjust_meta(-metadata) != 0) return false;
   }
-  const std::uint32_t from = first_byte(frame, use);
-  const auto begin = packets.begin() + static_cast<std::ptrdiff_t>(record.base);
-  std::copy(begin + from, begin + frame.packet_end(), frame.buffer() + from);
+  if (use.shared) return true;
+  const Part part = part_of(frame, use);
+  const auto begin = packets.begin() + static_cast<std::ptrdiff_t>(base);
+  std::copy(begin + part.from, begin + part.to, frame.buffer() + part.from);
   return true;
 }
 

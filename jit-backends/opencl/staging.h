@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Staging: frames on their way to the device and back. Each stands in the packets' buffer as it stands in its own, so
-// that offsets are the same on both sides.
+// Staging: frames on their way to the device and back. Where the device does not see them, each stands in the packets'
+// buffer as it stands in its own, so that offsets are the same on both sides.
 //
 // Tested by: tests/unit/opencl_device_test.cc.
 #pragma once
@@ -17,16 +17,21 @@ namespace forager::jit::opencl {
 
 // What packets of a program need of their frames.
 struct FrameUse {
+  bool shared = false;       // the device sees frames where they are, and none travels
   bool moves_edges = false;  // head- and tailroom travel too
   bool is_xdp = true;
+  std::uint32_t most = UINT32_MAX;  // bytes from data() that the program may reach: no others travel
 };
+
+// Whatever packets of the program do, as the verifier's facts have it.
+[[nodiscard]] FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared);
 
 // So many bytes of the buffer a frame takes.
 [[nodiscard]] std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use);
-void stage(exec::Frame& frame, const FrameUse& use, std::size_t base, std::span<std::byte> packets,
-           PacketRecord& record);
+[[nodiscard]] PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base,
+                                 std::span<std::byte> packets);
 // Gives the frame its bytes and edges. False if the device tells of edges that no frame has: nothing is taken then.
 [[nodiscard]] bool unstage(exec::Frame& frame, const FrameUse& use, std::span<const std::byte> packets,
-                           const PacketRecord& record);
+                           std::size_t base, const PacketRecord& record);
 
 }  // namespace forager::jit::opencl

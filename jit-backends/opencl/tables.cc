@@ -1,22 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/opencl/tables.h"
 
+#include <algorithm>
+
 namespace forager::jit::opencl {
 namespace {
 
 using isa::MapType;
 
 constexpr std::uint64_t kAlignment = 64;
+constexpr std::uint32_t kLeastSpare = 256, kMostSpare = 4096;  // nodes besides the entries'
 
-std::uint64_t bytes_of(const Table& table) {
+struct Shape {
+  MapType type;
+  TableKind kind;
+  bool per_cpu, lru;
+};
+constexpr Shape kShapes[] = {
+    {MapType::array, TableKind::array, false, false},
+    {MapType::percpu_array, TableKind::array, true, false},
+    {MapType::hash, TableKind::hash, false, false},
+    {MapType::lru_hash, TableKind::hash, false, true},
+    {MapType::percpu_hash, TableKind::hash, true, false},
+    {MapType::lru_percpu_hash, TableKind::hash, true, true},
+    {MapType::devmap, TableKind::ports, false, false},
+    {MapType::cpumap, TableKind::ports, false, false},
+    {MapType::xskmap, TableKind::ports, false, false},
+    {MapType::devmap_hash, TableKind::port_keys, false, false},
+    {MapType::prog_array, TableKind::programs, false, false},
+};
+
+std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
   switch (table.kind) {
     case TableKind::none:
       return 0;
     case TableKind::array:
-      return table.entries * table.stride();
+      return table.entries * table.stride() * (table.per_cpu ? lanes : 1);
     case TableKind::hash:
-      return table.node_at(table.entries + 2);
+      return table.node_at(table.nodes + 1, lanes);
     case TableKind::ports:
+    case TableKind::programs:
       return std::uint64_t{table.entries} * 4;
     case TableKind::port_keys:
       return (std::uint64_t{table.entries} + 1) * 4;
@@ -24,37 +47,25 @@ std::uint64_t bytes_of(const Table& table) {
   return 0;
 }
 
-TableKind kind_of(MapType type) {
-  switch (type) {
-    case MapType::array:
-    case MapType::percpu_array:
-      return TableKind::array;
-    case MapType::hash:
-    case MapType::percpu_hash:
-      return TableKind::hash;
-    case MapType::devmap:
-    case MapType::cpumap:
-    case MapType::xskmap:
-      return TableKind::ports;
-    case MapType::devmap_hash:
-      return TableKind::port_keys;
-    default:
-      return TableKind::none;
-  }
-}
-
 }  // namespace
 
+std::uint64_t Table::bytes(unsigned lanes) const {
+  return (plain_bytes(*this, lanes) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 std::optional<Table> table_of(const program::MapSpec& spec) {
-  Table table{.kind = kind_of(spec.type),
-              .per_cpu = spec.type == MapType::percpu_array,
-              .in_place = spec.type == MapType::percpu_hash,
+  const auto* shape = std::ranges::find(kShapes, spec.type, &Shape::type);
+  if (shape == std::end(kShapes) || spec.max_entries > kMostEntries) return std::nullopt;
+  Table table{.kind = shape->kind,
+              .per_cpu = shape->per_cpu,
+              .lru = shape->lru,
               .key_size = spec.key_size,
               .value_size = spec.value_size,
               .entries = spec.max_entries};
-  if (table.kind == TableKind::none || spec.max_entries > (1U << 30)) return std::nullopt;
-  if (table.kind == TableKind::hash) table.mask = std::bit_ceil(2 * spec.max_entries) - 1;
-  table.bytes = (bytes_of(table) + kAlignment - 1) / kAlignment * kAlignment;
+  if (table.kind == TableKind::hash) {
+    table.nodes = spec.max_entries + std::clamp(spec.max_entries / 8, kLeastSpare, kMostSpare);
+    table.mask = std::bit_ceil(2 * table.nodes) - 1;
+  }
   return table;
 }
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which maps stand in device memory while a batch runs, and what of them (runtime.cl has the layouts).
+// Which maps have a table where programs run, and what of it (cl/arrays.cl, cl/hash.cl have the layouts).
+//
+// A hash table is: a header of 64 bytes (entries, nodes that were in use ever, the stack of free nodes, their number,
+// entries of the log), slots of 8 bytes, the log of 4 bytes (twice as many as slots), and the nodes. A node is: where
+// its value stands (8 bytes), how far apart lanes' values are (8), the next node (4), whether it was used (4), the key
+// in whole words, and room for the value (of per-CPU maps, one for each lane). There are more nodes than entries, since
+// updates take another node and deleted keys keep theirs for a while; once half of those are left, packets stop.
 //
 // Tested by: tests/unit/opencl_maps_test.cc.
 #pragma once
@@ -20,28 +26,43 @@ enum class TableKind : std::uint8_t {
   hash,       // keys and values
   ports,      // a word for each index: whether a redirect leads somewhere
   port_keys,  // the keys for which it does, sorted
+  programs,   // a word for each index: a program of the kernel, 0 for none
 };
 
 [[nodiscard]] constexpr std::uint64_t in_words(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
 
 struct Table {
   TableKind kind = TableKind::none;
-  bool per_cpu = false;     // one for each lane, one behind the other
-  bool in_place = false;    // hash: values of one CPU, which updates overwrite
-  std::uint64_t bytes = 0;  // of one, a multiple of 64
+  bool per_cpu = false;  // each lane has values of its own
+  bool lru = false;      // hash: the host drops keys
   std::uint32_t key_size = 0, value_size = 0, entries = 0;
-  std::uint32_t mask = 0;  // hash: one less than its slots
+  std::uint32_t mask = 0, nodes = 0;  // hash: one less than its slots; nodes
+
+  static constexpr std::uint64_t kSlotsAt = 64, kKeyAt = 24;
+  static constexpr std::uint32_t kLive = 1, kDirty = 2;  // upper half of a slot
+  // Of the log: an entry was used, or deleted; else inserted or updated. Below, the slot.
+  static constexpr std::uint32_t kLogUse = 1U << 31, kLogDelete = 1U << 30, kLogSlot = kLogDelete - 1;
 
   [[nodiscard]] std::uint64_t stride() const { return in_words(value_size); }
-  [[nodiscard]] std::uint64_t bytes_for(unsigned lanes) const { return per_cpu ? bytes * lanes : bytes; }
-  // Hash: where its parts begin, and bytes of a node. Nodes count from 1, and there is one more than entries.
-  [[nodiscard]] std::uint64_t slots_at() const { return 16; }
-  [[nodiscard]] std::uint64_t free_at() const { return slots_at() + 4 * (std::uint64_t{mask} + 1); }
-  [[nodiscard]] std::uint64_t fresh_at() const { return free_at() + 4 * (std::uint64_t{entries} + 1); }
-  [[nodiscard]] std::uint64_t nodes_at() const { return in_words(fresh_at() + 4 * (std::uint64_t{entries} + 1)); }
-  [[nodiscard]] std::uint64_t node_bytes() const { return in_words(key_size) + in_words(value_size); }
-  [[nodiscard]] std::uint64_t node_at(std::uint32_t node) const { return nodes_at() + (node - 1) * node_bytes(); }
+  [[nodiscard]] std::uint64_t slot_at(std::uint64_t slot) const { return kSlotsAt + 8 * slot; }
+  [[nodiscard]] std::uint64_t log_at() const { return slot_at(std::uint64_t{mask} + 1); }
+  [[nodiscard]] std::uint32_t log_entries() const { return 2 * (mask + 1); }
+  [[nodiscard]] std::uint64_t nodes_at() const { return log_at() + std::uint64_t{4} * log_entries(); }
+  [[nodiscard]] std::uint64_t value_in_node() const { return kKeyAt + in_words(key_size); }
+  [[nodiscard]] std::uint64_t node_bytes(unsigned lanes) const {
+    return value_in_node() + stride() * (per_cpu ? lanes : 1);
+  }
+  // Nodes count from 1.
+  [[nodiscard]] std::uint64_t node_at(std::uint32_t node, unsigned lanes) const {
+    return nodes_at() + (node - 1) * node_bytes(lanes);
+  }
+  // Of nodes that are left; below, packets stop.
+  [[nodiscard]] std::uint32_t margin() const { return (nodes - entries) / 2; }
+  // All of it, a multiple of 64.
+  [[nodiscard]] std::uint64_t bytes(unsigned lanes) const;
 };
+
+inline constexpr std::uint32_t kMostEntries = 1U << 28;  // of a map
 
 // Nothing if the device has no table for such maps.
 [[nodiscard]] std::optional<Table> table_of(const program::MapSpec& spec);

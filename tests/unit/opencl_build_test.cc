@@ -45,7 +45,7 @@ class OpenclBuild : public testing::WithDevice {
     return files.empty() ? fs::path{} : files.front();
   }
   [[nodiscard]] bool comes_from_cache(const OpenclImage& image) const {
-    const auto built = build(*driver_, image, kOptions);
+    const auto built = build(*driver_, image.source(), kOptions);
     EXPECT_TRUE(built) << built.error().text();
     return built && built->from_cache;
   }
@@ -91,9 +91,9 @@ TEST_F(OpenclBuild, BuildsDamagedEntriesAnew) {
 TEST_F(OpenclBuild, SaysWhereTheCompilerStopped) {
   KernelSource source;
   source.text = "static ulong fn(void) {\n  return nothing;\n}\n";
-  source.instructions = {program::kNone, 0, program::kNone};
-  const OpenclImage image(program(), source);
-  const auto built = build(*driver_, image, kOptions);
+  source.origins = {{}, {.instruction = 0}, {}};
+  source.programs = {program()};
+  const auto built = build(*driver_, source, kOptions);
   ASSERT_FALSE(built);
   EXPECT_EQ(built.error().kind, ErrorKind::bug);
   const auto line = std::ranges::count(prelude(), '\n') + 2;

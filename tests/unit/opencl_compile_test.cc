@@ -150,8 +150,8 @@ TEST(OpenclSource, AccessesWhatTheFactsName) {
                                        "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\nr0 = 1\n"
                                        "if r4 > r3 goto out\nr5 = *(u16 *)(r2 + 12)\n*(u64 *)(r10 - 8) = r5\n"
                                        "r6 = map[values][0] + 0 ll\n*(u64 *)(r6 + 0) = r5\nout: exit");
-  EXPECT_THAT(source, ::testing::HasSubstr("fg_load16_global(run->packet + (uint)("));
-  EXPECT_THAT(source, ::testing::HasSubstr("fg_store64_global(run->maps + (uint)("));
+  EXPECT_THAT(source, ::testing::HasSubstr("fg_load16_global(FG_GLOBAL("));
+  EXPECT_THAT(source, ::testing::HasSubstr("fg_store64_global(FG_GLOBAL("));
   EXPECT_THAT(source, ::testing::Not(::testing::HasSubstr("_any(")));
 }
 
@@ -164,8 +164,8 @@ TEST(OpenclSource, LeavesOutWhatIsDead) {
 
 TEST(OpenclRefusals, AreByName) {
   EXPECT_THAT(refusal_of({}, "call bpf_get_current_task\nr0 = 1\nexit"), ::testing::HasSubstr("bpf_get_current_task"));
-  const Rig lru{.maps = {exec::testing::make_map(isa::MapType::lru_hash, 4, 8, 4)}};
-  EXPECT_THAT(refusal_of(lru, "r1 = map[values] ll\nr0 = 1\nexit"), ::testing::HasSubstr("lru_hash"));
+  const Rig stacks{.maps = {exec::testing::make_map(isa::MapType::stack_trace, 4, 8, 4)}};
+  EXPECT_THAT(refusal_of(stacks, "r1 = map[values] ll\nr0 = 1\nexit"), ::testing::HasSubstr("stack_trace"));
   EXPECT_THAT(refusal_of({.type = isa::ProgType::sched_cls}, "r0 = 0\nexit"), ::testing::HasSubstr("sched_cls"));
   EXPECT_THAT(refusal_of({}, "call bpf_jiffies64\nr0 = 1\nexit"), ::testing::HasSubstr("bpf_jiffies64"));
 }

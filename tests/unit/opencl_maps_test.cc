@@ -3,6 +3,7 @@
 // Maps in an OpenCL device's memory: the device against the interpreter on the same packets, counts when all work-items
 // meet in one place, and what the host did between batches.
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 
 #include <map>
 
@@ -22,8 +23,15 @@ using exec::testing::Rig;
 constexpr unsigned kCpus = 4;
 
 MapRef map_of(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries) {
-  auto map = maps::create(
-      {.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries, .name = "values"}, kCpus);
+  // Which node a key gets, and so which an LRU map drops, depends on the seed.
+  const bool seeded = isa::find_map(static_cast<std::uint32_t>(type))->name.find("hash") != std::string_view::npos;
+  auto map = maps::create({.type = type,
+                           .key_size = key_size,
+                           .value_size = value_size,
+                           .max_entries = entries,
+                           .flags = seeded ? std::uint32_t{BPF_F_ZERO_SEED} : 0,
+                           .name = "values"},
+                          kCpus);
   EXPECT_TRUE(map) << map.error().text();
   return map ? *map : nullptr;
 }
@@ -59,14 +67,20 @@ std::string with(const std::string& middle) { return kStart + middle + kEnd; }
 
 class OpenclMaps : public testing::WithDevice {
  protected:
-  // Two batches on each engine, each with a map of its own; verdicts, packets and maps have to be equal.
+  // Two batches on each engine, each with a map of its own; verdicts, packets and maps have to be equal, whether the
+  // device sees the host's memory or has copies.
   static void compare(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries,
                       const std::string& text) {
+    for (const bool copies : {false, true}) compare(type, key_size, value_size, entries, text, {.copies = copies});
+  }
+  static void compare(isa::MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries,
+                      const std::string& text, const exec::Offload& offload) {
+    SCOPED_TRACE(offload.copies ? "copies" : "in place");
     Rig rig{.maps = {map_of(type, key_size, value_size, entries)}};
     Rig other = rig;
     other.maps = {map_of(type, key_size, value_size, entries)};
-    other.engine = testing::opencl_here();
-    const auto reference = exec::testing::open_device(rig, text), tested = exec::testing::open_device(other, text);
+    const auto reference = exec::testing::open_device(rig, text);
+    const auto tested = testing::open_device(other, text, {.offload = offload});
     ASSERT_TRUE(reference != nullptr && tested != nullptr) << text;
     for (const std::uint64_t seed : {1U, 2U}) {
       auto expected = inputs(500, seed), actual = inputs(500, seed);
@@ -105,6 +119,12 @@ TEST_F(OpenclMaps, HashesAreTheInterpreters) {
 
 TEST_F(OpenclMaps, PerCpuHashesAreTheInterpreters) {
   compare(isa::MapType::percpu_hash, 4, 11, 8, with(operations(4)));
+}
+
+// Which keys go depends on which were used: the host decides it packet by packet.
+TEST_F(OpenclMaps, LruHashesDropTheInterpretersKeys) {
+  compare(isa::MapType::lru_hash, 4, 8, 8, with(operations(4)));
+  compare(isa::MapType::lru_percpu_hash, 8, 11, 5, with(operations(8)));
 }
 
 // A key that goes and comes back in one batch is a new one: other CPUs' values are zero.
@@ -160,15 +180,13 @@ TEST_F(OpenclMaps, CountAllWorkItems) {
 // With results, which come in any order but none twice.
 TEST_F(OpenclMaps, GiveEachWorkItemANumberOfItsOwn) {
   const Rig rig{.maps = {map_of(isa::MapType::array, 4, 8, 1)}, .engine = testing::opencl_here()};
-  const auto program = exec::testing::verified(
+  const auto device = testing::open_device(
       rig,
-      with("r6 = map[values][0] + 0 ll\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r6 + 0), r1)\n*(u64 *)(r7 + 0) = r1\n"));
-  ASSERT_NE(program, nullptr);
-  const auto image = rig.engine->compile(program, {});
-  const auto device = rig.engine->open({.environment = rig.environment, .order = exec::Order::none});
-  ASSERT_TRUE(image && device && (*device)->load(*image) && (*device)->bind(0, rig.maps[0]));
+      with("r6 = map[values][0] + 0 ll\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r6 + 0), r1)\n*(u64 *)(r7 + 0) = r1\n"),
+      {.order = exec::Order::none});
+  ASSERT_NE(device, nullptr);
   auto frames = inputs(4096, 5);
-  ASSERT_TRUE((*device)->run(frames));
+  ASSERT_TRUE(device->run(frames));
   std::vector<bool> seen(frames.size(), false);
   for (const Frame& frame : frames) {
     std::uint64_t number = 0;
@@ -199,8 +217,8 @@ TEST(OpenclMirror, TakesWordsThatChangedAndNoOthers) {
   const Table table = *table_of({.type = isa::MapType::array, .key_size = 4, .value_size = 16, .max_entries = 2});
   const MapRef map = map_of(isa::MapType::array, 4, 16, 2);
   const auto mirror = make_mirror(table, *map, {});
-  std::vector<std::byte> memory(table.bytes);
-  mirror->put(memory);
+  std::vector<std::byte> memory(table.bytes(1));
+  mirror->put(memory, 0);
   const std::uint32_t key = 1;
   const std::uint64_t hosts[2] = {5, 6};
   ASSERT_EQ(map->write(&key, hosts, 0), 0);
@@ -220,8 +238,8 @@ TEST(OpenclMirror, AddsWhatTheDeviceAdded) {
   const std::uint32_t key = 0;
   const std::uint64_t first[2] = {100, 0};
   ASSERT_EQ(map->write(&key, first, 0), 0);
-  std::vector<std::byte> memory(table.bytes);
-  mirror->put(memory);
+  std::vector<std::byte> memory(table.bytes(1));
+  mirror->put(memory, 0);
   const std::uint64_t hosts[2] = {105, 1}, devices[2] = {107, 0};
   ASSERT_EQ(map->write(&key, hosts, 0), 0);
   std::memcpy(memory.data(), devices, sizeof devices);
@@ -253,14 +271,19 @@ TEST(OpenclMirror, DoesNotTrustTheDevice) {
   const std::uint64_t value = 4;
   ASSERT_EQ(map->write(&key, &value, 0), 0);
   const auto mirror = make_mirror(table, *map, {});
-  std::vector<std::byte> memory(table.bytes);
-  mirror->put(memory);
-  for (std::uint32_t slot = 0; slot <= table.mask; ++slot) {
-    const std::uint32_t nonsense = 1000 + slot * 0x01010101;
-    std::memcpy(memory.data() + table.slots_at() + std::size_t{4} * slot, &nonsense, sizeof nonsense);
+  std::vector<std::byte> memory(table.bytes(1));
+  mirror->put(memory, 0);
+  std::uint64_t seed = 1;
+  for (unsigned round = 0; round < 100; ++round) {
+    for (std::size_t at = 0; at < table.nodes_at(); at += 4) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      const auto nonsense = static_cast<std::uint32_t>(seed >> (round % 2 == 0 ? 32 : 48));
+      std::memcpy(memory.data() + at, &nonsense, sizeof nonsense);
+    }
+    mirror->take(memory);
+    EXPECT_LE(contents(*map).size(), 4U);
+    mirror->put(memory, 0);
   }
-  mirror->take(memory);
-  EXPECT_TRUE(contents(*map).empty());
 }
 
 }  // namespace

@@ -17,6 +17,21 @@ inline const exec::Backend* opencl_here() {
   return opencl::backend().capabilities().available ? &opencl::backend() : nullptr;
 }
 
+// As exec::testing::open_device(), with what else a device is asked for; null if it cannot be had (a failure is
+// recorded).
+inline std::unique_ptr<exec::Device> open_device(const exec::testing::Rig& rig, std::string_view text,
+                                                 exec::DeviceOptions options) {
+  const auto program = exec::testing::verified(rig, text);
+  if (program == nullptr) return nullptr;
+  options.environment = rig.environment;
+  const auto image = opencl::backend().compile(program, {});
+  auto device = opencl::backend().open(options);
+  EXPECT_TRUE(image && device) << text;
+  if (!image || !device || !(*device)->load(*image)) return nullptr;
+  for (std::uint32_t i = 0; i < rig.maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, rig.maps[i]));
+  return std::move(*device);
+}
+
 class WithDevice : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The beginning and the end of a launch, and of a packet. A lane is a work-item; it takes the packets that the host
+// gave it, one after the other.
+
+// Where all is.
+typedef struct {
+  __global const fg_batch* batch;
+  __global fg_frame* frames;
+  __global const ulong* places;
+  __global ulong* random;
+  __global const uint* order;   // packets by lane
+  __global const uint* begins;  // where each lane's are
+  volatile __global fg_control* control;
+  ulong packets, maps;
+} fg_space;
+
+// What the launch's batch says where, it says by the host's addresses, or by offsets in the kernel's arguments.
+#if FG_SHARED
+#define FG_ARGUMENTS ulong launch
+#define FG_OPEN fg_open(launch, 0, 0, 0, 0)
+#else
+#define FG_ARGUMENTS __global uchar *launch, __global uchar *state, __global uchar *packets, __global uchar *maps
+#define FG_OPEN fg_open((ulong)launch, (ulong)launch, (ulong)state, (ulong)packets, (ulong)maps)
+#endif
+
+static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulong maps) {
+  fg_space space;
+  space.batch = (__global const fg_batch*)at;
+  space.frames = (__global fg_frame*)(launch + space.batch->frames);
+  space.order = (__global const uint*)(launch + space.batch->order);
+  space.begins = (__global const uint*)(launch + space.batch->begins);
+  space.places = (__global const ulong*)(state + space.batch->places);
+  space.random = (__global ulong*)(state + space.batch->random);
+  space.control = (volatile __global fg_control*)(state + space.batch->control);
+  space.packets = packets;
+  space.maps = maps;
+  return space;
+}
+
+static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __private uchar* stack, fg_retired* retired,
+                         uint maps) {
+  run->maps = space->maps;
+  run->places = space->places + lane * space->batch->place_stride;
+  run->batch = space->batch;
+  run->control = space->control;
+  run->stack = stack;
+  run->retired = retired;
+  for (uint i = 0; i < maps; ++i) retired[i].first = retired[i].last = retired[i].count = 0;
+  run->random = space->random[lane];
+  run->lane = lane;
+}
+
+static void fg_begin(fg_run* run, const fg_space* space, __global const fg_frame* frame) {
+  run->packet = space->packets + frame->base;
+  run->meta = frame->meta;
+  run->data = frame->data;
+  run->end = frame->end;
+  run->packet_end = frame->packet_end;
+  run->limit = frame->limit;
+  run->head_limit = frame->head_limit;
+  run->ingress_ifindex = frame->ingress_ifindex;
+  run->rx_queue_index = frame->rx_queue_index;
+  run->egress_ifindex = frame->egress_ifindex;
+  run->trap = run->trap_at = run->redirect = run->redirect_map = 0;
+  run->redirect_key = run->redirect_flags = 0;
+  run->tail = run->tail_calls = 0;
+}
+
+static void fg_end(fg_run* run, __global fg_frame* frame, ulong r0) {
+  frame->r0 = r0;
+  frame->meta = run->meta;
+  frame->data = run->data;
+  frame->end = run->end;
+  frame->packet_end = run->packet_end;
+  frame->trap = run->trap;
+  frame->trap_at = run->trap_at;
+  frame->redirect = run->redirect;
+  frame->redirect_map = run->redirect_map;
+  frame->redirect_key = run->redirect_key;
+  frame->redirect_flags = run->redirect_flags;
+  frame->done = 1;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Group: a program, those that it reaches by tail calls, and the maps of them all, as one kernel. It is made when the
+// program's maps are known, and made anew when a PROG_ARRAY has others in it.
+//
+// Tested by: tests/unit/opencl_tail_calls_test.cc.
+#pragma once
+
+#include <vector>
+
+#include "exec/host_helpers.h"
+#include "jit-backends/opencl/image.h"
+#include "jit-backends/opencl/mirror.h"
+#include "jit-backends/opencl/staging.h"
+
+namespace forager::jit::opencl {
+
+using Maps = std::vector<std::shared_ptr<exec::Map>>;
+
+// A map of a kernel, and what its programs together do with it.
+struct GroupMap {
+  std::shared_ptr<exec::Map> map;
+  verifier::MapUse use = verifier::MapUse::unused;
+  Merge merge = Merge::store;
+  std::vector<std::uint32_t> programs;  // as of MirrorUse
+};
+
+struct Group {
+  KernelSource source;
+  std::vector<GroupMap> maps;  // by number, as source.tables
+  std::uint64_t changes = 0;   // of its PROG_ARRAYs, as it was made
+
+  [[nodiscard]] const verifier::VerifiedProgram& first() const { return *source.programs.front(); }
+  // Whether one of its programs calls a helper, or ...
+  [[nodiscard]] bool calls(exec::HelperId helper) const;
+  // ... has results that may depend on which packet runs first.
+  [[nodiscard]] bool needs_order() const;
+  [[nodiscard]] FrameUse frame_use(bool shared) const;
+};
+
+// Errors: unsupported, if a map has another size than the program was verified with.
+[[nodiscard]] Result<> check_size(const program::MapSpec& planned, const exec::Map& map);
+
+// Errors: unsupported, with the name of the program that the device does not take.
+[[nodiscard]] Result<Group> group_of(const OpenclImage& image, const Maps& maps);
+// Of all PROG_ARRAYs of a group, or of a program that is none yet.
+[[nodiscard]] std::uint64_t changes_of(const std::vector<GroupMap>& maps);
+
+}  // namespace forager::jit::opencl

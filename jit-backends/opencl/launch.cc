@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/opencl/launch.h"
+
+#include <cstring>
+
+namespace forager::jit::opencl {
+namespace {
+
+std::size_t in_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_t>& words) {
+  std::memcpy(to.data() + at, words.data(), words.size() * sizeof words.front());
+}
+
+}  // namespace
+
+Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
+                      Frames frames) {
+  frames_.assign(frames.begin(), frames.end());
+  bases_.clear();
+  packet_bytes_ = 0;
+  for (const exec::Frame* frame : frames_) {
+    bases_.push_back(packet_bytes_);
+    packet_bytes_ += staged_bytes(*frame, plan.use);
+  }
+  packet_bytes_ = std::max<std::size_t>(packet_bytes_, 64);
+  if (auto filled = fill(driver, plan); !filled) return filled;
+  return start(driver, kernel, plan, lasting);
+}
+
+Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
+  const Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
+  const std::size_t order_at = in_lines(kRecordsAt + frames_.size() * sizeof(PacketRecord));
+  const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof lanes.order.front());
+  head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof lanes.begins.front());
+  Result<> done = head_.reserve(driver, head_bytes_);
+  if (done) done = packets_.reserve(driver, packet_bytes_);
+  if (!done) return done;
+  auto head = head_.map(driver, CL_MAP_WRITE, head_bytes_);
+  if (!head) return std::unexpected(std::move(head.error()));
+  auto packets = packets_.map(driver, CL_MAP_WRITE, packet_bytes_);
+  if (!packets) return std::unexpected(std::move(packets.error()));
+  BatchRecord batch = plan.batch;
+  batch.count = static_cast<std::uint32_t>(frames_.size());
+  batch.frames = head_.address() + kRecordsAt;
+  batch.order = head_.address() + order_at;
+  batch.begins = head_.address() + begins_at;
+  std::memcpy(head->data(), &batch, sizeof batch);
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const PacketRecord record = stage(*frames_[i], plan.use, bases_[i], *packets);
+    std::memcpy(head->data() + kRecordsAt + i * sizeof record, &record, sizeof record);
+  }
+  put(*head, order_at, lanes.order);
+  put(*head, begins_at, lanes.begins);
+  done = packets_.unmap(driver);
+  return done ? head_.unmap(driver) : done;
+}
+
+Result<> Launch::start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting) {
+  const std::uint64_t address = head_.address();
+  const Buffer* const buffers[] = {&head_, lasting.state, &packets_, lasting.maps};
+  if (plan.use.shared) {
+    if (auto set = check("clSetKernelArg", clSetKernelArg(kernel, 0, sizeof address, &address)); !set) return set;
+  }
+  for (cl_uint i = 0; i < std::size(buffers) && !plan.use.shared; ++i) {
+    const auto* memory = static_cast<const void*>(&buffers[i]->memory());
+    if (auto set = check("clSetKernelArg", clSetKernelArg(kernel, i, sizeof(cl_mem), memory)); !set) return set;
+  }
+  const std::size_t local = plan.group, global = (plan.batch.lanes + local - 1) / local * local;
+  cl_event event = nullptr;
+  const cl_int status =
+      clEnqueueNDRangeKernel(driver.kernels(), kernel, 1, nullptr, &global, &local, 0, nullptr, &event);
+  done_ = Event(event);
+  if (auto sent = check("clEnqueueNDRangeKernel", status); !sent) return sent;
+  return check("clFlush", clFlush(driver.kernels()));
+}
+
+Result<> Launch::wait(const Driver& driver) {
+  const cl_event event = done_.get();
+  if (event == nullptr) return driver.finish();
+  return check("clWaitForEvents", clWaitForEvents(1, &event));
+}
+
+}  // namespace forager::jit::opencl

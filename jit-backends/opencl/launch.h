@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Launch: packets on their way to the device, through a kernel, and back. A device has several, so that one is filled
+// or emptied while another's kernel runs; their kernels run one after the other.
+//
+// Tested by: tests/unit/opencl_device_test.cc.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "jit-backends/opencl/driver.h"
+#include "jit-backends/opencl/lanes.h"
+#include "jit-backends/opencl/staging.h"
+
+namespace forager::jit::opencl {
+
+// What launches of one program have in common.
+struct LaunchPlan {
+  FrameUse use;
+  BatchRecord batch;  // cpu, lanes, places and the rest; not what a launch fills in itself
+  exec::Order order = exec::Order::packet;
+  std::size_t group = 1;
+};
+
+// Memory that outlives launches: as arguments of kernels.
+struct Lasting {
+  const Buffer* state;
+  const Buffer* maps;
+};
+
+class Launch {
+ public:
+  explicit Launch(bool shared) : head_(shared), packets_(shared) {}
+
+  // Makes it ready and hands it to the device.
+  [[nodiscard]] Result<> send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
+                              Frames frames);
+  // Once it is through: finish(frame, record, bytes of all, base) sees each packet.
+  template <class Finish>
+  [[nodiscard]] Result<> collect(const Driver& driver, Finish finish);
+
+  [[nodiscard]] Result<> wait(const Driver& driver);
+
+  [[nodiscard]] Frames frames() const { return frames_; }
+
+ private:
+  [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
+  [[nodiscard]] Result<> start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting);
+
+  Buffer head_;     // the batch's record, the packets', and which lane has which
+  Buffer packets_;  // bytes
+  std::vector<exec::Frame*> frames_;
+  std::vector<std::size_t> bases_;
+  std::size_t head_bytes_ = 0, packet_bytes_ = 0;
+  Event done_;
+};
+
+inline constexpr std::size_t kRecordsAt = (sizeof(BatchRecord) + 63) / 64 * 64;
+
+template <class Finish>
+Result<> Launch::collect(const Driver& driver, Finish finish) {
+  auto head = head_.map(driver, CL_MAP_READ, head_bytes_);
+  if (!head) return std::unexpected(std::move(head.error()));
+  auto packets = packets_.map(driver, CL_MAP_READ, packet_bytes_);
+  if (!packets) return std::unexpected(std::move(packets.error()));
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    PacketRecord record;
+    std::memcpy(&record, head->data() + kRecordsAt + i * sizeof record, sizeof record);
+    finish(*frames_[i], record, *packets, bases_[i]);
+  }
+  if (auto done = packets_.unmap(driver); !done) return done;
+  return head_.unmap(driver);
+}
+
+}  // namespace forager::jit::opencl

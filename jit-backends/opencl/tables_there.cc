@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jit-backends/opencl/tables_there.h"
+
+#include <algorithm>
+
+#include "exec/random.h"
+
+namespace forager::jit::opencl {
+namespace {
+
+// A lookup makes an entry of an LRU map younger.
+bool changes(verifier::MapUse use, const Table& table) {
+  return use == verifier::MapUse::commutative || use == verifier::MapUse::read_write || table.lru;
+}
+
+}  // namespace
+
+Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cpu, unsigned lanes,
+                           unsigned table_lanes) {
+  lanes_ = lanes;
+  table_lanes_ = table_lanes;
+  mirrors_.clear();
+  at_.clear();
+  changes_.clear();
+  bytes_ = 0;
+  for (std::size_t i = 0; i < group.maps.size(); ++i) {
+    const GroupMap& map = group.maps[i];
+    const Table& table = group.source.tables[i];
+    changes_.push_back(changes(map.use, table));
+    const MirrorUse use{.cpu = cpu,
+                        .lanes = table_lanes,
+                        .shared = shared_,
+                        .changed = changes_.back(),
+                        .strict = lanes == 1,
+                        .merge = map.merge,
+                        .programs = map.programs};
+    mirrors_.push_back(map.map == nullptr ? nullptr : make_mirror(table, *map.map, use));
+    at_.push_back(bytes_);
+    if (mirrors_.back() != nullptr) bytes_ += mirrors_.back()->bytes();
+  }
+  if (auto reserved = state_.reserve(driver, state_bytes()); !reserved) return reserved;
+  return tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
+}
+
+std::size_t TablesThere::state_bytes() const {
+  return places_at() + std::max<std::size_t>(mirrors_.size() * table_lanes_, 1) * sizeof(std::uint64_t);
+}
+
+template <class Do>
+Result<> TablesThere::with_tables(const Driver& driver, Do action) {
+  if (bytes_ == 0) return {};
+  auto memory = tables_.map(driver, CL_MAP_READ | CL_MAP_WRITE, bytes_);
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  for (std::size_t i = 0; i < mirrors_.size(); ++i) {
+    if (mirrors_[i] != nullptr) action(i, memory->subspan(at_[i], mirrors_[i]->bytes()));
+  }
+  return tables_.unmap(driver);
+}
+
+Result<> TablesThere::put(const Driver& driver, BatchRecord& batch) {
+  batch.control = state_.address();
+  batch.random = state_.address() + random_at();
+  batch.places = state_.address() + places_at();
+  batch.place_stride = table_lanes_ > 1 ? static_cast<std::uint32_t>(mirrors_.size()) : 0;
+  Result<> done = with_tables(
+      driver, [&](std::size_t i, std::span<std::byte> table) { mirrors_[i]->put(table, tables_.address() + at_[i]); });
+  return done ? put_state(driver) : done;
+}
+
+Result<> TablesThere::put_state(const Driver& driver) {
+  auto state = state_.map(driver, CL_MAP_READ | CL_MAP_WRITE, state_bytes());
+  if (!state) return std::unexpected(std::move(state.error()));
+  put_value(*state, 0, Control{});
+  std::size_t at = places_at();
+  for (unsigned lane = 0; lane < table_lanes_; ++lane) {
+    for (std::size_t i = 0; i < mirrors_.size(); ++i, at += sizeof(std::uint64_t)) {
+      const std::uint64_t first = tables_.address() + at_[i];
+      put_value(*state, at, mirrors_[i] == nullptr ? 0 : mirrors_[i]->place(first, lane));
+    }
+  }
+  return state_.unmap(driver);
+}
+
+Result<> TablesThere::take(const Driver& driver) {
+  if (std::ranges::none_of(changes_, [](bool changed) { return changed; })) return {};
+  return with_tables(driver, [&](std::size_t i, std::span<std::byte> table) {
+    if (changes_[i]) mirrors_[i]->take(table);
+  });
+}
+
+Result<> TablesThere::seed(const Driver& driver, std::uint64_t state) {
+  auto memory = state_.map(driver, CL_MAP_READ | CL_MAP_WRITE, state_bytes());
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  for (unsigned lane = 0; lane < lanes_; ++lane) {
+    put_value(*memory, random_at() + lane * sizeof state, state);
+    std::ignore = exec::next_random(state);
+    state = ~state;
+  }
+  return state_.unmap(driver);
+}
+
+Result<std::uint64_t> TablesThere::seed_now(const Driver& driver) {
+  auto memory = state_.map(driver, CL_MAP_READ, state_bytes());
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  const auto state = value_at<std::uint64_t>(*memory, random_at());
+  if (auto done = state_.unmap(driver); !done) return std::unexpected(std::move(done.error()));
+  return state;
+}
+
+}  // namespace forager::jit::opencl
