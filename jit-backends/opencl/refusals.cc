@@ -99,12 +99,12 @@ class Judge {
 
   [[nodiscard]] Result<> judge_call(std::uint32_t at, const verifier::CallFact& call) const {
     const isa::HelperRow& helper = *isa::find_helper(call.helper);
-    if (!has(helper.args, isa::Arg::const_map)) return {};
-    if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
-    const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
     const auto id = static_cast<HelperId>(call.helper);
+    if (!has(helper.args, isa::Arg::const_map)) return {};
     if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
       return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
+    if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
+    const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
     const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
     if (ports != (id == HelperId::redirect_map) || (kind == TableKind::programs) != (id == HelperId::tail_call))
       return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
