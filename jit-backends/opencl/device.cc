@@ -250,10 +250,9 @@ class OpenclDevice final : public exec::Device {
 }  // namespace
 
 Result<std::unique_ptr<exec::Device>> make_device(const exec::DeviceOptions& options) {
-  std::string reason;
-  const DeviceFound* found = usable_device(reason);
-  if (found == nullptr) return fail(ErrorKind::unsupported, ENODEV, reason);
-  auto driver = Driver::open(*found);
+  const auto found = choose_device(options.offload.device);
+  if (!found) return std::unexpected(found.error());
+  auto driver = Driver::open(**found);
   if (!driver) return std::unexpected(std::move(driver.error()));
   return std::make_unique<OpenclDevice>(options, std::move(*driver));
 }
