@@ -43,9 +43,7 @@ unsigned redirect_flags(const program::MapSpec& map) {
 
 }  // namespace
 
-void Rules::map_object(const Step& step) {
-  assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", numbers_[step.imm]));
-}
+void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_DESCRIPTOR({})", numbers_[step.imm])); }
 
 void Rules::map_value(const Step& step) {
   assign(step.dst, fmt::format("FG_PLACE({}) + {}", numbers_[step.imm], step.target));
@@ -74,14 +72,34 @@ void Rules::tail_call(const Step&) {
   line(fmt::format("if (fg_tail_call(run, MAP_{}, (uint)r3)) return 0;", map));
 }
 
+// The map is in r1: one that a map of maps had, or one or another.
+void Rules::call_of_unknown_map(const Step& step) {
+  switch (static_cast<HelperId>(step.imm)) {
+    case HelperId::map_lookup_elem:
+      return assign(0, "fg_map_lookup(run, r1, r2)");
+    case HelperId::map_update_elem:
+      return assign(0, "fg_map_update(run, r1, r2, r3, r4)");
+    case HelperId::map_delete_elem:
+      return assign(0, "fg_map_delete(run, r1, r2)");
+    default:
+      return never(step, "a helper of an unknown map");
+  }
+}
+
 void Rules::call_helper(const Step& step) {
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));
-  const std::uint32_t named = code_.facts(at_).call.map, map = numbers_[named];
-  const bool hash = table(named).kind == TableKind::hash;
+  const std::uint32_t named = code_.facts(at_).call.map;
+  if (named == program::kNone) return call_of_unknown_map(step);
+  const std::uint32_t map = numbers_[named];
+  const TableKind kind = table(named).kind;
+  const bool hash = kind == TableKind::hash;
   switch (helper) {
     case HelperId::map_lookup_elem:
+      if (kind == TableKind::inner_hash) return assign(0, fmt::format("fg_hash_of_maps_lookup(run, MAP_{}, r2)", map));
+      if (kind == TableKind::inner_array)
+        return assign(0, fmt::format("fg_array_of_maps_lookup(run, MAP_{}, (uint)fg_load32_any(run, r2))", map));
       if (hash) return assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", map));
       return assign(0, fmt::format("fg_array_lookup(MAP_{}, (uint)fg_load32_any(run, r2))", map));
     case HelperId::map_update_elem:

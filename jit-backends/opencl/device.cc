@@ -138,7 +138,7 @@ class OpenclDevice final : public exec::Device {
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;
     return has_lanes() ? std::min(lanes, cpus) : lanes;
   }
-  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.source.tables, &Table::per_cpu); }
+  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.tables, &Table::per_cpu); }
   // Part of the source: the same for all where it makes no difference.
   [[nodiscard]] unsigned table_lanes() const { return has_lanes() ? plan_.batch.lanes : 1; }
 

@@ -26,9 +26,10 @@ constexpr HelperId kHelpers[] = {
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
     HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,
 };
-constexpr MapType kMaps[] = {MapType::array,       MapType::percpu_array,    MapType::hash,      MapType::lru_hash,
-                             MapType::percpu_hash, MapType::lru_percpu_hash, MapType::devmap,    MapType::cpumap,
-                             MapType::xskmap,      MapType::devmap_hash,     MapType::prog_array};
+constexpr MapType kMaps[] = {
+    MapType::array,           MapType::percpu_array,  MapType::hash,        MapType::lru_hash, MapType::percpu_hash,
+    MapType::lru_percpu_hash, MapType::devmap,        MapType::cpumap,      MapType::xskmap,   MapType::devmap_hash,
+    MapType::prog_array,      MapType::array_of_maps, MapType::hash_of_maps};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
@@ -77,6 +78,7 @@ class Judge {
       const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
       return refuse(fmt::format("map {} of type {}", map.name, row == nullptr ? "unknown" : row->name));
     }
+    if (map.inner != nullptr) return judge_inner(map);
     if (!map.fields.empty()) return refuse(fmt::format("map {}: values with spin locks or timers", map.name));
     const auto table = table_of(map);
     if (table) return {};
@@ -86,6 +88,22 @@ class Judge {
     return error;
   }
 
+  static Result<> judge_inner(const program::MapSpec& outer) {
+    const TableKind kind = table_of(*outer.inner).value_or(Table{}).kind;
+    if (kind != TableKind::array && kind != TableKind::hash) {
+      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(outer.inner->type));
+      return refuse(fmt::format("map {} of maps of type {}", outer.name, row == nullptr ? "unknown" : row->name));
+    }
+    if (!outer.inner->fields.empty())
+      return refuse(fmt::format("map {}: values with spin locks or timers", outer.name));
+    return {};
+  }
+
+  // Of programs that have one map or another, any that the helper takes.
+  static bool takes_any_map(HelperId helper) {
+    constexpr HelperId kThese[] = {HelperId::map_lookup_elem, HelperId::map_update_elem, HelperId::map_delete_elem};
+    return has(kThese, helper);
+  }
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
     const verifier::Facts& facts = verified_.facts()[at];
     const program::Instruction& insn = program_.instructions()[at];
@@ -103,6 +121,7 @@ class Judge {
     if (!has(helper.args, isa::Arg::const_map)) return {};
     if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
       return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
+    if (call.map == program::kNone && takes_any_map(id)) return {};
     if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
     const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
     const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;

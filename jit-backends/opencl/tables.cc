@@ -28,6 +28,8 @@ constexpr Shape kShapes[] = {
     {MapType::xskmap, TableKind::ports, false, false},
     {MapType::devmap_hash, TableKind::port_keys, false, false},
     {MapType::prog_array, TableKind::programs, false, false},
+    {MapType::array_of_maps, TableKind::inner_array, false, false},
+    {MapType::hash_of_maps, TableKind::inner_hash, false, false},
 };
 
 std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
@@ -36,7 +38,10 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
       return 0;
     case TableKind::array:
       return table.entries * table.stride() * (table.per_cpu ? lanes : 1);
+    case TableKind::inner_array:
+      return std::uint64_t{table.entries} * 8;
     case TableKind::hash:
+    case TableKind::inner_hash:
       return table.node_at(table.nodes + 1, lanes);
     case TableKind::ports:
     case TableKind::programs:
@@ -62,7 +67,8 @@ std::optional<Table> table_of(const program::MapSpec& spec) {
               .key_size = spec.key_size,
               .value_size = spec.value_size,
               .entries = spec.max_entries};
-  if (table.kind == TableKind::hash) {
+  if (table.kind == TableKind::inner_hash) table.value_size = 8;
+  if (table.is_hash()) {
     table.nodes = spec.max_entries + std::clamp(spec.max_entries / 8, kLeastSpare, kMostSpare);
     table.mask = std::bit_ceil(2 * table.nodes) - 1;
   }
