@@ -145,4 +145,4 @@ static bool fg_check(fg_run* run, ulong at, uint bytes, uint stack_bytes, uint i
 }
 
 // Once all packets that run are through, the host looks after the maps, and the others run then.
-static void fg_stop(fg_run* run) { run->control->stop = 1; }
+static void fg_stop(fg_run* run) { atomic_or(&run->control->stop, 1u); }
