@@ -76,7 +76,18 @@ class OpenclDevice final : public exec::Device {
     return report;
   }
 
-  exec::Counters counters() const override { return counters_; }
+  exec::Counters counters() const override {
+    exec::Counters all = counters_;
+    const auto add = [&](const char* name, std::uint64_t value, const char* unit) {
+      all.metrics.push_back({name, static_cast<double>(value), unit});
+    };
+    add("launches", launches_done_, "");
+    add("largest_launch", largest_launch_, "packets");
+    add("lanes", plan_.batch.lanes, "");
+    add("stops_for_maps", stops_, "");
+    add("copied_each_way", copied_, "bytes");
+    return all;
+  }
 
  private:
   [[nodiscard]] const verifier::VerifiedProgram& program() const { return image_->program(); }
@@ -168,6 +179,7 @@ class OpenclDevice final : public exec::Device {
         auto done = launch.send(*driver_, kernel_.get(), plan_, tables_.lasting(), part);
         if (!done) return abandon(std::move(done));
         running.push_back(&launch);
+        note(launch);
         next += part.size();
       }
       Launch& first = *running.front();
@@ -176,9 +188,16 @@ class OpenclDevice final : public exec::Device {
       if (!done) return abandon(std::move(done));
       if (!left.empty() && running.empty()) break;
     }
+    stops_ += left.empty() ? 0 : 1;
     left.insert(left.end(), frames.begin() + static_cast<std::ptrdiff_t>(next), frames.end());
     frames = std::move(left);
     return {};
+  }
+
+  void note(const Launch& launch) {
+    ++launches_done_;
+    largest_launch_ = std::max<std::uint64_t>(largest_launch_, launch.frames().size());
+    copied_ += launch.copied_bytes();
   }
 
   // No kernel runs any more when frames are somebody else's again.
@@ -245,6 +264,7 @@ class OpenclDevice final : public exec::Device {
   double ns_of_packet_ = 0;  // of the last launch
   std::uint64_t random_state_;
   exec::Counters counters_;
+  std::uint64_t launches_done_ = 0, largest_launch_ = 0, stops_ = 0, copied_ = 0;
 };
 
 }  // namespace
