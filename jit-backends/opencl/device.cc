@@ -106,6 +106,7 @@ class OpenclDevice final : public exec::Device {
     Result<> done;
     if (kernel_.get() == nullptr || changes_of(group_.maps) != group_.changes) done = make_kernel();
     if (done && !has_tables_) done = make_tables();
+    if (done && !has_run_) done = run_first();
     return done;
   }
 
@@ -124,14 +125,25 @@ class OpenclDevice final : public exec::Device {
                                             shared_ ? 1 : 0, table_lanes(), plan_.group);
     auto built = build(*driver_, group_.source, options);
     if (!built) return std::unexpected(std::move(built.error()));
-    binary_ = std::move(built->binary);
+    built_ = std::move(*built);
     cl_int status = CL_SUCCESS;
-    Kernel kernel(clCreateKernel(binary_.get(), "forager", &status));
+    Kernel kernel(clCreateKernel(built_.binary.get(), "forager", &status));
     if (auto made = check("clCreateKernel", status); !made) return made;
     kernel_ = std::move(kernel);
     has_tables_ = false;
+    has_run_ = false;
     ns_of_packet_ = 0;
     return {};
+  }
+
+  // No packets: some drivers finish a kernel when it runs first, which is part of loading it.
+  Result<> run_first() {
+    auto ran = tables_.put(*driver_, plan_.batch);
+    if (ran) ran = launches_.front().send(*driver_, kernel_.get(), plan_, tables_.lasting(), {});
+    if (ran) ran = launches_.front().wait(*driver_);
+    has_run_ = ran.has_value();
+    if (ran && !built_.from_cache) keep(built_);
+    return ran;
   }
 
   Result<> make_tables() {
@@ -255,12 +267,12 @@ class OpenclDevice final : public exec::Device {
   std::shared_ptr<const OpenclImage> image_;
   Maps maps_;
   Group group_;
-  Binary binary_;
+  Built built_;
   Kernel kernel_;
   LaunchPlan plan_;
   std::deque<Launch> launches_;
   TablesThere tables_;
-  bool has_tables_ = false;
+  bool has_tables_ = false, has_run_ = false;
   double ns_of_packet_ = 0;  // of the last launch
   std::uint64_t random_state_;
   exec::Counters counters_;
