@@ -33,16 +33,15 @@ void print_median(const char* what, const std::vector<DuelRow>& rows, double goa
   if (rows.empty()) return;
   std::vector<double> ratios;
   std::string losers;
+  int unsteady = 0;
   for (const DuelRow& row : rows) {
-    if (!row.figure.is_steady()) continue;
+    unsteady += row.figure.is_steady() ? 0 : 1;
     ratios.push_back(row.ratio());
     if (row.ratio() < goal) losers += fmt::format(" {}/{}", row.program, row.bytes);
   }
-  if (ratios.empty()) return fmt::print("{}: none of {} figures is steady\n", what, rows.size());
   fmt::print(
-      "{}: median ratio {:.2f} (goal {:.1f}), least {:.2f}, of {} figures that are steady out of {}; below the "
-      "goal:{}\n",
-      what, spread_of(ratios).median, goal, std::ranges::min(ratios), ratios.size(), rows.size(),
+      "{}: median ratio {:.2f} (goal {:.1f}), least {:.2f}; of {} figures {} are not steady; below the goal:{}\n", what,
+      spread_of(ratios).median, goal, std::ranges::min(ratios), rows.size(), unsteady,
       losers.empty() ? " none" : losers);
 }
 
