@@ -21,21 +21,23 @@ struct PacketRecord {
   std::uint32_t trap_at = 0;
   std::uint16_t redirect_map = 0, head_limit = 0;
   std::uint8_t redirect = 0, redirect_flags = 0, trap = 0;
-  std::uint8_t done = 0;  // it ran
+  std::uint8_t unused = 0;
 };
 static_assert(sizeof(PacketRecord) == 64);
 inline constexpr std::size_t kMostMaps = UINT16_MAX;  // of a kernel
 
 struct BatchRecord {
   std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;
-  // Addresses; where memory is not shared, offsets in the launch's buffer (frames, order, begins) and in the state's.
-  std::uint64_t frames = 0, places = 0, descriptors = 0, random = 0, order = 0, begins = 0, control = 0;
+  // Addresses; where memory is not shared, offsets in the launch's buffer (frames to begins) and in the state's (the
+  // last four). Packets: where frame number 0 is, or 0.
+  std::uint64_t frames = 0, done = 0, order = 0, begins = 0, packets = 0;
+  std::uint64_t places = 0, descriptors = 0, random = 0, control = 0;
   std::uint32_t count = 0, lanes = 0, cpu = 0;
   std::uint32_t place_stride = 0;  // from one lane's places to the next one's
   std::uint32_t strict = 0;        // packets have their effects in their order
   std::uint32_t unused = 0;
 };
-static_assert(sizeof(BatchRecord) == 104);
+static_assert(sizeof(BatchRecord) == 120);
 
 // A map, for programs that do not know which it is.
 struct MapDescriptor {
@@ -52,6 +54,9 @@ struct Control {
   std::uint32_t stop = 0;  // packets did not begin any more: the host has to see to a map
   std::uint32_t unused = 0;
 };
+
+// What stands of a packet in `done`: it did not run, its verdict and edges are in its frame, or its record has them.
+inline constexpr std::uint8_t kNotDone = 0, kDone = 1, kDoneMore = 2;
 
 inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2;
 inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "exec/frame_layout.h"
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
 #include "jit-backends/opencl/build.h"
@@ -117,12 +118,16 @@ class OpenclDevice final : public exec::Device {
     kernel_ = {};
     if (auto there = check_helpers(group_, *options_.environment); !there) return there;
     const unsigned lanes = lanes_in_use();
-    plan_ = {.use = group_.frame_use(shared_),
+    FrameUse use = group_.frame_use(shared_);
+    const isa::ProgType type = program().program().type();
+    use.direct =
+        shared_ && exec::FrameLayout::get().known && (type == isa::ProgType::xdp || type == isa::ProgType::raw_memory);
+    plan_ = {.use = use,
              .batch = {.lanes = lanes, .cpu = options_.cpu, .strict = lanes == 1 ? 1U : 0U},
              .order = options_.order,
              .group = driver_->found().is_cpu ? 1 : kGroup};
-    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}",
-                                            shared_ ? 1 : 0, table_lanes(), plan_.group);
+    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}{}",
+                                            shared_ ? 1 : 0, table_lanes(), plan_.group, use.direct ? parts() : "");
     auto built = build(*driver_, group_.source, options);
     if (!built) return std::unexpected(std::move(built.error()));
     built_ = std::move(*built);
@@ -144,6 +149,17 @@ class OpenclDevice final : public exec::Device {
     has_run_ = ran.has_value();
     if (ran && !built_.from_cache) keep(built_);
     return ran;
+  }
+
+  // Of a frame, for kernels that find them themselves.
+  static std::string parts() {
+    const exec::FrameLayout& at = exec::FrameLayout::get();
+    return fmt::format(
+        " -DFG_DIRECT=1 -DFG_FRAME_SIZE={} -DFG_FRAME_CONTEXT={} -DFG_FRAME_RETURN={} -DFG_FRAME_BUFFER={} "
+        "-DFG_FRAME_META={} -DFG_FRAME_DATA={} -DFG_FRAME_END={} -DFG_FRAME_PACKET_END={} -DFG_FRAME_RESERVE={} "
+        "-DFG_FRAME_HEAD_LIMIT={}",
+        at.size, at.context, at.return_value, at.buffer, at.data_meta, at.data, at.data_end, at.packet_end, at.reserve,
+        at.head_limit);
   }
 
   Result<> make_tables() {
@@ -192,6 +208,8 @@ class OpenclDevice final : public exec::Device {
         if (!done) return abandon(std::move(done));
         running.push_back(&launch);
         note(launch);
+        // Results of their last run go while the kernel is busy with this one.
+        for (exec::Frame* frame : launch.frames()) exec::clear_results(*frame);
         next += part.size();
       }
       Launch& first = *running.front();
@@ -224,11 +242,10 @@ class OpenclDevice final : public exec::Device {
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
     const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
-    return launch.collect(*driver_, [&](exec::Frame& frame, const PacketRecord& record,
-                                        std::span<const std::byte> packets, std::size_t base) {
-      if (record.done == 0) return left.push_back(&frame);
+    return launch.collect(*driver_, [&](exec::Frame& frame, const Told& told) {
+      if (told.done == kNotDone) return left.push_back(&frame);
       ++counters_.packets;
-      if (!taker.take(frame, record, packets, base)) ++counters_.traps;
+      if (told.done == kDoneMore && !taker.take(frame, told.record, told.packets, told.base)) ++counters_.traps;
     });
   }
 

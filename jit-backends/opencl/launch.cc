@@ -2,6 +2,7 @@
 #include "jit-backends/opencl/launch.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace forager::jit::opencl {
 namespace {
@@ -17,6 +18,7 @@ void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_
 Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                       Frames frames) {
   frames_ = frames;
+  direct_ = plan.use.direct;
   bases_.clear();
   packet_bytes_ = copied_ = 0;
   if (!plan.use.shared) place_frames(plan.use);
@@ -33,9 +35,22 @@ void Launch::place_frames(const FrameUse& use) {
   }
 }
 
+// In the order of frames, by their numbers.
+void Launch::put_order(Lanes& lanes) const {
+  const bool gaps = !frames_.empty() && number_of(frames_.size() - 1) != frames_.size() - 1;
+  if (lanes.order.empty() && gaps) {
+    lanes.order.resize(frames_.size());
+    std::iota(lanes.order.begin(), lanes.order.end(), 0U);
+  }
+  for (std::uint32_t& nth : lanes.order) nth = static_cast<std::uint32_t>(number_of(nth));
+}
+
 Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
-  const Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
-  const std::size_t order_at = in_lines(kRecordsAt + frames_.size() * sizeof(PacketRecord));
+  Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
+  put_order(lanes);
+  const std::size_t numbers = frames_.empty() ? 0 : number_of(frames_.size() - 1) + 1;
+  done_at_ = kRecordsAt + numbers * sizeof(PacketRecord);
+  const std::size_t order_at = in_lines(done_at_ + numbers);
   const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof(std::uint32_t));
   head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
   Result<> done = head_.reserve(driver, head_bytes_);
@@ -48,17 +63,24 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   BatchRecord batch = plan.batch;
   batch.count = static_cast<std::uint32_t>(frames_.size());
   batch.frames = head_.address() + kRecordsAt;
+  batch.done = head_.address() + done_at_;
   batch.order = lanes.order.empty() ? 0 : head_.address() + order_at;
   batch.begins = head_.address() + begins_at;
+  batch.packets = direct_ && !frames_.empty() ? reinterpret_cast<std::uintptr_t>(frames_.front()) : 0;
   std::memcpy(head->data(), &batch, sizeof batch);
-  for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const PacketRecord record = stage(*frames_[i], plan.use, bases_.empty() ? 0 : bases_[i], *packets);
-    std::memcpy(head->data() + kRecordsAt + i * sizeof record, &record, sizeof record);
-  }
+  std::memset(head->data() + done_at_, kNotDone, numbers);
+  if (!direct_) stage_all(plan.use, *head, *packets);
   put(*head, order_at, lanes.order);
   put(*head, begins_at, lanes.begins);
   done = packets_.unmap(driver);
   return done ? head_.unmap(driver) : done;
+}
+
+void Launch::stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets) {
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const PacketRecord record = stage(*frames_[i], use, bases_.empty() ? 0 : bases_[i], packets);
+    std::memcpy(head.data() + kRecordsAt + i * sizeof record, &record, sizeof record);
+  }
 }
 
 Result<> Launch::start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting) {

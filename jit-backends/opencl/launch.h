@@ -23,6 +23,14 @@ struct LaunchPlan {
   std::size_t group = 1;
 };
 
+// What a launch tells of a packet.
+struct Told {
+  std::uint8_t done = kNotDone;
+  PacketRecord record;                 // of kDoneMore
+  std::span<const std::byte> packets;  // bytes of all that travelled
+  std::size_t base = 0;                // where this one's are
+};
+
 // Memory that outlives launches: as arguments of kernels.
 struct Lasting {
   const Buffer* state;
@@ -36,7 +44,7 @@ class Launch {
   // Makes it ready and hands it to the device. `frames` stays until it is collected.
   [[nodiscard]] Result<> send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                               Frames frames);
-  // Once it is through: finish(frame, record, bytes of all, base) sees each packet.
+  // Once it is through: finish(frame, told) sees each packet.
   template <class Finish>
   [[nodiscard]] Result<> collect(const Driver& driver, Finish finish);
 
@@ -48,6 +56,12 @@ class Launch {
 
  private:
   void place_frames(const FrameUse& use);
+  // Of the nth frame, to the kernel: of frames that the device finds itself, how far it is from the first.
+  [[nodiscard]] std::size_t number_of(std::size_t nth) const {
+    return direct_ ? static_cast<std::size_t>(frames_[nth] - frames_.front()) : nth;
+  }
+  void put_order(Lanes& lanes) const;
+  void stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets);
   [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
   [[nodiscard]] Result<> start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting);
 
@@ -55,7 +69,8 @@ class Launch {
   Buffer packets_;  // bytes
   Frames frames_;
   std::vector<std::size_t> bases_;  // where frames that travel are in packets_
-  std::size_t head_bytes_ = 0, packet_bytes_ = 0, copied_ = 0;
+  bool direct_ = false;
+  std::size_t done_at_ = 0, head_bytes_ = 0, packet_bytes_ = 0, copied_ = 0;
   Event done_;
 };
 
@@ -67,10 +82,14 @@ Result<> Launch::collect(const Driver& driver, Finish finish) {
   if (!head) return std::unexpected(std::move(head.error()));
   auto packets = packets_.map(driver, CL_MAP_READ, packet_bytes_);
   if (!packets) return std::unexpected(std::move(packets.error()));
+  Told told{.packets = *packets};
   for (std::size_t i = 0; i < frames_.size(); ++i) {
-    PacketRecord record;
-    std::memcpy(&record, head->data() + kRecordsAt + i * sizeof record, sizeof record);
-    finish(*frames_[i], record, *packets, bases_.empty() ? 0 : bases_[i]);
+    const std::size_t number = number_of(i);
+    told.done = std::to_integer<std::uint8_t>((*head)[done_at_ + number]);
+    if (told.done == kDoneMore)
+      std::memcpy(&told.record, head->data() + kRecordsAt + number * sizeof told.record, sizeof told.record);
+    if (!bases_.empty()) told.base = bases_[i];
+    finish(*frames_[i], told);
   }
   if (auto done = packets_.unmap(driver); !done) return done;
   return head_.unmap(driver);

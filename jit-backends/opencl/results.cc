@@ -18,7 +18,6 @@ std::unique_ptr<Diagnostic> nonsense() {
 
 bool ResultTaker::take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets,
                        std::size_t base) const {
-  exec::clear_results(frame);
   auto trap = record.trap == 0 ? nullptr : reason(record);
   if (!unstage(frame, use, packets, base, record) && trap == nullptr) trap = nonsense();
   const bool ended = trap == nullptr;

@@ -17,7 +17,7 @@ struct ResultTaker {
   const FrameUse& use;
   const std::vector<GroupMap>& maps;
 
-  // False if the packet was stopped.
+  // Of a frame without results. False if the packet was stopped.
   bool take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets, std::size_t base) const;
 
  private:

@@ -18,6 +18,7 @@ namespace forager::jit::opencl {
 // What packets of a program need of their frames.
 struct FrameUse {
   bool shared = false;       // the device sees frames where they are, and none travels
+  bool direct = false;       // ... and their parts too: no record is made of them
   bool moves_edges = false;  // head- and tailroom travel too
   bool is_xdp = true;
   bool ports = true;                // ingress_ifindex and its like are read

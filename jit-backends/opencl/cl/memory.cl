@@ -42,13 +42,13 @@ typedef struct {
   uint trap_at;
   ushort redirect_map, head_limit;
   uchar redirect, redirect_flags, trap;
-  uchar done;  // it ran
+  uchar unused;
 } fg_frame;
 
 // What all packets of a launch share, and where (packets.cl).
 typedef struct {
   ulong monotonic_ns, boot_ns, tai_ns;
-  ulong frames, places, descriptors, random, order, begins, control;
+  ulong frames, done, order, begins, packets, places, descriptors, random, control;
   uint count, lanes, cpu;
   uint place_stride;  // from the places of one lane's maps to those of the next one's
   uint strict;        // packets have their effects in their order
@@ -61,6 +61,8 @@ typedef struct {
   uint unused;
 } fg_control;
 
+#define FG_DONE 1        // the verdict and edges are told
+#define FG_DONE_MORE 2   // the record is
 #define FG_TRAP_BOUNDS 1u
 #define FG_TRAP_MAP 2u
 #define FG_REDIRECT_PORT 1u
