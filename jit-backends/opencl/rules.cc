@@ -181,6 +181,7 @@ std::string Rules::place(const Step& step, const std::string& address) const {
     case Region::packet:
     case Region::packet_meta:
     case Region::map_value:
+    case Region::ring_record:
       return fmt::format("FG_GLOBAL({})", address);
     default:
       return {};

@@ -76,8 +76,8 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
                .moves_edges = moves_edges(program),
                .is_xdp = program.program().type() == isa::ProgType::xdp,
                .most = 0};
-  const bool whole =
-      !use.is_xdp || calls(program, HelperId::xdp_load_bytes) || calls(program, HelperId::xdp_store_bytes);
+  const bool whole = !use.is_xdp || calls(program, HelperId::xdp_load_bytes) ||
+                     calls(program, HelperId::xdp_store_bytes) || calls(program, HelperId::perf_event_output);
   for (std::size_t at = 0; at < program.facts().size(); ++at) {
     const verifier::Facts& facts = program.facts()[at];
     if (!facts.reachable) continue;
