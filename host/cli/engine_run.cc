@@ -39,6 +39,7 @@ struct TraceLog {
 namespace {
 
 constexpr std::size_t kBatch = 64;
+constexpr std::size_t kOffloadBatch = 4096;  // of a device that runs them at the same time
 constexpr std::size_t kKeptTraps = 5;
 
 Result<std::shared_ptr<runtime::ProgramObject>> runtime_program(bpf_program* program) {
@@ -274,10 +275,17 @@ void EngineRun::count_way(const exec::Frame& frame) {
   }
 }
 
+// Events are read between batches: small ones lose none of them.
+std::size_t EngineRun::frames_at_once() const {
+  if (options_.offload.batch != 0) return std::max<std::size_t>(options_.offload.batch, kBatch);
+  return session_->backend() == "opencl" && events_->empty() ? kOffloadBatch : kBatch;
+}
+
 Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
                          const StopCheck& stop) {
-  for (std::size_t at = 0; at < packets.size() && !result_.interrupted; at += kBatch) {
-    auto frames = make_batch(std::span(packets).subspan(at, std::min(kBatch, packets.size() - at)), at);
+  const std::size_t step = frames_at_once();
+  for (std::size_t at = 0; at < packets.size() && !result_.interrupted; at += step) {
+    auto frames = make_batch(std::span(packets).subspan(at, std::min(step, packets.size() - at)), at);
     if (!frames) return std::unexpected(frames.error());
     if (auto ran = run_batch(*frames, sink); !ran) return ran;
     ask_to_stop(stop, frames->size());

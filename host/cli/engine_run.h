@@ -77,6 +77,7 @@ class EngineRun {
   EngineRun() = default;
   [[nodiscard]] Result<> apply(const Setup& setup);
   [[nodiscard]] Result<std::string> value_of(const MapEntry& entry, const struct MapHandle& map) const;
+  [[nodiscard]] std::size_t frames_at_once() const;
   [[nodiscard]] Result<> run_programs(std::span<exec::Frame> frames);
   [[nodiscard]] Result<> run_batch(std::span<exec::Frame> frames, const FrameSink* sink);
   [[nodiscard]] Result<> pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,

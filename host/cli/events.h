@@ -33,6 +33,8 @@ class EventReaders {
 
   // Takes everything that waits.
   void drain();
+  // Whether no map is an event map.
+  [[nodiscard]] bool empty() const { return readers_.empty(); }
   // The log of a map, or nullptr if it is no event map.
   [[nodiscard]] const EventLog* log(const std::string& map) const;
 

@@ -185,6 +185,20 @@ Result<> run(const Cli& cli, const Arguments& arguments) {
   return {};
 }
 
+constexpr std::uint32_t kMostPackets = 65536;      // of a launch
+constexpr std::uint32_t kMostLatencyUs = 1000000;  // of a launch
+
+void add_offload_options(CLI::App& verb, exec::Offload& offload) {
+  verb.add_option("--device", offload.device,
+                  "opencl: its number in forager device list, or a part of its name; the first usable by default");
+  verb.add_option("--batch", offload.batch, "opencl: packets of one launch at the most; the device's choice by default")
+      ->check(CLI::Range(1U, kMostPackets));
+  verb.add_option("--max-latency", offload.max_latency_us,
+                  "opencl: launches are so large that one ends within so many microseconds")
+      ->check(CLI::Range(1U, kMostLatencyUs));
+  verb.add_flag("--copies", offload.copies, "opencl: copy packets and maps even where the device shares our memory");
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Cli& cli) {
@@ -237,6 +251,7 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--back-pressure", arguments->run.simulation.back_pressure,
                    "rtl: chance that the far end takes nothing in a cycle, in 256")
       ->check(CLI::Range(0U, 255U));
+  add_offload_options(*verb, arguments->run.offload);
   verb->add_option("--save-temps", arguments->save_temps, "opencl: directory that generated kernels are left in");
   verb->add_option("--show", arguments->show, "map entries and printk lines shown")->capture_default_str();
   verb->callback([&cli, arguments] { cli.action = [&cli, arguments] { return run(cli, *arguments); }; });

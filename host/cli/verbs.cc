@@ -76,8 +76,8 @@ Result<> run_object(const Cli& cli, const Object& object, Words words) {
 }  // namespace
 
 std::span<const Object> objects() {
-  static const std::array kObjects = {prog_object(), map_object(), link_object(),
-                                      net_object(),  btf_object(), feature_object()};
+  static const std::array kObjects = {prog_object(), map_object(),     link_object(),  net_object(),
+                                      btf_object(),  feature_object(), device_object()};
   return kObjects;
 }
 

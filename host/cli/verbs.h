@@ -37,6 +37,7 @@ struct Object {
 [[nodiscard]] Object net_object();
 [[nodiscard]] Object btf_object();
 [[nodiscard]] Object feature_object();
+[[nodiscard]] Object device_object();
 
 // Runs the words. Errors: usage where they name nothing, and the verb's.
 [[nodiscard]] Result<> run_words(const Cli& cli, const std::vector<std::string>& words);

@@ -2,7 +2,7 @@
 #include "jit-backends/opencl/backend.h"
 
 #include "jit-backends/opencl/device.h"
-#include "jit-backends/opencl/driver.h"
+#include "jit-backends/opencl/devices.h"
 #include "jit-backends/opencl/lower.h"
 #include "jit-backends/opencl/refusals.h"
 

@@ -25,20 +25,31 @@ static_assert(sizeof(PacketRecord) == 88);
 struct BatchRecord {
   std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;
   // Addresses; where memory is not shared, offsets in the launch's buffer (frames, order, begins) and in the state's.
-  std::uint64_t frames = 0, places = 0, random = 0, order = 0, begins = 0, control = 0;
+  std::uint64_t frames = 0, places = 0, descriptors = 0, random = 0, order = 0, begins = 0, control = 0;
   std::uint32_t count = 0, lanes = 0, cpu = 0;
   std::uint32_t place_stride = 0;  // from one lane's places to the next one's
   std::uint32_t strict = 0;        // packets have their effects in their order
   std::uint32_t unused = 0;
 };
-static_assert(sizeof(BatchRecord) == 96);
+static_assert(sizeof(BatchRecord) == 104);
+
+// A map, for programs that do not know which it is.
+struct MapDescriptor {
+  std::uint64_t place = 0, lane_stride = 0;  // as in places; from one lane's to the next one's
+  std::uint32_t kind = 0, key_size = 0, value_size = 0, stride = 0;
+  std::uint32_t entries = 0, mask = 0, nodes = 0, flags = 0;
+  std::uint64_t unused[2] = {};
+};
+static_assert(sizeof(MapDescriptor) == 64);
+inline constexpr std::uint32_t kArrayKind = 1, kHashKind = 2;  // of a descriptor
+inline constexpr std::uint32_t kLruFlag = 1, kPerCpuFlag = 2;
 
 struct Control {
   std::uint32_t stop = 0;  // packets did not begin any more: the host has to see to a map
   std::uint32_t unused = 0;
 };
 
-inline constexpr std::uint32_t kTrapBounds = 1;
+inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2;
 inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2;
 
 }  // namespace forager::jit::opencl

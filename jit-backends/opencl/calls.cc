@@ -54,6 +54,9 @@ constexpr MapText kMapHelpers[] = {
      "fg_redirect_map(run, {0}, fg_port_at(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
     {HelperId::redirect_map, TableKind::port_keys,
      "fg_redirect_map(run, {0}, fg_port_of(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
+    {HelperId::map_lookup_elem, TableKind::inner_hash, "fg_hash_of_maps_lookup(run, MAP_{0}, r2)"},
+    {HelperId::map_lookup_elem, TableKind::inner_array,
+     "fg_array_of_maps_lookup(run, MAP_{0}, (uint)fg_load32_any(run, r2))"},
     {HelperId::map_lookup_elem, TableKind::lpm, "fg_lpm_lookup(run, MAP_{0}, r2)"},
     {HelperId::map_push_elem, TableKind::list, "fg_list_push(run, MAP_{0}, r2, r3)"},
     {HelperId::map_pop_elem, TableKind::list, "fg_list_pop(run, MAP_{0}, r2)"},
@@ -85,9 +88,7 @@ bool does(HelperId helper, TableKind kind) {
   return tail_call || find_text(helper, kind) != nullptr;
 }
 
-void Rules::map_object(const Step& step) {
-  assign(step.dst, fmt::format("FG_POINTER(FG_MAP, {})", numbers_[step.imm]));
-}
+void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_DESCRIPTOR({})", numbers_[step.imm])); }
 
 void Rules::map_value(const Step& step) {
   assign(step.dst, fmt::format("FG_PLACE({}) + {}", numbers_[step.imm], step.target));
@@ -116,14 +117,29 @@ void Rules::tail_call(const Step&) {
   line(fmt::format("if (fg_tail_call(run, MAP_{}, (uint)r3)) return 0;", map));
 }
 
+// The map is in r1: one that a map of maps had, or one or another.
+void Rules::call_of_unknown_map(const Step& step) {
+  switch (static_cast<HelperId>(step.imm)) {
+    case HelperId::map_lookup_elem:
+      return assign(0, "fg_map_lookup(run, r1, r2)");
+    case HelperId::map_update_elem:
+      return assign(0, "fg_map_update(run, r1, r2, r3, r4)");
+    case HelperId::map_delete_elem:
+      return assign(0, "fg_map_delete(run, r1, r2)");
+    default:
+      return never(step, "a helper of an unknown map");
+  }
+}
+
 void Rules::call_helper(const Step& step) {
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));
-  const std::uint32_t named = code_.facts(at_).call.map, map = numbers_[named];
+  const std::uint32_t named = code_.facts(at_).call.map;
+  if (named == program::kNone) return call_of_unknown_map(step);
   const MapText* text = find_text(helper, table(named).kind);
   if (text == nullptr) return never(step, "a helper that the device has not");
-  assign(0, fmt::format(fmt::runtime(text->text), map, redirect_flags(program_.maps()[named])));
+  assign(0, fmt::format(fmt::runtime(text->text), numbers_[named], redirect_flags(program_.maps()[named])));
 }
 
 }  // namespace forager::jit::opencl

@@ -138,7 +138,7 @@ class OpenclDevice final : public exec::Device {
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;
     return has_lanes() ? std::min(lanes, cpus) : lanes;
   }
-  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.source.tables, &Table::per_cpu); }
+  [[nodiscard]] bool has_lanes() const { return std::ranges::any_of(group_.tables, &Table::per_cpu); }
   // Part of the source: the same for all where it makes no difference.
   [[nodiscard]] unsigned table_lanes() const { return has_lanes() ? plan_.batch.lanes : 1; }
 
@@ -250,10 +250,9 @@ class OpenclDevice final : public exec::Device {
 }  // namespace
 
 Result<std::unique_ptr<exec::Device>> make_device(const exec::DeviceOptions& options) {
-  std::string reason;
-  const DeviceFound* found = usable_device(reason);
-  if (found == nullptr) return fail(ErrorKind::unsupported, ENODEV, reason);
-  auto driver = Driver::open(*found);
+  const auto found = choose_device(options.offload.device);
+  if (!found) return std::unexpected(found.error());
+  auto driver = Driver::open(**found);
   if (!driver) return std::unexpected(std::move(driver.error()));
   return std::make_unique<OpenclDevice>(options, std::move(*driver));
 }

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Driver: a device of the machine's as OpenCL shows it, and what we hold there. Everything that can fail says which
-// call did, and how.
+// Driver: what we hold at a device (devices.h). Everything that can fail says which call did, and how.
 //
 // Tested by: tests/unit/opencl_device_test.cc.
 #pragma once
-
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +12,9 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "forager/result.h"
+#include "jit-backends/opencl/devices.h"
 
 namespace forager::jit::opencl {
 
@@ -51,25 +47,6 @@ using Event = Owned<cl_event, clReleaseEvent>;
 // "clBuildProgram: CL_BUILD_PROGRAM_FAILURE (-11)".
 [[nodiscard]] std::string status_text(const char* call, cl_int status);
 [[nodiscard]] Result<> check(const char* call, cl_int status);
-
-struct DeviceFound {
-  cl_platform_id platform = nullptr;
-  cl_device_id device = nullptr;
-  std::string name;
-  std::string driver;  // platform and driver with their versions
-  std::string lacks;   // what keeps it from running kernels of ours; empty: nothing
-  bool is_cpu = false;
-  unsigned units = 1;
-  std::uint64_t memory_bytes = 0;
-  std::uint64_t max_buffer_bytes = 0;
-  bool host_unified = false;   // its memory is the host's; addresses may differ
-  bool shares_memory = false;  // a kernel may use any address of this process's
-};
-
-// All devices of all platforms, as of the first call.
-[[nodiscard]] const std::vector<DeviceFound>& devices_found();
-// The first that lacks nothing; null, and why, if there is none.
-[[nodiscard]] const DeviceFound* usable_device(std::string& reason);
 
 // A device with queues of its own: one for kernels, which run one after the other, one for memory that goes to and fro
 // meanwhile.
@@ -111,6 +88,7 @@ class Buffer {
 
   [[nodiscard]] Result<> reserve_own(std::size_t bytes);
   [[nodiscard]] Result<> reserve_there(const Driver& driver, std::size_t bytes);
+  [[nodiscard]] Result<> clear(const Driver& driver);
 
   bool shared_;
   std::unique_ptr<std::byte[], Free> own_;

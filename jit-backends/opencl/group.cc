@@ -25,6 +25,7 @@ class Gatherer {
     } else {
       if (auto lowered = lower_members(); !lowered) return std::unexpected(std::move(lowered.error()));
     }
+    if (auto added = add_inner_maps(); !added) return std::unexpected(std::move(added.error()));
     group_.changes = changes_;
     return std::move(group_);
   }
@@ -124,6 +125,42 @@ class Gatherer {
     return program.program().type() == members_.front().program->program().type();
   }
 
+  // A map of maps holds none that does.
+  Result<> add_inner_maps() {
+    group_.tables = group_.source.tables;
+    for (std::uint32_t outer = 0; outer < group_.source.tables.size(); ++outer) {
+      const TableKind kind = group_.tables[outer].kind;
+      if (kind != TableKind::inner_array && kind != TableKind::inner_hash) continue;
+      exec::Map& map = *group_.maps[outer].map;
+      changes_ += map.generation().value_or(0);
+      Result<> added;
+      each_key(map, [&](const std::byte* key) {
+        if (added) added = add_inner_map(outer, key);
+      });
+      if (!added) return added;
+    }
+    return {};
+  }
+
+  Result<> add_inner_map(std::uint32_t outer, const std::byte* key) {
+    exec::Map& of = *group_.maps[outer].map;
+    const exec::MapSlot slot = of.abilities().maps->get(key);
+    if (slot.map == nullptr) return {};
+    const auto table = table_of(slot.map->spec());
+    if (!table || (table->kind != TableKind::array && table->kind != TableKind::hash))
+      return fail(ErrorKind::unsupported, EOPNOTSUPP,
+                  fmt::format("map {}, which map {} holds", slot.map->spec().name, of.spec().name));
+    const std::uint32_t number = add_map(slot.map);
+    if (number >= group_.tables.size()) group_.tables.resize(number + 1);
+    group_.tables[number] = *table;
+    group_.maps[number].use = MapUse::read_write;
+    group_.maps[number].merge = Merge::store;
+    std::vector<std::byte> words(in_words(of.spec().key_size));
+    std::copy_n(key, of.spec().key_size, words.begin());
+    group_.maps[outer].inner.push_back({.key = std::move(words), .map = number});
+    return {};
+  }
+
   const OpenclImage& image_;
   std::vector<Member> members_;
   std::vector<std::uint32_t> seen_;
@@ -172,8 +209,10 @@ Result<Group> group_of(const OpenclImage& image, const Maps& maps) { return Gath
 std::uint64_t changes_of(const std::vector<GroupMap>& maps) {
   std::uint64_t changes = 0;
   for (const GroupMap& map : maps) {
-    exec::ProgramTable* programs = map.map == nullptr ? nullptr : map.map->abilities().programs;
-    if (programs != nullptr) changes += programs->changes().load(std::memory_order_acquire);
+    if (map.map == nullptr || map.use == MapUse::unused) continue;
+    if (const auto* programs = map.map->abilities().programs; programs != nullptr)
+      changes += programs->changes().load(std::memory_order_acquire);
+    if (map.map->abilities().maps != nullptr) changes += map.map->generation().value_or(0);
   }
   return changes;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Group: a program, those that it reaches by tail calls, and the maps of them all, as one kernel. It is made when the
-// program's maps are known, and made anew when a PROG_ARRAY has others in it.
+// program's maps are known, and made anew when a PROG_ARRAY, or a map of maps, has others in it.
 //
 // Tested by: tests/unit/opencl_tail_calls_test.cc.
 #pragma once
@@ -23,12 +23,14 @@ struct GroupMap {
   verifier::MapUse use = verifier::MapUse::unused;
   Merge merge = Merge::store;
   std::vector<std::uint32_t> programs;  // as of MirrorUse
+  std::vector<InnerMap> inner;
 };
 
 struct Group {
   KernelSource source;
-  std::vector<GroupMap> maps;  // by number, as source.tables
-  std::uint64_t changes = 0;   // of its PROG_ARRAYs, as it was made
+  std::vector<GroupMap> maps;  // by number: those of source.tables, and those that maps of maps hold
+  std::vector<Table> tables;   // of each
+  std::uint64_t changes = 0;   // of its PROG_ARRAYs and maps of maps, as it was made
 
   [[nodiscard]] const verifier::VerifiedProgram& first() const { return *source.programs.front(); }
   // Whether one of its programs calls a helper, or ...
@@ -45,7 +47,7 @@ struct Group {
 
 // Errors: unsupported, with the name of the program that the device does not take.
 [[nodiscard]] Result<Group> group_of(const OpenclImage& image, const Maps& maps);
-// Of all PROG_ARRAYs of a group, or of a program that is none yet.
+// Of all PROG_ARRAYs and maps of maps of a group.
 [[nodiscard]] std::uint64_t changes_of(const std::vector<GroupMap>& maps);
 
 }  // namespace forager::jit::opencl

@@ -148,6 +148,7 @@ std::string parameters(const Table& table, std::size_t number) {
     case TableKind::array:
       return fmt::format("FG_PLACE({}), {}u, {}u, {}u", number, table.value_size, table.stride(), table.entries);
     case TableKind::hash:
+    case TableKind::inner_hash:
       return fmt::format("FG_PLACE({}), {}u, {}u, {}u, {}u, {}u, {}", number, table.key_size, table.value_size,
                          table.entries, table.mask, table.nodes, kind_text(table));
     case TableKind::lpm:

@@ -215,6 +215,9 @@ std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Mi
       return std::make_unique<PortKeysMirror>(table, map, use);
     case TableKind::programs:
       return std::make_unique<ProgramMirror>(table, use);
+    case TableKind::inner_array:
+    case TableKind::inner_hash:
+      return make_inner_mirror(table, use);
     case TableKind::lpm:
       return make_lpm_mirror(table, map, use);
     case TableKind::list:

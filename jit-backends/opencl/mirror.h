@@ -40,6 +40,12 @@ class Mirror {
 enum class Merge : std::uint8_t { store, add64, add32 };
 [[nodiscard]] Merge merge_of(const verifier::VerifiedProgram& program, std::uint32_t map);
 
+// What a map of maps has under a key, in whole words: a map of the kernel, by number.
+struct InnerMap {
+  std::vector<std::byte> key;
+  std::uint32_t map = 0;
+};
+
 struct MirrorUse {
   unsigned cpu = 0;     // of the first lane
   unsigned lanes = 1;   // of per-CPU maps
@@ -48,6 +54,7 @@ struct MirrorUse {
   bool strict = false;  // packets have their effects in their order
   Merge merge = Merge::store;
   std::vector<std::uint32_t> programs;  // PROG_ARRAY: of the kernel, by index, from 1
+  std::vector<InnerMap> inner;          // maps of maps
 };
 
 // Null: there is no table. The map outlives it.
@@ -58,6 +65,8 @@ struct MirrorUse {
 [[nodiscard]] std::unique_ptr<Mirror> make_bloom_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 [[nodiscard]] std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map);
 [[nodiscard]] std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
+
+[[nodiscard]] std::unique_ptr<Mirror> make_inner_mirror(const Table& table, const MirrorUse& use);
 
 // Values of the host's, word by word as programs see them; `bytes` a multiple of 8.
 void value_from_host(std::byte* host, std::span<std::byte> to);

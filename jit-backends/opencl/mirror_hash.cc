@@ -11,22 +11,17 @@
 #include <tuple>
 #include <unordered_map>
 
-#include "jit-backends/opencl/mirror.h"
+#include "jit-backends/opencl/hash_layout.h"
 
 namespace forager::jit::opencl {
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using Words = std::vector<std::byte>;
 
-// In the header.
-constexpr std::size_t kUsed = 0, kFresh = 4, kFree = 8, kLeft = 16, kLogged = 20;
-// In a node.
-constexpr std::size_t kPlace = 0, kStride = 8, kNext = 16, kUse = 20;
-
-class HashMirror final : public Mirror {
+class HashMirror final : public Mirror, private HashLayout {
  public:
   HashMirror(const Table& table, exec::Map& map, const MirrorUse& use)
-      : table_(table), map_(map), use_(use), lanes_(table.per_cpu ? use.lanes : 1) {}
+      : HashLayout(table, use.lanes), table_(table), map_(map), use_(use), lanes_(table.per_cpu ? use.lanes : 1) {}
 
   std::uint64_t bytes() const override { return table_.bytes(use_.lanes); }
   std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
@@ -59,23 +54,6 @@ class HashMirror final : public Mirror {
   }
 
  private:
-  struct Slot {
-    std::uint32_t node = 0, flags = 0;
-  };
-  Slot slot(std::span<const std::byte> table, std::uint32_t number) const {
-    return value_at<Slot>(table, table_.slot_at(number));
-  }
-  void put_slot(std::span<std::byte> table, std::uint32_t number, Slot slot) const {
-    put_value(table, table_.slot_at(number), slot);
-  }
-  [[nodiscard]] std::size_t node_at(std::uint32_t node) const { return table_.node_at(node, use_.lanes); }
-  // The value in the node, of a lane.
-  std::span<std::byte> own_value(std::span<std::byte> table, std::uint32_t node, unsigned lane) const {
-    return table.subspan(node_at(node) + table_.value_in_node() + lane * table_.stride(), table_.stride());
-  }
-  std::span<std::byte> key(std::span<std::byte> table, std::uint32_t node) const {
-    return table.subspan(node_at(node) + Table::kKeyAt, in_words(table_.key_size));
-  }
   // Without making the entry younger.
   [[nodiscard]] std::byte* peek(const std::byte* key, unsigned lane = 0) const {
     exec::Elements* elements = map_.abilities().elements;
@@ -87,33 +65,21 @@ class HashMirror final : public Mirror {
 
   void make(std::span<std::byte> table, std::uint64_t at) {
     at_ = at;
-    std::memset(table.data(), 0, table_.log_at());
+    clear(table);
     dead_.clear();
     known_.assign(std::size_t{table_.mask} + 1, 0);
     owners_.clear();
     entries_ = 0;
+    agrees_ = true;
     std::uint32_t nodes = 0;
     each_key(map_, [&](const std::byte* from) {
       if (nodes == table_.entries || peek(from) == nullptr) return;  // gone by now
-      Bytes words(in_words(table_.key_size));
+      Words words(in_words(table_.key_size));
       std::copy_n(from, table_.key_size, words.begin());
-      if (add(table, words, nodes + 1)) ++nodes;
+      const auto number = add(table, words, nodes + 1);  // a walk may meet a key twice
+      if (number) join(table, *number, ++nodes);
     });
-    put_value(table, kUsed, nodes);
-    put_value(table, kFresh, nodes);
-    put_value(table, kLeft, table_.nodes - nodes);
-    agrees_ = true;
-  }
-
-  bool add(std::span<std::byte> table, const Bytes& words, std::uint32_t node) {
-    std::uint32_t number = hash_of_words(words) & table_.mask;
-    for (; slot(table, number).node != 0; number = (number + 1) & table_.mask) {
-      if (std::ranges::equal(key(table, slot(table, number).node), words)) return false;  // a walk may meet a key twice
-    }
-    put_slot(table, number, {node, Table::kLive});
-    std::ranges::copy(words, key(table, node).begin());
-    join(table, number, node);
-    return true;
+    finish(table, nodes);
   }
 
   // From here on the node stands for the host's entry of its key.
@@ -139,7 +105,7 @@ class HashMirror final : public Mirror {
   void value_from_host(std::span<std::byte> table, std::uint32_t node) const {
     for (unsigned lane = 0; lane < lanes_; ++lane) {
       std::byte* host = peek(key(table, node).data(), lane);
-      if (host != nullptr) opencl::value_from_host(host, own_value(table, node, lane));
+      if (host != nullptr) opencl::value_from_host(host, value(table, node, lane));
     }
   }
 
@@ -164,21 +130,6 @@ class HashMirror final : public Mirror {
     dead_.push_back(dropped.node);
   }
 
-  // The slot that has a node.
-  std::optional<std::uint32_t> find(std::span<std::byte> table, std::uint32_t node) const {
-    std::uint32_t number = home(table, node);
-    for (std::uint32_t i = 0; i <= table_.mask; ++i, number = (number + 1) & table_.mask) {
-      const std::uint32_t there = slot(table, number).node;
-      if (there == node) return number;
-      if (there == 0) break;
-    }
-    return std::nullopt;
-  }
-  std::uint32_t home(std::span<std::byte> table, std::uint32_t node) const {
-    return hash_of_words(key(table, node)) & table_.mask;
-  }
-  [[nodiscard]] bool is_node(std::uint32_t node) const { return node != 0 && node <= table_.nodes; }
-
   // Empties the slot of a key that is gone. What stands behind it and could stand there moves up, so that no way to a
   // key leads over an empty slot.
   void sweep(std::span<std::byte> table, std::uint32_t node) {
@@ -200,14 +151,6 @@ class HashMirror final : public Mirror {
     give(table, node);
   }
 
-  // To the free nodes.
-  void give(std::span<std::byte> table, std::uint32_t node) const {
-    const auto head = value_at<std::uint64_t>(table, kFree);
-    put_value(table, node_at(node) + kNext, static_cast<std::uint32_t>(head));
-    put_value(table, kFree, ((head >> 32) + 1) << 32 | node);
-    put_value(table, kLeft, value_at<std::uint32_t>(table, kLeft) + 1);
-  }
-
   // ---- to the host ----
 
   // Words of values that were there before, and are.
@@ -215,10 +158,10 @@ class HashMirror final : public Mirror {
     for (std::uint32_t number = 0; number <= table_.mask; ++number) {
       const std::uint32_t node = known_[number];
       const Slot now = slot(table, number);
-      if (node == 0 || now.node != node || (now.flags & Table::kLive) == 0) continue;
+      if (node == 0 || (now.flags & Table::kLive) == 0 || now.node != node || !is_known(table, number, node)) continue;
       for (unsigned lane = 0; lane < lanes_; ++lane) {
         std::byte* host = peek(key(table, node).data(), lane);
-        const auto after = own_value(table, node, lane), before = own_value(std::span(before_), node, lane);
+        const auto after = value(table, node, lane), before = value(std::span(before_), node, lane);
         if (host != nullptr) changes_to_host(before, after, host, use_.merge);
       }
     }
@@ -234,11 +177,16 @@ class HashMirror final : public Mirror {
     const bool replay = table_.lru && use_.strict;
     const bool live = replay ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
     put_slot(table, number, {now.node, live ? Table::kLive : 0});
-    if (live) return !replay && now.node == known_[number] ? 0 : store(table, number, now.node);
+    if (live) return !replay && is_known(table, number, now.node) ? 0 : store(table, number, now.node);
     dead_.push_back(now.node);
     if (known_[number] == 0) return 0;
     forget(number);
     return map_.erase(key(table, now.node).data()) == 0 ? 1 : stale();
+  }
+
+  // A node may be used again, for the same key too.
+  bool is_known(std::span<std::byte> table, std::uint32_t number, std::uint32_t node) const {
+    return node == known_[number] && (value_at<std::uint32_t>(table, node_at(node) + kUse) & Table::kIsNew) == 0;
   }
 
   void forget(std::uint32_t number) {
@@ -247,7 +195,8 @@ class HashMirror final : public Mirror {
   }
 
   std::uint64_t use(std::span<std::byte> table, Slot now) {
-    put_value(table, node_at(now.node) + kUse, std::uint32_t{0});
+    const std::size_t at = node_at(now.node) + kUse;
+    put_value(table, at, value_at<std::uint32_t>(table, at) & ~Table::kWasUsed);
     std::ignore = map_.lookup(key(table, now.node).data(), use_.cpu);  // may have been deleted since
     return 0;
   }
@@ -255,14 +204,13 @@ class HashMirror final : public Mirror {
   std::uint64_t store(std::span<std::byte> table, std::uint32_t number, std::uint32_t node) {
     const bool replaces = known_[number] != 0;
     if (replaces && table_.per_cpu) std::ignore = map_.erase(key(table, node).data());  // values of all CPUs are new
-    Bytes value(own_value(table, node, 0).begin(), own_value(table, node, 0).end());
-    Bytes name(key(table, node).begin(), key(table, node).end());
-    if (map_.update(name.data(), value.data(), BPF_ANY, use_.cpu) != 0) return stale();  // others filled the map
+    const auto first = value(table, node, 0), words = key(table, node);
+    Words own(first.begin(), first.end()), name(words.begin(), words.end());
+    if (map_.update(name.data(), own.data(), BPF_ANY, use_.cpu) != 0) return stale();  // others filled the map
     for (unsigned lane = 1; lane < lanes_; ++lane) {
       std::byte* host = peek(name.data(), lane);
-      const auto words = own_value(table, node, lane);
-      const Bytes none(words.size());
-      if (host != nullptr) changes_to_host(none, words, host, Merge::store);
+      const Words none(table_.stride());
+      if (host != nullptr) changes_to_host(none, value(table, node, lane), host, Merge::store);
     }
     evicted_ = 0;
     join(table, number, node);
@@ -286,21 +234,10 @@ class HashMirror final : public Mirror {
   std::vector<std::uint32_t> known_;                            // by slot: the node of a key that the host has
   std::unordered_map<const std::byte*, std::uint32_t> owners_;  // LRU: whose the host's values are, by node
   std::vector<std::uint32_t> dead_;                             // nodes of keys that are gone
-  Bytes before_;
+  Words before_;
 };
 
 }  // namespace
-
-std::uint32_t hash_of_words(std::span<const std::byte> key) {
-  std::uint64_t hash = 0x2545f4914f6cdd1d;
-  for (std::size_t at = 0; at < key.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, key.data() + at, sizeof word);
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 32;
-  }
-  return static_cast<std::uint32_t>(hash);
-}
 
 std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {
   return std::make_unique<HashMirror>(table, map, use);

@@ -28,11 +28,13 @@ constexpr HelperId kHelpers[] = {
     HelperId::map_pop_elem,      HelperId::map_peek_elem,    HelperId::ringbuf_output,  HelperId::ringbuf_reserve,
     HelperId::ringbuf_submit,    HelperId::ringbuf_discard,  HelperId::ringbuf_query,   HelperId::perf_event_output,
 };
-constexpr MapType kMaps[] = {
-    MapType::array,           MapType::percpu_array,    MapType::hash,   MapType::lru_hash, MapType::percpu_hash,
-    MapType::lru_percpu_hash, MapType::devmap,          MapType::cpumap, MapType::xskmap,   MapType::devmap_hash,
-    MapType::prog_array,      MapType::lpm_trie,        MapType::queue,  MapType::stack,    MapType::bloom_filter,
-    MapType::ringbuf,         MapType::perf_event_array};
+constexpr MapType kMaps[] = {MapType::array,           MapType::percpu_array, MapType::hash,
+                             MapType::lru_hash,        MapType::percpu_hash,  MapType::lru_percpu_hash,
+                             MapType::devmap,          MapType::cpumap,       MapType::xskmap,
+                             MapType::devmap_hash,     MapType::prog_array,   MapType::array_of_maps,
+                             MapType::hash_of_maps,    MapType::lpm_trie,     MapType::queue,
+                             MapType::stack,           MapType::bloom_filter, MapType::ringbuf,
+                             MapType::perf_event_array};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
@@ -82,6 +84,7 @@ class Judge {
       const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
       return refuse(fmt::format("map {} of type {}", map.name, row == nullptr ? "unknown" : row->name));
     }
+    if (map.inner != nullptr) return judge_inner(map);
     if (!map.fields.empty()) return refuse(fmt::format("map {}: values with spin locks or timers", map.name));
     const auto table = table_of(map);
     if (table) return {};
@@ -89,6 +92,23 @@ class Judge {
     error.error().limit = kMostEntries;
     error.error().asked = map.max_entries;
     return error;
+  }
+
+  static Result<> judge_inner(const program::MapSpec& outer) {
+    const TableKind kind = table_of(*outer.inner).value_or(Table{}).kind;
+    if (kind != TableKind::array && kind != TableKind::hash) {
+      const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(outer.inner->type));
+      return refuse(fmt::format("map {} of maps of type {}", outer.name, row == nullptr ? "unknown" : row->name));
+    }
+    if (!outer.inner->fields.empty())
+      return refuse(fmt::format("map {}: values with spin locks or timers", outer.name));
+    return {};
+  }
+
+  // Of programs that have one map or another, any that the helper takes.
+  static bool takes_any_map(HelperId helper) {
+    constexpr HelperId kThese[] = {HelperId::map_lookup_elem, HelperId::map_update_elem, HelperId::map_delete_elem};
+    return has(kThese, helper);
   }
 
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
@@ -104,12 +124,13 @@ class Judge {
 
   [[nodiscard]] Result<> judge_call(std::uint32_t at, const verifier::CallFact& call) const {
     const isa::HelperRow& helper = *isa::find_helper(call.helper);
-    if (!has(helper.args, isa::Arg::const_map)) return {};
-    if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
-    const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
     const auto id = static_cast<HelperId>(call.helper);
+    if (!has(helper.args, isa::Arg::const_map)) return {};
     if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
       return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
+    if (call.map == program::kNone && takes_any_map(id)) return {};
+    if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
+    const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
     if (does(id, kind)) return {};
     const char* const why = kind == TableKind::lpm ? " (LPM_TRIE is read-mostly on an OpenCL device)" : "";
     return refuse_at(at, fmt::format("bpf_{} of map {}{}", helper.name, program_.maps()[call.map].name, why));

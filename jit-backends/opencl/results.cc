@@ -28,6 +28,11 @@ bool ResultTaker::take(exec::Frame& frame, const PacketRecord& record, std::span
 }
 
 std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) const {
+  if (record.trap == kTrapMap)
+    return std::make_unique<Diagnostic>(
+        Diagnostic{.kind = ErrorKind::unsupported,
+                   .error = EOPNOTSUPP,
+                   .message = "a helper met one of several maps, of a type that it does not take on an OpenCL device"});
   auto trap = std::make_unique<Diagnostic>(Diagnostic{
       .kind = ErrorKind::rejected, .error = EACCES, .message = "access outside the memory that the program was given"});
   const program::Program& of = program.program();

@@ -65,6 +65,7 @@ class Rules {
   void assign(unsigned reg, const std::string& value);
   void never(const Step& step, std::string_view what);
   void check(const Step& step, const std::string& address);
+  void call_of_unknown_map(const Step& step);
   [[nodiscard]] std::string loaded(const Step& step);
   [[nodiscard]] std::string place(const Step& step, const std::string& address) const;
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);

@@ -29,6 +29,8 @@ constexpr Shape kShapes[] = {
     {MapType::xskmap, TableKind::ports},
     {MapType::devmap_hash, TableKind::port_keys},
     {MapType::prog_array, TableKind::programs},
+    {MapType::array_of_maps, TableKind::inner_array},
+    {MapType::hash_of_maps, TableKind::inner_hash},
     {MapType::lpm_trie, TableKind::lpm},
     {MapType::queue, TableKind::list},
     {MapType::stack, TableKind::list, false, false, true},
@@ -43,7 +45,10 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
       return 0;
     case TableKind::array:
       return table.entries * table.stride() * (table.per_cpu ? lanes : 1);
+    case TableKind::inner_array:
+      return std::uint64_t{table.entries} * 8;
     case TableKind::hash:
+    case TableKind::inner_hash:
       return table.node_at(table.nodes + 1, lanes);
     case TableKind::ports:
     case TableKind::programs:
@@ -80,7 +85,8 @@ std::optional<Table> table_of(const program::MapSpec& spec) {
               .key_size = spec.key_size,
               .value_size = spec.value_size,
               .entries = spec.max_entries};
-  if (table.kind == TableKind::hash) {
+  if (table.kind == TableKind::inner_hash) table.value_size = 8;
+  if (table.is_hash()) {
     table.nodes = spec.max_entries + std::clamp(spec.max_entries / 8, kLeastSpare, kMostSpare);
     table.mask = std::bit_ceil(2 * table.nodes) - 1;
   }

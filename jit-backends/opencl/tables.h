@@ -4,7 +4,7 @@
 //
 // A hash table is: a header of 64 bytes (entries, nodes that were in use ever, the stack of free nodes, their number,
 // entries of the log), slots of 8 bytes, the log of 4 bytes (twice as many as slots), and the nodes. A node is: where
-// its value stands (8 bytes), how far apart lanes' values are (8), the next node (4), whether it was used (4), the key
+// its value stands (8 bytes), how far apart lanes' values are (8), the next node (4), what became of it (4), the key
 // in whole words, and room for the value (of per-CPU maps, one for each lane). There are more nodes than entries, since
 // updates take another node and deleted keys keep theirs for a while; once half of those are left, packets stop.
 //
@@ -21,17 +21,19 @@
 namespace forager::jit::opencl {
 
 enum class TableKind : std::uint8_t {
-  none,       // no memory: no instruction names the map
-  array,      // values by index
-  hash,       // keys and values
-  ports,      // a word for each index: whether a redirect leads somewhere
-  port_keys,  // the keys for which it does, sorted
-  programs,   // a word for each index: a program of the kernel, 0 for none
-  lpm,        // prefixes and values (cl/lpm.cl)
-  list,       // QUEUE and STACK (cl/values.cl)
-  bloom,      // BLOOM_FILTER (the same)
-  ring,       // RINGBUF (cl/rings.cl)
-  perf,       // PERF_EVENT_ARRAY (the same)
+  none,         // no memory: no instruction names the map
+  array,        // values by index
+  hash,         // keys and values
+  ports,        // a word for each index: whether a redirect leads somewhere
+  port_keys,    // the keys for which it does, sorted
+  programs,     // a word for each index: a program of the kernel, 0 for none
+  inner_array,  // 8 bytes for each index: a map's descriptor, 0 for none
+  inner_hash,   // a hash table whose values are that
+  lpm,          // prefixes and values (cl/lpm.cl)
+  list,         // QUEUE and STACK (cl/values.cl)
+  bloom,        // BLOOM_FILTER (the same)
+  ring,         // RINGBUF (cl/rings.cl)
+  perf,         // PERF_EVENT_ARRAY (the same)
 };
 
 [[nodiscard]] constexpr std::uint64_t in_words(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
@@ -46,12 +48,14 @@ struct Table {
   std::uint32_t index_bits = 0;       // lpm: of an address, that its index has
 
   static constexpr std::uint64_t kSlotsAt = 64, kKeyAt = 24;
-  static constexpr std::uint64_t kHeader = 64;             // of the other kinds
-  static constexpr std::uint64_t kPerfLogBytes = 0x80000;  // of a lane
-  static constexpr std::uint32_t kLive = 1, kDirty = 2;    // upper half of a slot
+  static constexpr std::uint64_t kHeader = 64;              // of the other kinds
+  static constexpr std::uint64_t kPerfLogBytes = 0x80000;   // of a lane
+  static constexpr std::uint32_t kLive = 1, kDirty = 2;     // upper half of a slot
+  static constexpr std::uint32_t kWasUsed = 1, kIsNew = 2;  // what became of a node
   // Of the log: an entry was used, or deleted; else inserted or updated. Below, the slot.
   static constexpr std::uint32_t kLogUse = 1U << 31, kLogDelete = 1U << 30, kLogSlot = kLogDelete - 1;
 
+  [[nodiscard]] bool is_hash() const { return kind == TableKind::hash || kind == TableKind::inner_hash; }
   [[nodiscard]] std::uint64_t stride() const { return in_words(value_size); }
   [[nodiscard]] std::uint64_t slot_at(std::uint64_t slot) const { return kSlotsAt + 8 * slot; }
   [[nodiscard]] std::uint64_t log_at() const { return slot_at(std::uint64_t{mask} + 1); }

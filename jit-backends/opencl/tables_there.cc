@@ -23,9 +23,10 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cp
   at_.clear();
   changes_.clear();
   bytes_ = 0;
+  kinds_ = group.tables;
   for (std::size_t i = 0; i < group.maps.size(); ++i) {
     const GroupMap& map = group.maps[i];
-    const Table& table = group.source.tables[i];
+    const Table& table = kinds_[i];
     changes_.push_back(changes(map.use, table));
     const MirrorUse use{.cpu = cpu,
                         .lanes = table_lanes,
@@ -33,7 +34,8 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cp
                         .changed = changes_.back(),
                         .strict = lanes == 1,
                         .merge = map.merge,
-                        .programs = map.programs};
+                        .programs = map.programs,
+                        .inner = map.inner};
     mirrors_.push_back(map.map == nullptr ? nullptr : make_mirror(table, *map.map, use));
     at_.push_back(bytes_);
     if (mirrors_.back() != nullptr) bytes_ += mirrors_.back()->bytes();
@@ -42,8 +44,28 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cp
   return tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
 }
 
+std::size_t TablesThere::descriptors_at() const {
+  return places_at() + (mirrors_.size() * table_lanes_ * sizeof(std::uint64_t) + 63) / 64 * 64;
+}
 std::size_t TablesThere::state_bytes() const {
-  return places_at() + std::max<std::size_t>(mirrors_.size() * table_lanes_, 1) * sizeof(std::uint64_t);
+  return descriptors_at() + std::max<std::size_t>(mirrors_.size(), 1) * sizeof(MapDescriptor);
+}
+
+MapDescriptor TablesThere::describe(std::size_t map) const {
+  const Table& table = kinds_[map];
+  if (mirrors_[map] == nullptr || (table.kind != TableKind::array && table.kind != TableKind::hash)) return {};
+  const std::uint64_t at = tables_.address() + at_[map], place = mirrors_[map]->place(at, 0);
+  const bool lanes = table.per_cpu && table_lanes_ > 1;
+  return {.place = place,
+          .lane_stride = lanes ? mirrors_[map]->place(at, 1) - place : 0,
+          .kind = table.kind == TableKind::array ? kArrayKind : kHashKind,
+          .key_size = table.key_size,
+          .value_size = table.value_size,
+          .stride = static_cast<std::uint32_t>(table.stride()),
+          .entries = table.entries,
+          .mask = table.mask,
+          .nodes = table.nodes,
+          .flags = (table.lru ? kLruFlag : 0) | (table.per_cpu ? kPerCpuFlag : 0)};
 }
 
 template <class Do>
@@ -61,6 +83,7 @@ Result<> TablesThere::put(const Driver& driver, BatchRecord& batch) {
   batch.control = state_.address();
   batch.random = state_.address() + random_at();
   batch.places = state_.address() + places_at();
+  batch.descriptors = state_.address() + descriptors_at();
   batch.place_stride = table_lanes_ > 1 ? static_cast<std::uint32_t>(mirrors_.size()) : 0;
   Result<> done = with_tables(
       driver, [&](std::size_t i, std::span<std::byte> table) { mirrors_[i]->put(table, tables_.address() + at_[i]); });
@@ -77,6 +100,9 @@ Result<> TablesThere::put_state(const Driver& driver) {
       const std::uint64_t first = tables_.address() + at_[i];
       put_value(*state, at, mirrors_[i] == nullptr ? 0 : mirrors_[i]->place(first, lane));
     }
+  }
+  for (std::size_t i = 0; i < mirrors_.size(); ++i) {
+    put_value(*state, descriptors_at() + i * sizeof(MapDescriptor), describe(i));
   }
   return state_.unmap(driver);
 }

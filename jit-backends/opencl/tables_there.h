@@ -36,7 +36,9 @@ class TablesThere {
  private:
   [[nodiscard]] std::size_t random_at() const { return 64; }
   [[nodiscard]] std::size_t places_at() const { return random_at() + (lanes_ * sizeof(std::uint64_t) + 63) / 64 * 64; }
+  [[nodiscard]] std::size_t descriptors_at() const;
   [[nodiscard]] std::size_t state_bytes() const;
+  [[nodiscard]] MapDescriptor describe(std::size_t map) const;
   [[nodiscard]] Result<> put_state(const Driver& driver);
   template <class Do>
   [[nodiscard]] Result<> with_tables(const Driver& driver, Do action);
@@ -44,6 +46,7 @@ class TablesThere {
   bool shared_;
   Buffer tables_, state_;
   std::vector<std::unique_ptr<Mirror>> mirrors_;
+  std::vector<Table> kinds_;
   std::vector<std::size_t> at_;  // of each map's table in all
   std::vector<bool> changes_;    // whether the device changes a map
   std::size_t bytes_ = 0;

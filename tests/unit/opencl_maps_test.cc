@@ -145,6 +145,19 @@ TEST_F(OpenclMaps, KeysThatComeBackAreNew) {
   EXPECT_THAT(after, ::testing::ElementsAre(9, 0, 0, 0));
 }
 
+// A key that comes, goes and comes back may get its old node: it is a new entry all the same.
+TEST_F(OpenclMaps, KeysComeBackInTheSameNode) {
+  const std::string toggle =
+      "*(u32 *)(r10 - 4) = 7\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_lookup_elem\n"
+      "if r0 == 0 goto insert\nr1 = *(u64 *)(r0 + 0)\nr1 += 1\n*(u64 *)(r0 + 0) = r1\n*(u64 *)(r7 + 8) = r1\n"
+      "r1 = *(u8 *)(r7 + 0)\nif r1 < 100 goto out\nr2 = r10\nr2 += -4\nr1 = map[values] ll\n"
+      "call bpf_map_delete_elem\ngoto out\ninsert: r1 = *(u64 *)(r7 + 16)\n*(u64 *)(r10 - 16) = r1\nr2 = r10\n"
+      "r2 += -4\nr3 = r10\nr3 += -16\nr4 = 1\nr1 = map[values] ll\ncall bpf_map_update_elem\n";
+  compare(isa::MapType::hash, 4, 8, 4, with(toggle));
+  compare(isa::MapType::percpu_hash, 4, 8, 4, with(toggle));
+  compare(isa::MapType::lru_hash, 4, 8, 4, with(toggle));
+}
+
 TEST_F(OpenclMaps, ArraysAreTheInterpreters) {
   compare(isa::MapType::array, 4, 12, 9,
           with("r1 = *(u8 *)(r7 + 1)\nr1 &= 15\n*(u32 *)(r10 - 32) = r1\nr2 = r10\n"

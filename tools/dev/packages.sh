@@ -10,7 +10,7 @@ base  g++ cmake ninja-build ccache pkg-config clang-19
 base  libasmjit-dev libcapstone-dev libbpf-dev libelf-dev zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libpcap-dev
 base  verilator make
 base  opencl-headers ocl-icd-opencl-dev
-test  pocl-opencl-icd
+test  pocl-opencl-icd oclgrind
 test  libgtest-dev libgmock-dev bpftool
 bench libbenchmark-dev
 peers libdpdk-dev

@@ -46,11 +46,13 @@ typedef volatile __global ulong fg_long;
 #define FG_KEY_AT 24u
 
 // Of a node: where its value stands, from run->maps; of per-CPU maps, how far apart the lanes' values are; the next
-// node of a stack, and whether it was used.
+// node of a stack; whether its entry was used, and whether it was filled since the host looked.
 #define FG_NODE_VALUE(node) ((fg_long*)(node))
 #define FG_NODE_STRIDE(node) ((fg_long*)((node) + 8))
 #define FG_NODE_NEXT(node) ((fg_word*)((node) + 16))
-#define FG_NODE_USED(node) ((fg_word*)((node) + 20))
+#define FG_NODE_USE(node) ((fg_word*)((node) + 20))
+#define FG_WAS_USED 1u
+#define FG_IS_NEW 2u
 
 static uint fg_copies(uint kind) { return (kind & FG_PERCPU) != 0 ? FG_LANES : 1; }
 
@@ -114,7 +116,8 @@ static uint fg_hash_find(fg_run* run, FG_HASH, ulong key, ulong* word) {
 }
 
 static void fg_hash_use(fg_run* run, FG_HASH, uint number, ulong node) {
-  if ((kind & FG_LRU) == 0 || *FG_NODE_USED(node) != 0 || atomic_xchg(FG_NODE_USED(node), 1) != 0) return;
+  if ((kind & FG_LRU) == 0 || (*FG_NODE_USE(node) & FG_WAS_USED) != 0) return;
+  if ((atomic_or(FG_NODE_USE(node), FG_WAS_USED) & FG_WAS_USED) != 0) return;
   fg_hash_log(run, FG_HASH_ARGUMENTS, FG_LOG_USE | number);
 }
 
@@ -192,7 +195,7 @@ static void fg_hash_fill(fg_run* run, FG_HASH, uint number, ulong key, ulong val
   fg_copy_in(run, FG_GLOBAL(to + own * stride), value, value_size);
   *FG_NODE_VALUE(node) = to - run->maps;
   *FG_NODE_STRIDE(node) = stride;
-  *FG_NODE_USED(node) = 0;
+  *FG_NODE_USE(node) = FG_IS_NEW;
 }
 
 // Puts another word in the place of a slot's; false if somebody else did.
@@ -220,7 +223,13 @@ static bool fg_hash_count(fg_run* run, FG_HASH) {
 
 static bool fg_hash_insert(fg_run* run, fg_retired* retired, FG_HASH, uint number, ulong word, uint node) {
   if (!fg_hash_exchange(run, FG_HASH_ARGUMENTS, number, word, FG_LIVE | FG_DIRTY | node)) return false;
-  if (FG_NODE(word) != 0) fg_hash_retire(retired, FG_HASH_ARGUMENTS, FG_NODE(word));
+  const uint before = FG_NODE(word);
+  if (before == 0) return true;
+  if (retired != 0) {
+    fg_hash_retire(retired, FG_HASH_ARGUMENTS, before);
+  } else {
+    fg_hash_give(FG_HASH_ARGUMENTS, before, before, 1);
+  }
   return true;
 }
 

@@ -4,9 +4,9 @@
 // the functions of isa.def and before the program, in one source for the driver's compiler; OpenCL C 1.2 and 64-bit
 // atomics are all that they ask.
 //
-// A pointer of the program's is a number of 64 bits. Packets, map values and tables are where the device has them: the
-// number is the address. The four bits above say what else there is: the work-item's stack (an offset in it), the
-// context, a map. Arithmetic, comparisons and differences of pointers into one thing work as on addresses. Null is 0.
+// A pointer of the program's is a number of 64 bits. Packets, map values and maps are where the device has them: the
+// number is the address. The four bits above say what else there is: the work-item's stack (an offset in it), or the
+// context. Arithmetic, comparisons and differences of pointers into one thing work as on addresses. Null is 0.
 //
 // Bytes are read and written as vectors of uchar: so no access has to be aligned, and no two of different widths are
 // taken for accesses of different memory.
@@ -15,7 +15,6 @@
 
 #define FG_STACK 1u
 #define FG_CONTEXT 2u
-#define FG_MAP 3u
 #define FG_POINTER(tag, offset) (((ulong)(tag) << 60) + (offset))
 #define FG_TAG(pointer) ((uint)((pointer) >> 60))
 #define FG_GLOBAL(pointer) ((__global uchar*)(pointer))
@@ -48,7 +47,7 @@ typedef struct {
 // What all packets of a launch share, and where (packets.cl).
 typedef struct {
   ulong monotonic_ns, boot_ns, tai_ns;
-  ulong frames, places, random, order, begins, control;
+  ulong frames, places, descriptors, random, order, begins, control;
   uint count, lanes, cpu;
   uint place_stride;  // from the places of one lane's maps to those of the next one's
   uint strict;        // packets have their effects in their order
@@ -62,6 +61,7 @@ typedef struct {
 } fg_control;
 
 #define FG_TRAP_BOUNDS 1u
+#define FG_TRAP_MAP 2u
 #define FG_REDIRECT_PORT 1u
 #define FG_REDIRECT_MAP 2u
 
@@ -75,6 +75,7 @@ typedef struct {
   ulong packet;  // the frame's first byte
   ulong maps;    // what places count from
   __global const ulong* places;  // of each map's table
+  ulong descriptors;             // of maps (inner.cl)
   __global const fg_batch* batch;
   volatile __global fg_control* control;
   fg_retired* retired;  // by map

@@ -12,7 +12,7 @@ typedef struct {
   __global const uint* order;   // packets by lane
   __global const uint* begins;  // where each lane's are
   volatile __global fg_control* control;
-  ulong packets, maps;
+  ulong packets, maps, descriptors;
 } fg_space;
 
 // What the launch's batch says where, it says by the host's addresses, or by offsets in the kernel's arguments.
@@ -31,6 +31,7 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
   space.order = (__global const uint*)(launch + space.batch->order);
   space.begins = (__global const uint*)(launch + space.batch->begins);
   space.places = (__global const ulong*)(state + space.batch->places);
+  space.descriptors = state + space.batch->descriptors;
   space.random = (__global ulong*)(state + space.batch->random);
   space.control = (volatile __global fg_control*)(state + space.batch->control);
   space.packets = packets;
@@ -42,6 +43,7 @@ static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __privat
                          uint maps) {
   run->maps = space->maps;
   run->places = space->places + lane * space->batch->place_stride;
+  run->descriptors = space->descriptors;
   run->batch = space->batch;
   run->control = space->control;
   run->stack = stack;
