@@ -5,22 +5,26 @@
 // Tested by: tests/unit/opencl_device_test.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace forager::jit::opencl {
 
+// A line of the cache.
 struct PacketRecord {
   std::uint64_t base = 0;  // of the frame: its address, or an offset in all frames
   std::uint64_t r0 = 0;
-  std::uint64_t redirect_key = 0, redirect_flags = 0;
   std::uint32_t meta = 0, data = 0, end = 0, packet_end = 0;  // offsets in the frame
-  std::uint32_t limit = 0, head_limit = 0;
+  std::uint32_t limit = 0;
   std::uint32_t ingress_ifindex = 0, rx_queue_index = 0, egress_ifindex = 0;
-  std::uint32_t trap = 0, trap_at = 0;
-  std::uint32_t redirect = 0, redirect_map = 0;
-  std::uint32_t done = 0;  // it ran
+  std::uint32_t redirect_key = 0;
+  std::uint32_t trap_at = 0;
+  std::uint16_t redirect_map = 0, head_limit = 0;
+  std::uint8_t redirect = 0, redirect_flags = 0, trap = 0;
+  std::uint8_t done = 0;  // it ran
 };
-static_assert(sizeof(PacketRecord) == 88);
+static_assert(sizeof(PacketRecord) == 64);
+inline constexpr std::size_t kMostMaps = UINT16_MAX;  // of a kernel
 
 struct BatchRecord {
   std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;

@@ -27,7 +27,11 @@ class Gatherer {
     }
     if (auto added = add_inner_maps(); !added) return std::unexpected(std::move(added.error()));
     group_.changes = changes_;
-    return std::move(group_);
+    if (group_.maps.size() <= kMostMaps) return std::move(group_);
+    auto error = fail(ErrorKind::limit, E2BIG, "maps of a program and those that it reaches");
+    error.error().limit = kMostMaps;
+    error.error().asked = group_.maps.size();
+    return error;
   }
 
  private:
@@ -188,6 +192,7 @@ FrameUse Group::frame_use(bool shared) const {
   for (const VerifiedRef& one : source.programs) {
     const FrameUse use = use_of_frames(*one, shared);
     all.moves_edges |= use.moves_edges;
+    all.ports |= use.ports;
     all.most = std::max(all.most, use.most);
   }
   return all;

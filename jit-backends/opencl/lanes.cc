@@ -55,8 +55,6 @@ std::uint32_t ip6(Bytes packet) { return both(packet, 8, 16) + ports(packet, kIp
 // Equal parts, one behind the other.
 Lanes in_parts(std::size_t packets, unsigned lanes) {
   Lanes out;
-  out.order.resize(packets);
-  std::iota(out.order.begin(), out.order.end(), 0U);
   for (std::size_t lane = 0; lane <= lanes; ++lane) {
     out.begins.push_back(static_cast<std::uint32_t>(packets * lane / lanes));
   }

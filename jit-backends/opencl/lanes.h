@@ -15,7 +15,8 @@ namespace forager::jit::opencl {
 
 using Frames = std::span<exec::Frame* const>;
 
-// Packets by number: lane n has order[begins[n]] to order[begins[n + 1] - 1], by rising number.
+// Packets by number: lane n has order[begins[n]] to order[begins[n + 1] - 1], by rising number. Without an order, lane
+// n has packets begins[n] to begins[n + 1] - 1.
 struct Lanes {
   std::vector<std::uint32_t> order, begins;
 };

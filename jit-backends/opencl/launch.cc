@@ -9,30 +9,34 @@ namespace {
 std::size_t in_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_t>& words) {
-  std::memcpy(to.data() + at, words.data(), words.size() * sizeof words.front());
+  std::memcpy(to.data() + at, words.data(), words.size() * sizeof(std::uint32_t));
 }
 
 }  // namespace
 
 Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                       Frames frames) {
-  frames_.assign(frames.begin(), frames.end());
+  frames_ = frames;
   bases_.clear();
   packet_bytes_ = 0;
-  for (const exec::Frame* frame : frames_) {
-    bases_.push_back(packet_bytes_);
-    packet_bytes_ += staged_bytes(*frame, plan.use);
-  }
+  if (!plan.use.shared) place_frames(plan.use);
   packet_bytes_ = std::max<std::size_t>(packet_bytes_, 64);
   if (auto filled = fill(driver, plan); !filled) return filled;
   return start(driver, kernel, plan, lasting);
 }
 
+void Launch::place_frames(const FrameUse& use) {
+  for (const exec::Frame* frame : frames_) {
+    bases_.push_back(packet_bytes_);
+    packet_bytes_ += staged_bytes(*frame, use);
+  }
+}
+
 Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   const Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
   const std::size_t order_at = in_lines(kRecordsAt + frames_.size() * sizeof(PacketRecord));
-  const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof lanes.order.front());
-  head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof lanes.begins.front());
+  const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof(std::uint32_t));
+  head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
   Result<> done = head_.reserve(driver, head_bytes_);
   if (done) done = packets_.reserve(driver, packet_bytes_);
   if (!done) return done;
@@ -43,11 +47,11 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   BatchRecord batch = plan.batch;
   batch.count = static_cast<std::uint32_t>(frames_.size());
   batch.frames = head_.address() + kRecordsAt;
-  batch.order = head_.address() + order_at;
+  batch.order = lanes.order.empty() ? 0 : head_.address() + order_at;
   batch.begins = head_.address() + begins_at;
   std::memcpy(head->data(), &batch, sizeof batch);
   for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const PacketRecord record = stage(*frames_[i], plan.use, bases_[i], *packets);
+    const PacketRecord record = stage(*frames_[i], plan.use, bases_.empty() ? 0 : bases_[i], *packets);
     std::memcpy(head->data() + kRecordsAt + i * sizeof record, &record, sizeof record);
   }
   put(*head, order_at, lanes.order);

@@ -33,7 +33,7 @@ class Launch {
  public:
   explicit Launch(bool shared) : head_(shared), packets_(shared) {}
 
-  // Makes it ready and hands it to the device.
+  // Makes it ready and hands it to the device. `frames` stays until it is collected.
   [[nodiscard]] Result<> send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                               Frames frames);
   // Once it is through: finish(frame, record, bytes of all, base) sees each packet.
@@ -45,13 +45,14 @@ class Launch {
   [[nodiscard]] Frames frames() const { return frames_; }
 
  private:
+  void place_frames(const FrameUse& use);
   [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
   [[nodiscard]] Result<> start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting);
 
   Buffer head_;     // the batch's record, the packets', and which lane has which
   Buffer packets_;  // bytes
-  std::vector<exec::Frame*> frames_;
-  std::vector<std::size_t> bases_;
+  Frames frames_;
+  std::vector<std::size_t> bases_;  // where frames that travel are in packets_
   std::size_t head_bytes_ = 0, packet_bytes_ = 0;
   Event done_;
 };
@@ -67,7 +68,7 @@ Result<> Launch::collect(const Driver& driver, Finish finish) {
   for (std::size_t i = 0; i < frames_.size(); ++i) {
     PacketRecord record;
     std::memcpy(&record, head->data() + kRecordsAt + i * sizeof record, sizeof record);
-    finish(*frames_[i], record, *packets, bases_[i]);
+    finish(*frames_[i], record, *packets, bases_.empty() ? 0 : bases_[i]);
   }
   if (auto done = packets_.unmap(driver); !done) return done;
   return head_.unmap(driver);

@@ -23,7 +23,7 @@ bool ResultTaker::take(exec::Frame& frame, const PacketRecord& record, std::span
   if (!unstage(frame, use, packets, base, record) && trap == nullptr) trap = nonsense();
   const bool ended = trap == nullptr;
   exec::set_results(frame, program.program().type(), record.r0, std::move(trap));
-  if (ended) redirect(frame, record);
+  if (ended && record.redirect != 0) redirect(frame, record);
   return ended;
 }
 
@@ -46,13 +46,13 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
 // What the program asked for last, by the host's own helper: it knows programs of entries, and broadcasts.
 void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const {
   using exec::HelperId;
+  const bool by_map = record.redirect == kRedirectMap;
+  if (by_map && record.redirect_map >= maps.size()) return;
   exec::RunContext context{.environment = options.environment,
                            .frame = &frame,
                            .program = &program,
                            .cpu = options.cpu,
                            .ports = options.ports};
-  const bool by_map = record.redirect == kRedirectMap;
-  if (record.redirect == 0 || (by_map && record.redirect_map >= maps.size())) return;
   const auto id = static_cast<std::size_t>(by_map ? HelperId::redirect_map : HelperId::redirect);
   const auto helpers = options.environment->helpers;
   const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].map.get()) : 0;

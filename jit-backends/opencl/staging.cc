@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::uint32_t kMostMetadata = 255;
+constexpr auto kFirstPort = static_cast<std::int64_t>(offsetof(xdp_md, ingress_ifindex));
 
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   std::uint32_t value = 0;
@@ -75,12 +76,14 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
   FrameUse use{.shared = shared,
                .moves_edges = moves_edges(program),
                .is_xdp = program.program().type() == isa::ProgType::xdp,
+               .ports = false,
                .most = 0};
   const bool whole = !use.is_xdp || calls(program, HelperId::xdp_load_bytes) ||
                      calls(program, HelperId::xdp_store_bytes) || calls(program, HelperId::perf_event_output);
   for (std::size_t at = 0; at < program.facts().size(); ++at) {
     const verifier::Facts& facts = program.facts()[at];
     if (!facts.reachable) continue;
+    use.ports |= facts.access.region == Region::context && facts.access.offset_max >= kFirstPort;
     const isa::Row& row = isa::row(program.program().instructions()[at].op);
     if (is_packet(facts.access.region)) use.most = std::max(use.most, end_of(facts.access.offset_max, row.width / 8U));
     if (facts.access.region == Region::unknown && reaches_memory(row.form)) use.most = UINT32_MAX;
@@ -99,16 +102,18 @@ std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use) {
 PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base, std::span<std::byte> packets) {
   const Part part = part_of(frame, use);
   if (!use.shared) std::copy(frame.buffer() + part.from, frame.buffer() + part.to, packets.data() + base + part.from);
-  return {.base = use.shared ? reinterpret_cast<std::uintptr_t>(frame.buffer()) : base,
-          .meta = frame.data_meta(),
-          .data = frame.data(),
-          .end = frame.data_end(),
-          .packet_end = frame.packet_end(),
-          .limit = frame.limit(),
-          .head_limit = use.is_xdp ? exec::kFrameHeader : 0,
-          .ingress_ifindex = context_word(frame, offsetof(xdp_md, ingress_ifindex)),
-          .rx_queue_index = context_word(frame, offsetof(xdp_md, rx_queue_index)),
-          .egress_ifindex = context_word(frame, offsetof(xdp_md, egress_ifindex))};
+  PacketRecord record{.base = use.shared ? reinterpret_cast<std::uintptr_t>(frame.buffer()) : base,
+                      .meta = frame.data_meta(),
+                      .data = frame.data(),
+                      .end = frame.data_end(),
+                      .packet_end = frame.packet_end(),
+                      .limit = frame.limit(),
+                      .head_limit = use.is_xdp ? static_cast<std::uint16_t>(exec::kFrameHeader) : std::uint16_t{0}};
+  if (!use.ports) return record;
+  record.ingress_ifindex = context_word(frame, offsetof(xdp_md, ingress_ifindex));
+  record.rx_queue_index = context_word(frame, offsetof(xdp_md, rx_queue_index));
+  record.egress_ifindex = context_word(frame, offsetof(xdp_md, egress_ifindex));
+  return record;
 }
 
 // Edges first: bytes are where the device left them, in the frame or in what it gives back.

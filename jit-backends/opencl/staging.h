@@ -20,6 +20,7 @@ struct FrameUse {
   bool shared = false;       // the device sees frames where they are, and none travels
   bool moves_edges = false;  // head- and tailroom travel too
   bool is_xdp = true;
+  bool ports = true;                // ingress_ifindex and its like are read
   std::uint32_t most = UINT32_MAX;  // bytes from data() that the program may reach: no others travel
 };
 

@@ -117,7 +117,7 @@ void expect_all_in_order(const Lanes& lanes, unsigned count) {
 TEST(OpenclLanes, HaveEqualParts) {
   auto frames = frames_of(100);
   const Lanes lanes = lanes_of(pointers_to(frames), 3, exec::Order::none);
-  expect_all_in_order(lanes, 100);
+  EXPECT_TRUE(lanes.order.empty());
   EXPECT_EQ(lanes.begins, (std::vector<std::uint32_t>{0, 33, 66, 100}));
 }
 

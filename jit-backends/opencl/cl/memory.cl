@@ -35,13 +35,14 @@
 typedef struct {
   ulong base;  // of the frame: its address, or an offset in all frames
   ulong r0;
-  ulong redirect_key, redirect_flags;
   uint meta, data, end, packet_end;  // offsets in the frame
-  uint limit, head_limit;
+  uint limit;
   uint ingress_ifindex, rx_queue_index, egress_ifindex;
-  uint trap, trap_at;
-  uint redirect, redirect_map;
-  uint done;  // it ran
+  uint redirect_key;
+  uint trap_at;
+  ushort redirect_map, head_limit;
+  uchar redirect, redirect_flags, trap;
+  uchar done;  // it ran
 } fg_frame;
 
 // What all packets of a launch share, and where (packets.cl).
@@ -81,12 +82,11 @@ typedef struct {
   fg_retired* retired;  // by map
   __private uchar* stack;
   ulong random;
-  ulong redirect_key, redirect_flags;
   uint meta, data, end, packet_end, limit, head_limit;
   uint ingress_ifindex, rx_queue_index, egress_ifindex;
   uint lane;
   uint trap, trap_at;
-  uint redirect, redirect_map;
+  uint redirect, redirect_map, redirect_key, redirect_flags;
   uint tail, tail_calls;  // the program that is next, from 1; how many were
 } fg_run;
 

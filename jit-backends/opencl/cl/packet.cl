@@ -84,7 +84,7 @@ static ulong fg_redirect_map(fg_run* run, uint map, bool present, uint key, ulon
   run->redirect = FG_REDIRECT_MAP;
   run->redirect_map = map;
   run->redirect_key = key;
-  run->redirect_flags = flags;
+  run->redirect_flags = (uint)flags;
   return FG_XDP_REDIRECT;
 }
 

@@ -9,7 +9,7 @@ typedef struct {
   __global fg_frame* frames;
   __global const ulong* places;
   __global ulong* random;
-  __global const uint* order;   // packets by lane
+  __global const uint* order;   // packets by lane; null: as they come
   __global const uint* begins;  // where each lane's are
   volatile __global fg_control* control;
   ulong packets, maps, descriptors;
@@ -28,7 +28,7 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
   fg_space space;
   space.batch = (__global const fg_batch*)at;
   space.frames = (__global fg_frame*)(launch + space.batch->frames);
-  space.order = (__global const uint*)(launch + space.batch->order);
+  space.order = space.batch->order == 0 ? 0 : (__global const uint*)(launch + space.batch->order);
   space.begins = (__global const uint*)(launch + space.batch->begins);
   space.places = (__global const ulong*)(state + space.batch->places);
   space.descriptors = state + space.batch->descriptors;
@@ -75,11 +75,11 @@ static void fg_end(fg_run* run, __global fg_frame* frame, ulong r0) {
   frame->data = run->data;
   frame->end = run->end;
   frame->packet_end = run->packet_end;
-  frame->trap = run->trap;
+  frame->trap = (uchar)run->trap;
   frame->trap_at = run->trap_at;
-  frame->redirect = run->redirect;
-  frame->redirect_map = run->redirect_map;
+  frame->redirect = (uchar)run->redirect;
+  frame->redirect_map = (ushort)run->redirect_map;
   frame->redirect_key = run->redirect_key;
-  frame->redirect_flags = run->redirect_flags;
+  frame->redirect_flags = (uchar)run->redirect_flags;
   frame->done = 1;
 }
