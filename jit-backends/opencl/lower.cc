@@ -229,7 +229,7 @@ class KernelMaker {
     text.add(
         fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);", made_.tables.size()));
     text.open("for (uint at = space.begins[lane]; at < space.begins[lane + 1]; ++at) {");
-    text.add("if (run->control->stop != 0) break;");
+    text.add("if (run->control->stop != 0) break;  // races: sooner or later is the same");
     text.add("__global fg_frame* const frame = &space.frames[space.order == 0 ? at : space.order[at]];");
     text.add("fg_begin(run, &space, frame);");
     text.add(fmt::format("ulong r0 = {};", calls.front()));

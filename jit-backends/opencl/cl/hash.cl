@@ -14,6 +14,9 @@
 // Nodes that are out of use stand in a stack whose head counts its changes, so that an exchange of a head that came
 // back fails. Where few are left, packets stop, and the host makes the table anew.
 //
+// Words that others change meanwhile are read as they are, where an exchange decides afterwards, or a second reading;
+// such lines say so ("races:", which tests/tools/oclgrind.sh asks for).
+//
 // Every slot that became dirty is written down once. Of LRU maps, entries that were used are too, and, where packets have
 // their effects in order, every change: the host does the same in the same order, and drops the keys that it would have
 // dropped.
@@ -62,8 +65,9 @@ static ulong fg_node_at(FG_HASH, uint node) {
 }
 
 static ulong fg_value_at(fg_run* run, uint kind, ulong node) {
-  const ulong at = run->maps + *FG_NODE_VALUE(node);
-  return (kind & FG_PERCPU) != 0 ? at + run->lane * *FG_NODE_STRIDE(node) : at;
+  const ulong at = run->maps + *FG_NODE_VALUE(node);  // races: a node that is another key's by now, as in Linux
+  if ((kind & FG_PERCPU) == 0) return at;
+  return at + run->lane * *FG_NODE_STRIDE(node);  // races: the same
 }
 
 static void fg_hash_log(fg_run* run, FG_HASH, uint what) {
@@ -90,9 +94,13 @@ static uint fg_hash_of(fg_run* run, ulong key, uint key_size) {
   return (uint)hash;
 }
 
+// Of nodes: keys and the values that they begin with.
+static ulong fg_node_word(ulong at) { return *(fg_long*)at; }  // races: the slot is read again where keys differ
+static void fg_put_node_word(ulong at, ulong word) { *(fg_long*)at = word; }  // races: as above
+
 static bool fg_same_key(fg_run* run, ulong node, ulong key, uint key_size) {
   for (uint at = 0; at < key_size; at += 8) {
-    if (fg_load64_global(FG_GLOBAL(node + FG_KEY_AT + at)) != fg_key_word(run, key, key_size, at)) return false;
+    if (fg_node_word(node + FG_KEY_AT + at) != fg_key_word(run, key, key_size, at)) return false;
   }
   return true;
 }
@@ -104,11 +112,11 @@ static uint fg_hash_find(fg_run* run, FG_HASH, ulong key, ulong* word) {
   const uint hash = fg_hash_of(run, key, key_size);
   for (uint i = 0; i <= mask; ++i) {
     const uint number = (hash + i) & mask;
-    ulong now = *FG_SLOT(number), then;
+    ulong now = *FG_SLOT(number), then;  // races: an exchange decides
     do {
       *word = then = now;
       if (then == 0 || fg_same_key(run, fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(then)), key, key_size)) return number;
-      now = *FG_SLOT(number);  // the node may have been another's meanwhile
+      now = *FG_SLOT(number);  // races: on purpose, the node may have been another's meanwhile
     } while (FG_NODE(now) != FG_NODE(then));
   }
   *word = 0;
@@ -116,7 +124,8 @@ static uint fg_hash_find(fg_run* run, FG_HASH, ulong key, ulong* word) {
 }
 
 static void fg_hash_use(fg_run* run, FG_HASH, uint number, ulong node) {
-  if ((kind & FG_LRU) == 0 || (*FG_NODE_USE(node) & FG_WAS_USED) != 0) return;
+  if ((kind & FG_LRU) == 0) return;
+  if ((*FG_NODE_USE(node) & FG_WAS_USED) != 0) return;  // races: the atomic below decides
   if ((atomic_or(FG_NODE_USE(node), FG_WAS_USED) & FG_WAS_USED) != 0) return;
   fg_hash_log(run, FG_HASH_ARGUMENTS, FG_LOG_USE | number);
 }
@@ -134,10 +143,10 @@ static ulong fg_hash_lookup(fg_run* run, FG_HASH, ulong key) {
 
 // A chain of nodes from `first` to `last` is out of use.
 static void fg_hash_give(FG_HASH, uint first, uint last, uint count) {
-  ulong head = *FG_FREE, then;
+  ulong head = *FG_FREE, then;  // races: an exchange decides
   do {
     then = head;
-    *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, last)) = (uint)then;
+    *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, last)) = (uint)then;  // races: who pops it by an old head fails
     FG_FENCE();
     head = atom_cmpxchg(FG_FREE, then, ((then >> 32) + 1) << 32 | first);
   } while (head != then);
@@ -145,11 +154,11 @@ static void fg_hash_give(FG_HASH, uint first, uint last, uint count) {
 }
 
 static uint fg_hash_pop(FG_HASH) {
-  ulong head = *FG_FREE, then;
+  ulong head = *FG_FREE, then;  // races: an exchange decides
   do {
     then = head;
     if ((uint)then == 0) return 0;
-    const uint next = *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, (uint)then));
+    const uint next = *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, (uint)then));  // races: the head counts its changes
     head = atom_cmpxchg(FG_FREE, then, ((then >> 32) + 1) << 32 | next);
   } while (head != then);
   return (uint)head;
@@ -159,12 +168,12 @@ static uint fg_hash_pop(FG_HASH) {
 #define FG_MARGIN(nodes, entries) (((nodes) - (entries)) / 2)
 static uint fg_hash_take(fg_run* run, FG_HASH) {
   uint node = fg_hash_pop(FG_HASH_ARGUMENTS);
-  if (node == 0 && *FG_FRESH < nodes) {
+  if (node == 0 && *FG_FRESH < nodes) {  // races: the atomic below decides
     node = atomic_inc(FG_FRESH) + 1;
     if (node > nodes) node = 0;
   }
-  if (node != 0) atomic_dec(FG_LEFT);
-  if (*FG_LEFT < FG_MARGIN(nodes, entries)) fg_stop(run);
+  const uint left = node != 0 ? atomic_dec(FG_LEFT) : 0;
+  if (left < FG_MARGIN(nodes, entries)) fg_stop(run);
   return node;
 }
 
@@ -188,14 +197,14 @@ static void fg_hash_fill(fg_run* run, FG_HASH, uint number, ulong key, ulong val
   const ulong node = fg_node_at(FG_HASH_ARGUMENTS, number), to = node + FG_KEY_AT + FG_WORDS(key_size);
   const uint stride = FG_WORDS(value_size), own = (kind & FG_PERCPU) != 0 ? run->lane : 0;
   for (uint at = 0; at < key_size; at += 8)
-    fg_store64_global(FG_GLOBAL(node + FG_KEY_AT + at), fg_key_word(run, key, key_size, at));
+    fg_put_node_word(node + FG_KEY_AT + at, fg_key_word(run, key, key_size, at));
   for (uint lane = 0; lane < fg_copies(kind); ++lane) {
-    for (uint at = 0; at < stride && lane != own; at += 8) fg_store64_global(FG_GLOBAL(to + lane * stride + at), 0);
+    for (uint at = 0; at < stride; at += 8)
+      fg_put_node_word(to + lane * stride + at, lane == own ? fg_key_word(run, value, value_size, at) : 0);
   }
-  fg_copy_in(run, FG_GLOBAL(to + own * stride), value, value_size);
-  *FG_NODE_VALUE(node) = to - run->maps;
-  *FG_NODE_STRIDE(node) = stride;
-  *FG_NODE_USE(node) = FG_IS_NEW;
+  fg_put_node_word(node, to - run->maps);
+  fg_put_node_word(node + 8, stride);
+  *FG_NODE_USE(node) = FG_IS_NEW;  // races: who still has the node's last entry may note its use
 }
 
 // Puts another word in the place of a slot's; false if somebody else did.
@@ -211,7 +220,7 @@ static bool fg_hash_exchange(fg_run* run, FG_HASH, uint number, ulong then, ulon
 // One entry more, if there may be. LRU maps have room for more than the host's; what it drops it decides itself.
 static bool fg_hash_count(fg_run* run, FG_HASH) {
   const uint most = (kind & FG_LRU) != 0 ? nodes : entries;
-  uint used = *FG_USED, then;
+  uint used = *FG_USED, then;  // races: an exchange decides
   do {
     then = used;
     if (then >= most) return false;

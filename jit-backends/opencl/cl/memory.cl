@@ -8,8 +8,8 @@
 // number is the address. The four bits above say what else there is: the work-item's stack (an offset in it), or the
 // context. Arithmetic, comparisons and differences of pointers into one thing work as on addresses. Null is 0.
 //
-// Bytes are read and written as vectors of uchar: so no access has to be aligned, and no two of different widths are
-// taken for accesses of different memory.
+// Words are read and written as members of packed unions with bytes: so no access has to be aligned, and no two of
+// different widths are taken for accesses of different memory.
 #pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable
 #pragma OPENCL EXTENSION cl_khr_int64_extended_atomics : enable
 
@@ -93,15 +93,19 @@ typedef struct {
 // Where a map's table begins.
 #define FG_PLACE(map) (run->maps + run->places[map])
 
-#define FG_ACCESS(space, name)                                                                            \
-  static ulong fg_load8_##name(const space uchar* p) { return *p; }                                       \
-  static ulong fg_load16_##name(const space uchar* p) { return as_ushort(vload2(0, p)); }                 \
-  static ulong fg_load32_##name(const space uchar* p) { return as_uint(vload4(0, p)); }                   \
-  static ulong fg_load64_##name(const space uchar* p) { return as_ulong(vload8(0, p)); }                  \
-  static void fg_store8_##name(space uchar* p, ulong value) { *p = (uchar)value; }                        \
-  static void fg_store16_##name(space uchar* p, ulong value) { vstore2(as_uchar2((ushort)value), 0, p); } \
-  static void fg_store32_##name(space uchar* p, ulong value) { vstore4(as_uchar4((uint)value), 0, p); }   \
-  static void fg_store64_##name(space uchar* p, ulong value) { vstore8(as_uchar8(value), 0, p); }
+typedef union __attribute__((packed)) { ushort value; uchar bytes[2]; } fg_bytes16;
+typedef union __attribute__((packed)) { uint value; uchar bytes[4]; } fg_bytes32;
+typedef union __attribute__((packed)) { ulong value; uchar bytes[8]; } fg_bytes64;
+
+#define FG_ACCESS_BITS(space, name, bits)                                                                        \
+  static ulong fg_load##bits##_##name(const space uchar* p) { return ((const space fg_bytes##bits*)p)->value; } \
+  static void fg_store##bits##_##name(space uchar* p, ulong value) { ((space fg_bytes##bits*)p)->value = value; }
+#define FG_ACCESS(space, name)                                                     \
+  static ulong fg_load8_##name(const space uchar* p) { return *p; }                \
+  static void fg_store8_##name(space uchar* p, ulong value) { *p = (uchar)value; } \
+  FG_ACCESS_BITS(space, name, 16)                                                  \
+  FG_ACCESS_BITS(space, name, 32)                                                  \
+  FG_ACCESS_BITS(space, name, 64)
 FG_ACCESS(__global, global)
 FG_ACCESS(__private, stack)
 
@@ -141,4 +145,4 @@ static bool fg_check(fg_run* run, ulong at, uint bytes, uint stack_bytes, uint i
 }
 
 // Once all packets that run are through, the host looks after the maps, and the others run then.
-static void fg_stop(fg_run* run) { run->control->stop = 1; }
+static void fg_stop(fg_run* run) { atomic_or(&run->control->stop, 1u); }
