@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "jit-backends/opencl/mirror.h"
+#include "jit-backends/opencl/refusals.h"
 #include "maps/registry.h"
 #include "maps/snapshot.h"
 #include "opencl_testing.h"
@@ -177,6 +178,16 @@ TEST_F(OpenclQueues, FiltersAreTheInterpreters) {
   }
   compare(isa::MapType::bloom_filter, 8, 1, bloom_operations(), exec::Order::packet, 15);
   compare(isa::MapType::bloom_filter, 8, 100'000, bloom_operations(), exec::Order::packet, 1);
+}
+
+// Who only asks does not mind who comes first.
+TEST_F(OpenclQueues, QuestionsHaveNoOrder) {
+  const Rig rig{.maps = {map_of(isa::MapType::bloom_filter, 4, 10)}};
+  const auto asks = exec::testing::verified(rig, with("call bpf_map_peek_elem\n"));
+  const auto pushes = exec::testing::verified(rig, with("r3 = 0\ncall bpf_map_push_elem\n"));
+  ASSERT_TRUE(asks != nullptr && pushes != nullptr);
+  EXPECT_FALSE(needs_order(*asks));
+  EXPECT_TRUE(needs_order(*pushes));
 }
 
 // All work-items set bits at once, and then all look.

@@ -31,7 +31,7 @@ static void fg_ring_close(ulong record, ulong flags, uint discard) {
 
 // Where `bytes` of the log begin that are the caller's now, or the log's size if there is no room.
 static ulong fg_ring_take(FG_RING, ulong bytes, ulong room) {
-  ulong used = *FG_RING_USED, then;
+  ulong used = *FG_RING_USED, then;  // races: an exchange decides
   do {
     then = used;
     if (bytes >= size || then + bytes > room) return size;
@@ -66,7 +66,8 @@ static ulong fg_ring_output(fg_run* run, FG_RING, ulong from, ulong length, ulon
 }
 
 static ulong fg_ring_query(FG_RING, ulong what) {
-  const ulong consumer = FG_RING_CONSUMER, producer = FG_RING_PRODUCER + *FG_RING_USED;
+  const ulong used = *FG_RING_USED;  // races: it tells of some moment
+  const ulong consumer = FG_RING_CONSUMER, producer = FG_RING_PRODUCER + used;
   switch (what) {
     case 0: return producer - consumer;  // BPF_RB_AVAIL_DATA
     case 1: return size;                 // BPF_RB_RING_SIZE

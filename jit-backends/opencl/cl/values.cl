@@ -109,7 +109,8 @@ static ulong fg_bloom_peek(fg_run* run, FG_BLOOM, ulong value) {
   const uint functions = FG_BLOOM_FUNCTIONS, mask = FG_BLOOM_MASK, seed = FG_BLOOM_SEED;
   for (uint i = 0; i < functions; ++i) {
     const uint bit = fg_jhash(run, value, value_size, seed + i) & mask;
-    if ((*fg_bloom_word(run, table, bit) >> bit % 32 & 1) == 0) return FG_ERROR(FG_ENOENT);
+    const uint word = *fg_bloom_word(run, table, bit);  // races: bits only come
+    if ((word >> bit % 32 & 1) == 0) return FG_ERROR(FG_ENOENT);
   }
   return 0;
 }
