@@ -3,7 +3,7 @@
 // Scenario `opencl`: example programs on the OpenCL device beside the x86-64 JIT on two threads,
 // `opencl/<program>/<bytes>/<batch>` (duel.h); what loading costs, `opencl/load/<program>` (loading.h); what an empty
 // launch costs, `opencl/launch` (launch.h). Programs are those of tests/programs/matrix.txt that
-// the backend takes; of others a line says why not.
+// the backend takes; behind the rows a line says why others are left out.
 //
 // Time is opencl's, of a batch. Counters, medians:
 //   opencl, x86_64                 ns a packet
@@ -143,24 +143,36 @@ void register_launches(Summary& summary) {
   })->Iterations(1);
 }
 
-// Those that the backend takes.
-std::deque<Pair> taken(std::deque<Pair> all) {
-  std::erase_if(all, [](const Pair& pair) {
+struct Programs {
+  std::deque<Pair> taken;
+  std::vector<std::string> left_out;  // "NAME is left out: WHY"
+};
+Programs judged(std::deque<Pair> all) {
+  Programs programs;
+  for (Pair& pair : all) {
     const std::string why = refusal(pair.program());
-    if (!why.empty()) fmt::print(stderr, "{} is left out: {}\n", pair.name, why);
-    return !why.empty();
-  });
-  return all;
+    if (why.empty()) {
+      programs.taken.push_back(std::move(pair));
+    } else {
+      programs.left_out.push_back(fmt::format("{} is left out: {}", pair.name, why));
+    }
+  }
+  return programs;
 }
 
-int run_rows(int argc, char** argv, const std::deque<Pair>& programs) {
+void print_left_out(const Programs& programs) {
+  for (const std::string& line : programs.left_out) fmt::print("{}\n", line);
+}
+
+int run_rows(int argc, char** argv, const Programs& programs) {
   Ring ring;
   Summary summary;
   register_launches(summary);
-  for (const Pair& pair : programs) register_load(summary, pair);
-  for (const Pair& pair : programs) register_duels(ring, summary, pair);
+  for (const Pair& pair : programs.taken) register_load(summary, pair);
+  for (const Pair& pair : programs.taken) register_duels(ring, summary, pair);
   const int status = run_plain(argc, argv);
   ring.close();
+  if (summary.has_rows()) print_left_out(programs);
   summary.print();
   return summary.has_failures() ? 1 : status;
 }
@@ -176,7 +188,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", all.error().text());
     return 1;
   }
-  const std::deque<Pair> programs = taken(std::move(*all));
-  if (argc > 1 && std::strcmp(argv[1], "--roofline") == 0) return print_roofline(programs, argc - 2, argv + 2);
+  const Programs programs = judged(std::move(*all));
+  if (argc > 1 && std::strcmp(argv[1], "--roofline") == 0) {
+    print_left_out(programs);
+    return print_roofline(programs.taken, argc - 2, argv + 2);
+  }
   return run_rows(argc, argv, programs);
 }

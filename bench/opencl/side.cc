@@ -69,7 +69,9 @@ void keep_to(pthread_t thread, const cpu_set_t& cpus) { pthread_setaffinity_np(t
 // A thread that runs what it is given on a device of its own.
 class Worker {
  public:
-  explicit Worker(std::unique_ptr<exec::Device> device) : device_(std::move(device)), thread_([this] { work(); }) {}
+  explicit Worker(std::unique_ptr<exec::Device> device) : device_(std::move(device)), thread_([this] { work(); }) {
+    keep_to(thread_.native_handle(), cpu_number(1));
+  }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() {

@@ -16,6 +16,11 @@ constexpr double kHeavy = 50;
 bool is_heavy(const DuelRow& row) { return !row.uses_maps && row.instructions >= kHeavy; }
 bool is_empty(const DuelRow& row) { return row.program == kEmpty.name; }
 
+// Steady ones before others.
+bool is_better(const DuelFigure& a, const DuelFigure& b) {
+  return a.is_steady() != b.is_steady() ? a.is_steady() : a.opencl.median < b.opencl.median;
+}
+
 void print_row(const DuelRow& row) {
   const DuelFigure& figure = row.figure;
   fmt::print("| {} | {} | {:.0f} | {} | {:.1f} ±{:.0f} % | {:.1f} | {:.1f} | {:.1f} ±{:.0f} % | {:.2f}{} |\n",
@@ -28,12 +33,16 @@ void print_median(const char* what, const std::vector<DuelRow>& rows, double goa
   if (rows.empty()) return;
   std::vector<double> ratios;
   std::string losers;
+  int unsteady = 0;
   for (const DuelRow& row : rows) {
+    unsteady += row.figure.is_steady() ? 0 : 1;
     ratios.push_back(row.ratio());
     if (row.ratio() < goal) losers += fmt::format(" {}/{}", row.program, row.bytes);
   }
-  fmt::print("{}: median ratio {:.2f} (goal {:.1f}), least {:.2f}; below the goal:{}\n", what, spread_of(ratios).median,
-             goal, std::ranges::min(ratios), losers.empty() ? " none" : losers);
+  fmt::print(
+      "{}: median ratio {:.2f} (goal {:.1f}), least {:.2f}; of {} figures {} are not steady; below the goal:{}\n", what,
+      spread_of(ratios).median, goal, std::ranges::min(ratios), rows.size(), unsteady,
+      losers.empty() ? " none" : losers);
 }
 
 }  // namespace
@@ -45,7 +54,7 @@ std::vector<DuelRow> Summary::best() const {
         best, [&](const DuelRow& other) { return other.program == row.program && other.bytes == row.bytes; });
     if (same == best.end()) {
       best.push_back(row);
-    } else if (row.figure.opencl.median < same->figure.opencl.median) {
+    } else if (is_better(row.figure, same->figure)) {
       *same = row;
     }
   }

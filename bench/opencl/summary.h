@@ -29,6 +29,7 @@ class Summary {
   void add_load(std::string program, LoadFigure figure) { loads_.emplace_back(std::move(program), std::move(figure)); }
   // A row has no figure, for this reason.
   void add_failure(const std::string& row, const std::string& why) { failures_.push_back(row + ": " + why); }
+  [[nodiscard]] bool has_rows() const { return !rows_.empty(); }
   [[nodiscard]] bool has_failures() const { return !failures_.empty(); }
   // Nothing where no row was asked for.
   void print() const;

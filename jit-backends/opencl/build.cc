@@ -173,13 +173,25 @@ Result<Built> build(const Driver& driver, const KernelSource& made, const std::s
   const fs::path entry = fs::path(cache) / (hex(key) + ".clbin");
   if (!cache.empty()) {
     if (const auto kept = read_entry(entry, key)) {
-      if (auto binary = from_binary(driver, *kept, options)) return Built{std::move(*binary), true};
+      if (auto binary = from_binary(driver, *kept, options))
+        return Built{.binary = std::move(*binary), .from_cache = true};
     }
   }
   auto binary = from_source(driver, made, source, options, file);
   if (!binary) return std::unexpected(std::move(binary.error()));
-  if (!cache.empty()) write_entry(entry, key, binary_of(binary->get()));
-  return Built{std::move(*binary), false};
+  Built built{.binary = std::move(*binary)};
+  if (cache.empty()) return built;
+  built.entry = entry.string();
+  built.key = raw(key);
+  keep(built);
+  return built;
+}
+
+void keep(const Built& built) {
+  if (built.entry.empty()) return;
+  Hash key;
+  std::ranges::copy(built.key, key.begin());
+  write_entry(built.entry, key, binary_of(built.binary.get()));
 }
 
 }  // namespace forager::jit::opencl

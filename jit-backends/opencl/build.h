@@ -26,9 +26,13 @@ void set_places(Places places);
 struct Built {
   Binary binary;
   bool from_cache = false;
+  std::string entry, key;  // of the cache; empty: there is none
 };
 // Errors: bug, with the place in the generated source, for what the driver's compiler does not take; system.
 [[nodiscard]] Result<Built> build(const Driver& driver, const KernelSource& made, const std::string& options);
+
+// Writes the cache's entry again: drivers that finish a kernel when it runs for the first time give more then.
+void keep(const Built& built);
 
 // One line of a compiler's log that says what is wrong, and where: "<source>:12:3: error: ...".
 struct BuildError {

@@ -18,7 +18,7 @@ Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& 
                       Frames frames) {
   frames_ = frames;
   bases_.clear();
-  packet_bytes_ = 0;
+  packet_bytes_ = copied_ = 0;
   if (!plan.use.shared) place_frames(plan.use);
   packet_bytes_ = std::max<std::size_t>(packet_bytes_, 64);
   if (auto filled = fill(driver, plan); !filled) return filled;
@@ -29,6 +29,7 @@ void Launch::place_frames(const FrameUse& use) {
   for (const exec::Frame* frame : frames_) {
     bases_.push_back(packet_bytes_);
     packet_bytes_ += staged_bytes(*frame, use);
+    copied_ += travelling_bytes(*frame, use);
   }
 }
 

@@ -43,6 +43,8 @@ class Launch {
   [[nodiscard]] Result<> wait(const Driver& driver);
 
   [[nodiscard]] Frames frames() const { return frames_; }
+  // Of packets, there as well as back.
+  [[nodiscard]] std::size_t copied_bytes() const { return copied_; }
 
  private:
   void place_frames(const FrameUse& use);
@@ -53,7 +55,7 @@ class Launch {
   Buffer packets_;  // bytes
   Frames frames_;
   std::vector<std::size_t> bases_;  // where frames that travel are in packets_
-  std::size_t head_bytes_ = 0, packet_bytes_ = 0;
+  std::size_t head_bytes_ = 0, packet_bytes_ = 0, copied_ = 0;
   Event done_;
 };
 

@@ -99,6 +99,11 @@ std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+std::size_t travelling_bytes(const exec::Frame& frame, const FrameUse& use) {
+  const Part part = part_of(frame, use);
+  return use.shared ? 0 : part.to - part.from;
+}
+
 PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base, std::span<std::byte> packets) {
   const Part part = part_of(frame, use);
   if (!use.shared) std::copy(frame.buffer() + part.from, frame.buffer() + part.to, packets.data() + base + part.from);

@@ -29,6 +29,8 @@ struct FrameUse {
 
 // So many bytes of the buffer a frame takes.
 [[nodiscard]] std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use);
+// ... of which so many travel.
+[[nodiscard]] std::size_t travelling_bytes(const exec::Frame& frame, const FrameUse& use);
 [[nodiscard]] PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base,
                                  std::span<std::byte> packets);
 // Gives the frame its bytes and edges. False if the device tells of edges that no frame has: nothing is taken then.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "exec_testing.h"
+#include "jit-backends/opencl/devices.h"
 #include "maps/registry.h"
 #include "opencl_testing.h"
 
@@ -143,6 +144,66 @@ TEST_F(OpenclDevice, ComplainsOfWhatIsNotThere) {
   ASSERT_TRUE((*device)->load(*image));
   EXPECT_EQ((*device)->run(frames).error().message, "map values of program test is not bound");
   EXPECT_FALSE((*device)->bind(7, rig.maps[0]));
+}
+
+// ---- batches -------------------------------------------------------------------------------------------------------
+
+double metric(const exec::Device& device, std::string_view name) {
+  const auto all = device.counters().metrics;
+  const auto found = std::ranges::find(all, name, &exec::Metric::name);
+  return found == all.end() ? -1 : found->value;
+}
+
+constexpr const char* kDrop = "r0 = 1\nexit";
+
+TEST_F(OpenclDevice, LaunchesAreNoLargerThanAsked) {
+  const auto device = testing::open_device({}, kDrop, {.offload = {.batch = 100}});
+  ASSERT_NE(device, nullptr);
+  auto frames = packets(1050);
+  ASSERT_TRUE(device->run(frames));
+  EXPECT_EQ(metric(*device, "launches"), 11);
+  EXPECT_EQ(metric(*device, "largest_launch"), 100);
+}
+
+// The first launch is small, since nobody knows yet how long it takes; none takes more packets than there were asked.
+TEST_F(OpenclDevice, LaunchesAreAsLargeAsLatencyAllows) {
+  const auto device = testing::open_device({}, kDrop, {.offload = {.batch = 500, .max_latency_us = 1}});
+  ASSERT_NE(device, nullptr);
+  auto frames = packets(2000);
+  ASSERT_TRUE(device->run(frames));
+  EXPECT_GT(metric(*device, "launches"), 4);
+  EXPECT_LE(metric(*device, "largest_launch"), 500);
+  for (const Frame& frame : frames) EXPECT_EQ(frame.return_value, 1U);
+  const auto patient = testing::open_device({}, kDrop, {.offload = {.max_latency_us = 1'000'000}});
+  ASSERT_TRUE(patient->run(frames));
+  EXPECT_GT(metric(*patient, "largest_launch"), 16);
+}
+
+// Only what a program may reach travels: 14 bytes of packets that it reads the type of.
+TEST_F(OpenclDevice, OnlyHeadersTravel) {
+  const char* const text =
+      "r7 = *(u32 *)(r1 + 0)\nr8 = *(u32 *)(r1 + 4)\nr0 = 1\nr2 = r7\nr2 += 14\nif r2 > r8 goto out\n"
+      "r3 = *(u16 *)(r7 + 12)\n*(u8 *)(r7 + 0) = r3\nr0 = 2\nout: exit";
+  std::vector<Frame> expected, actual;
+  for (auto* side : {&expected, &actual}) {
+    for (unsigned i = 0; i < 40; ++i) side->push_back(*Frame::make(exec::testing::as_bytes(Bytes(1000, 7))));
+  }
+  const auto reference = exec::testing::open_device({}, text);
+  const auto device = testing::open_device({}, text, {.offload = {.copies = true}});
+  ASSERT_TRUE(reference != nullptr && device != nullptr);
+  ASSERT_TRUE(reference->run(expected));
+  ASSERT_TRUE(device->run(actual));
+  EXPECT_EQ(metric(*device, "copied_each_way"), 40 * 14);
+  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_EQ(testing::difference(expected[i], actual[i]), "");
+}
+
+TEST_F(OpenclDevice, NothingTravelsWhereMemoryIsShared) {
+  const auto device = testing::open_device({}, kDrop, {});
+  ASSERT_NE(device, nullptr);
+  if (!devices_found().front().shares_memory) GTEST_SKIP() << "the device has memory of its own";
+  auto frames = packets(100);
+  ASSERT_TRUE(device->run(frames));
+  EXPECT_EQ(metric(*device, "copied_each_way"), 0);
 }
 
 }  // namespace
