@@ -166,6 +166,32 @@ TEST_F(OpenclRings, LossesAreCounted) {
   EXPECT_EQ(contents(*rig.maps[0]).size(), (kPackets - refused) * 8);
 }
 
+// A program that is stopped leaves its record open: nobody sees it, and the ring goes on.
+TEST_F(OpenclRings, StoppedProgramsLeaveNothing) {
+  const Rig rig{.type = isa::ProgType::raw_memory, .maps = {map_of(isa::MapType::ringbuf, 1U << 12)}};
+  Rig other = rig;
+  other.maps = {map_of(isa::MapType::ringbuf, 1U << 12)};
+  const std::string text =
+      "r7 = r1\nr2 = 24\nr3 = 0\nr1 = map[records] ll\ncall bpf_ringbuf_reserve\nif r0 == 0 goto out\nr6 = r0\n"
+      "r1 = *(u64 *)(r7 + 0)\n*(u64 *)(r6 + 0) = r1\n*(u64 *)(r6 + 8) = r1\n*(u64 *)(r6 + 16) = r1\n"
+      "r1 = *(u64 *)(r7 + 16)\nr1 = r6\nr2 = 0\ncall bpf_ringbuf_submit\nout: r0 = 0\nexit";
+  const auto reference = exec::testing::open_device(rig, text);
+  const auto tested = testing::open_device(other, text, {});
+  ASSERT_TRUE(reference != nullptr && tested != nullptr);
+  for (const auto& device : {reference.get(), tested.get()}) {
+    std::vector<Frame> frames;
+    for (const std::size_t size : {8U, 32U, 8U, 32U}) {
+      frames.push_back(Frame::raw(exec::testing::as_bytes(Bytes(size, static_cast<std::uint8_t>(size)))));
+    }
+    ASSERT_TRUE(device->run(frames));
+    EXPECT_NE(frames[0].trap, nullptr);
+    EXPECT_EQ(frames[1].trap, nullptr);
+  }
+  EXPECT_EQ(contents(*rig.maps[0]).size(), 2 * (4U + 24U));
+  EXPECT_EQ(contents(*rig.maps[0]), contents(*other.maps[0]));
+  EXPECT_EQ(other.maps[0]->abilities().ring->query(BPF_RB_PROD_POS), 4U * 32U);
+}
+
 // ---- PERF_EVENT_ARRAY ----
 
 MapRef perf_map(std::uint32_t entries, const std::map<std::uint32_t, std::shared_ptr<FakeSink>>& sinks) {
@@ -292,7 +318,20 @@ TEST(OpenclRingsMirror, DoesNotTrustTheDevicesSamples) {
   }
 }
 
-// A program that was stopped left its record open: nobody sees it, and the ring goes on.
+// Whatever the reader says that it has read, a log has no more room than the ring.
+TEST(OpenclRingsMirror, DoesNotTrustTheReader) {
+  const MapRef map = map_of(isa::MapType::ringbuf, 1U << 12);
+  const Bytes bytes(100);
+  for (unsigned i = 0; i < 10; ++i) ASSERT_EQ(map->abilities().ring->output(bytes.data(), bytes.size(), 0), 0);
+  const auto mirror = make_mirror(*table_of(map->spec()), *map, {});
+  std::vector<std::byte> memory(mirror->bytes());
+  for (const std::uint64_t consumer : {std::uint64_t{0}, std::uint64_t{1120}, std::uint64_t{1121}, UINT64_MAX}) {
+    std::memcpy(map->memory().base, &consumer, sizeof consumer);
+    mirror->put(memory, 0);
+    EXPECT_LT(value_at<std::uint64_t>(memory, 16), 1U << 12);
+  }
+}
+
 TEST(OpenclRingsMirror, RecordsThatAreOpenAreDiscarded) {
   const MapRef map = map_of(isa::MapType::ringbuf, 1U << 12);
   const auto mirror = make_mirror(*table_of(map->spec()), *map, {});
