@@ -67,7 +67,7 @@ class Rules {
   void check(const Step& step, const std::string& address);
   void call_of_unknown_map(const Step& step);
   [[nodiscard]] std::string loaded(const Step& step);
-  [[nodiscard]] std::string place(const Step& step, const std::string& address) const;
+  [[nodiscard]] std::string place(const Step& step, unsigned base, std::int32_t further) const;
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);
   void note_source(Text& text, std::uint32_t at);
   [[nodiscard]] std::string comment(std::uint32_t at) const;
