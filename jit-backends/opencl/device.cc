@@ -171,7 +171,7 @@ class OpenclDevice final : public exec::Device {
 
   // One is a CPU of per-CPU maps, of which there may be fewer.
   [[nodiscard]] unsigned lanes_in_use() const {
-    if (options_.order == exec::Order::packet && group_.needs_order()) return 1;
+    if (group_.needs_one_lane() || (options_.order == exec::Order::packet && group_.needs_order())) return 1;
     const DeviceFound& found = driver_->found();
     const unsigned lanes = found.is_cpu ? found.units : found.units * kGroupsOfUnit * kGroup;
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;

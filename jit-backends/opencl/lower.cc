@@ -151,6 +151,12 @@ std::string parameters(const Table& table, std::size_t number) {
     case TableKind::inner_hash:
       return fmt::format("FG_PLACE({}), {}u, {}u, {}u, {}u, {}u, {}", number, table.key_size, table.value_size,
                          table.entries, table.mask, table.nodes, kind_text(table));
+    case TableKind::lpm:
+      return fmt::format("FG_PLACE({}), {}u, {}u", number, table.key_size, table.index_bits);
+    case TableKind::list:
+      return fmt::format("FG_PLACE({}), {}u, {}u, {}", number, table.value_size, table.entries, table.newest);
+    case TableKind::bloom:
+      return fmt::format("FG_PLACE({}), {}u", number, table.value_size);
     default:
       return fmt::format("FG_PLACE({}), {}u", number, table.entries);
   }

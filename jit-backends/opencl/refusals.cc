@@ -9,7 +9,7 @@
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
-#include "jit-backends/opencl/tables.h"
+#include "jit-backends/opencl/rules.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -24,12 +24,17 @@ constexpr HelperId kHelpers[] = {
     HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
     HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
-    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,
+    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,       HelperId::map_push_elem,
+    HelperId::map_pop_elem,      HelperId::map_peek_elem,    HelperId::ringbuf_output,  HelperId::ringbuf_reserve,
+    HelperId::ringbuf_submit,    HelperId::ringbuf_discard,  HelperId::ringbuf_query,   HelperId::perf_event_output,
 };
-constexpr MapType kMaps[] = {
-    MapType::array,           MapType::percpu_array,  MapType::hash,        MapType::lru_hash, MapType::percpu_hash,
-    MapType::lru_percpu_hash, MapType::devmap,        MapType::cpumap,      MapType::xskmap,   MapType::devmap_hash,
-    MapType::prog_array,      MapType::array_of_maps, MapType::hash_of_maps};
+constexpr MapType kMaps[] = {MapType::array,           MapType::percpu_array, MapType::hash,
+                             MapType::lru_hash,        MapType::percpu_hash,  MapType::lru_percpu_hash,
+                             MapType::devmap,          MapType::cpumap,       MapType::xskmap,
+                             MapType::devmap_hash,     MapType::prog_array,   MapType::array_of_maps,
+                             MapType::hash_of_maps,    MapType::lpm_trie,     MapType::queue,
+                             MapType::stack,           MapType::bloom_filter, MapType::ringbuf,
+                             MapType::perf_event_array};
 constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
 
 // Packets do the same in any order if they do no more than this, and nothing to maps that others see.
@@ -37,6 +42,7 @@ constexpr HelperId kIndifferent[] = {
     HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
     HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
     HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id, HelperId::tail_call,
+    HelperId::map_peek_elem,
 };
 
 template <class Range, class T>
@@ -104,13 +110,14 @@ class Judge {
     constexpr HelperId kThese[] = {HelperId::map_lookup_elem, HelperId::map_update_elem, HelperId::map_delete_elem};
     return has(kThese, helper);
   }
+
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
     const verifier::Facts& facts = verified_.facts()[at];
     const program::Instruction& insn = program_.instructions()[at];
     if (insn.op == isa::Op::lddw_map_idx || insn.op == isa::Op::lddw_map_idx_value)
       return judge_map(program_.maps()[program::map_index(insn)]);
     if (facts.call.helper != 0) return judge_call(at, facts.call);
-    constexpr Region kOthers[] = {Region::ring_record, Region::socket, Region::tcp_socket, Region::other};
+    constexpr Region kOthers[] = {Region::socket, Region::tcp_socket, Region::other};
     if (has(kOthers, facts.access.region)) return refuse_at(at, "access to an object of the host's");
     return {};
   }
@@ -124,10 +131,9 @@ class Judge {
     if (call.map == program::kNone && takes_any_map(id)) return {};
     if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
     const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
-    const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
-    if (ports != (id == HelperId::redirect_map) || (kind == TableKind::programs) != (id == HelperId::tail_call))
-      return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
-    return {};
+    if (does(id, kind)) return {};
+    const char* const why = kind == TableKind::lpm ? " (LPM_TRIE is read-mostly on an OpenCL device)" : "";
+    return refuse_at(at, fmt::format("bpf_{} of map {}{}", helper.name, program_.maps()[call.map].name, why));
   }
 
   // Functions of OpenCL C do not call themselves.

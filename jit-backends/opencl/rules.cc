@@ -194,6 +194,7 @@ std::string Rules::place(const Step& step, unsigned base, std::int32_t further) 
     case Region::packet:
     case Region::packet_meta:
     case Region::map_value:
+    case Region::ring_record:
       return address_of(step, base, further, true);
     default:
       return {};

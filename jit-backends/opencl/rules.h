@@ -7,11 +7,15 @@
 
 #include <string>
 
+#include "exec/host_helpers.h"
 #include "jit-backends/common/code.h"
 #include "jit-backends/opencl/tables.h"
 #include "jit-backends/opencl/text.h"
 
 namespace forager::jit::opencl {
+
+// Whether cl/ has the helper for maps with such a table.
+[[nodiscard]] bool does(exec::HelperId helper, TableKind kind);
 
 class Rules {
  public:

@@ -78,8 +78,8 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
                .is_xdp = program.program().type() == isa::ProgType::xdp,
                .ports = false,
                .most = 0};
-  const bool whole =
-      !use.is_xdp || calls(program, HelperId::xdp_load_bytes) || calls(program, HelperId::xdp_store_bytes);
+  const bool whole = !use.is_xdp || calls(program, HelperId::xdp_load_bytes) ||
+                     calls(program, HelperId::xdp_store_bytes) || calls(program, HelperId::perf_event_output);
   for (std::size_t at = 0; at < program.facts().size(); ++at) {
     const verifier::Facts& facts = program.facts()[at];
     if (!facts.reachable) continue;
