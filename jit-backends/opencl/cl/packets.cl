@@ -12,7 +12,7 @@ typedef struct {
   __global const uint* order;   // packets by lane; null: as they come
   __global const uint* begins;  // where each lane's are
   volatile __global fg_control* control;
-  ulong packets, maps, descriptors;
+  ulong packets, maps, descriptors, skbs, ports;
 } fg_space;
 
 // What the launch's batch says where, it says by the host's addresses, or by offsets in the kernel's arguments.
@@ -34,6 +34,8 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
   space.descriptors = state + space.batch->descriptors;
   space.random = (__global ulong*)(state + space.batch->random);
   space.control = (volatile __global fg_control*)(state + space.batch->control);
+  space.skbs = launch + space.batch->skbs;
+  space.ports = launch + space.batch->ports;
   space.packets = packets;
   space.maps = maps;
   return space;
@@ -42,6 +44,8 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
 static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __private uchar* stack, fg_retired* retired,
                          uint maps) {
   run->maps = space->maps;
+  run->packets = space->packets;
+  run->ports = (__global const uint*)space->ports;
   run->places = space->places + lane * space->batch->place_stride;
   run->descriptors = space->descriptors;
   run->batch = space->batch;
@@ -55,6 +59,7 @@ static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __privat
 
 static void fg_begin(fg_run* run, const fg_space* space, __global const fg_frame* frame) {
   run->packet = space->packets + frame->base;
+  run->skb = space->skbs + run->batch->skb_bytes * (ulong)(frame - space->frames);
   run->meta = frame->meta;
   run->data = frame->data;
   run->end = frame->end;
