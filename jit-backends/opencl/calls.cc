@@ -132,6 +132,7 @@ void Rules::call_of_unknown_map(const Step& step) {
 }
 
 void Rules::call_helper(const Step& step) {
+  if (call_skb_helper(step)) return;
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));

@@ -14,6 +14,7 @@
 #include "exec/invocation.h"
 #include "jit-backends/opencl/build.h"
 #include "jit-backends/opencl/results.h"
+#include "jit-backends/opencl/staging_skb.h"
 #include "jit-backends/opencl/tables_there.h"
 
 namespace forager::jit::opencl {
@@ -204,6 +205,7 @@ class OpenclDevice final : public exec::Device {
         Launch& launch = launches_[sent++ % kLaunches];
         if (running.empty()) since = exec::run_clock_ns();
         tell_time();
+        tell_surroundings();
         auto done = launch.send(*driver_, kernel_.get(), plan_, tables_.lasting(), part);
         if (!done) return abandon(std::move(done));
         running.push_back(&launch);
@@ -242,10 +244,10 @@ class OpenclDevice final : public exec::Device {
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
     const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
-    return launch.collect(*driver_, [&](exec::Frame& frame, const Told& told) {
-      if (told.done == kNotDone) return left.push_back(&frame);
+    return launch.collect(*driver_, [&](exec::Frame& frame, const Returned& returned) {
+      if (returned.done == kNotDone) return left.push_back(&frame);
       ++counters_.packets;
-      if (told.done == kDoneMore && !taker.take(frame, told.record, told.packets, told.base)) ++counters_.traps;
+      if (returned.done == kDoneMore && !taker.take(frame, returned)) ++counters_.traps;
     });
   }
 
@@ -257,10 +259,21 @@ class OpenclDevice final : public exec::Device {
     plan_.batch.tai_ns = now(environment.tai_ns);
   }
 
+  // Ports that there are (the loopback, the device's own, interfaces that the host knows of), and who runs.
+  void tell_surroundings() {
+    if (plan_.use.skb.asks_task && options_.environment->task) plan_.task = options_.environment->task();
+    plan_.ports.clear();
+    if (plan_.use.skb.clones == 0) return;
+    plan_.ports.assign(options_.ports.begin(), options_.ports.end());
+    plan_.ports.push_back(1);
+    for (const exec::FibInterface& one : options_.environment->fib.interfaces) plan_.ports.push_back(one.ifindex);
+  }
+
   [[nodiscard]] std::size_t packets_of_launch(Frames frames) const {
     std::size_t packets = 0, bytes = 0;
     const std::size_t most = most_packets();
-    for (const exec::Frame* frame : frames) {
+    for (exec::Frame* frame : frames) {
+      give_room(*frame, plan_.use.skb);
       bytes += staged_bytes(*frame, plan_.use);
       if (packets != 0 && (packets == most || bytes > kMostBytes)) break;
       ++packets;

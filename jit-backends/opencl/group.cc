@@ -194,6 +194,7 @@ FrameUse Group::frame_use(bool shared) const {
     all.moves_edges |= use.moves_edges;
     all.ports |= use.ports;
     all.most = std::max(all.most, use.most);
+    if (one != source.programs.front()) all.skb.join(use.skb);
   }
   return all;
 }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "jit-backends/opencl/staging_skb.h"
+
 namespace forager::jit::opencl {
 namespace {
 
@@ -21,7 +23,7 @@ Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& 
   direct_ = plan.use.direct;
   bases_.clear();
   packet_bytes_ = copied_ = 0;
-  if (!plan.use.shared) place_frames(plan.use);
+  if (!plan.use.shared || plan.use.skb.clones != 0) place_frames(plan.use);
   packet_bytes_ = std::max<std::size_t>(packet_bytes_, 64);
   if (auto filled = fill(driver, plan); !filled) return filled;
   return start(driver, kernel, plan, lasting);
@@ -33,6 +35,7 @@ void Launch::place_frames(const FrameUse& use) {
     packet_bytes_ += staged_bytes(*frame, use);
     copied_ += travelling_bytes(*frame, use);
   }
+  bases_.push_back(packet_bytes_);
 }
 
 // In the order of frames, by their numbers.
@@ -52,7 +55,10 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   done_at_ = kRecordsAt + numbers * sizeof(PacketRecord);
   const std::size_t order_at = in_lines(done_at_ + numbers);
   const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof(std::uint32_t));
-  head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
+  const std::size_t ports_at = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
+  skbs_at_ = in_lines(ports_at + plan.ports.size() * sizeof(std::uint32_t));
+  skb_bytes_ = plan.use.skb.sees ? sizeof(SkbRecord) + (plan.use.skb.tunnels ? sizeof(TunnelRecord) : 0) : 0;
+  head_bytes_ = skbs_at_ + frames_.size() * skb_bytes_;
   Result<> done = head_.reserve(driver, head_bytes_);
   if (done) done = packets_.reserve(driver, packet_bytes_);
   if (!done) return done;
@@ -67,11 +73,17 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   batch.order = lanes.order.empty() ? 0 : head_.address() + order_at;
   batch.begins = head_.address() + begins_at;
   batch.packets = direct_ && !frames_.empty() ? reinterpret_cast<std::uintptr_t>(frames_.front()) : 0;
+  batch.ports = head_.address() + ports_at;
+  batch.port_count = static_cast<std::uint32_t>(plan.ports.size());
+  batch.skbs = head_.address() + skbs_at_;
+  batch.skb_bytes = static_cast<std::uint32_t>(skb_bytes_);
   std::memcpy(head->data(), &batch, sizeof batch);
   std::memset(head->data() + done_at_, kNotDone, numbers);
   if (!direct_) stage_all(plan.use, *head, *packets);
   put(*head, order_at, lanes.order);
   put(*head, begins_at, lanes.begins);
+  put(*head, ports_at, plan.ports);
+  if (skb_bytes_ != 0) put_skbs(*head, plan);
   done = packets_.unmap(driver);
   return done ? head_.unmap(driver) : done;
 }
@@ -81,6 +93,25 @@ void Launch::stage_all(const FrameUse& use, std::span<std::byte> head, std::span
     const PacketRecord record = stage(*frames_[i], use, bases_.empty() ? 0 : bases_[i], packets);
     std::memcpy(head.data() + kRecordsAt + i * sizeof record, &record, sizeof record);
   }
+}
+
+void Launch::put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const {
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const std::uint64_t clones_at =
+        bases_.empty() ? 0 : packets_.address() + bases_[i] + frame_bytes(*frames_[i], plan.use);
+    const auto records = head.subspan(skbs_at_ + i * skb_bytes_, skb_bytes_);
+    const SkbRecord record = stage_skb(*frames_[i], plan.use.skb, clones_at, plan.task);
+    std::memcpy(records.data(), &record, sizeof record);
+    if (!plan.use.skb.tunnels) continue;
+    const TunnelRecord tunnel = stage_tunnel(*frames_[i]);
+    std::memcpy(records.data() + sizeof record, &tunnel, sizeof tunnel);
+  }
+}
+
+void Launch::take_skb(Returned& returned, std::span<const std::byte> records) {
+  std::memcpy(&returned.skb, records.data(), sizeof returned.skb);
+  const auto tunnel = records.subspan(sizeof returned.skb);
+  if (!tunnel.empty()) std::memcpy(&returned.tunnel, tunnel.data(), sizeof returned.tunnel);
 }
 
 Result<> Launch::start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting) {

@@ -18,7 +18,7 @@ struct ResultTaker {
   const std::vector<GroupMap>& maps;
 
   // Of a frame without results. False if the packet was stopped.
-  bool take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets, std::size_t base) const;
+  bool take(exec::Frame& frame, const Returned& returned) const;
 
  private:
   [[nodiscard]] std::unique_ptr<Diagnostic> reason(const PacketRecord& record) const;

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "exec/skb.h"
 #include "jit-backends/common/dispatch.h"
 #include "program/text.h"
 
@@ -270,12 +271,11 @@ void Rules::load_context(const Step& step) {
     case isa::FieldKind::packet_meta:
       return assign(step.dst, "run->packet + run->meta");
     default:
+      if (exec::sees_skb(program_.type())) return assign(step.dst, signed_text(skb_field(step), step.bytes, step.sign));
       return assign(step.dst, fmt::format("run->{}", field->name));
   }
 }
 
-void Rules::store_context(const Step& step) { never(step, "a store to the context"); }
-void Rules::load_packet(const Step& step) { never(step, "legacy packet access"); }
 void Rules::function(const Step& step) { never(step, "the address of a function"); }
 
 // ---- calls ---------------------------------------------------------------------------------------------------------

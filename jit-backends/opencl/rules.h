@@ -65,6 +65,9 @@ class Rules {
   void assign(unsigned reg, const std::string& value);
   void never(const Step& step, std::string_view what);
   void check(const Step& step, const std::string& address);
+  // calls_skb.cc; false: no helper of these.
+  bool call_skb_helper(const Step& step);
+  [[nodiscard]] std::string skb_field(const Step& step) const;
   void call_of_unknown_map(const Step& step);
   [[nodiscard]] std::string loaded(const Step& step);
   [[nodiscard]] std::string place(const Step& step, unsigned base, std::int32_t further) const;

@@ -13,7 +13,7 @@ typedef struct {
   __global const uint* begins;  // where each lane's are
   volatile __global fg_control* control;
   __global uchar* done;  // by packet: nothing, or FG_DONE ...
-  ulong packets, maps, descriptors;
+  ulong packets, maps, descriptors, skbs, ports;
 } fg_space;
 
 // What the launch's batch says where, it says by the host's addresses, or by offsets in the kernel's arguments.
@@ -37,6 +37,8 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
   space.control = (volatile __global fg_control*)(state + space.batch->control);
   space.done = (__global uchar*)(launch + space.batch->done);
   space.packets = packets + space.batch->packets;
+  space.skbs = launch + space.batch->skbs;
+  space.ports = launch + space.batch->ports;
   space.maps = maps;
   return space;
 }
@@ -50,6 +52,8 @@ static void fg_begin_results(fg_run* run) {
 static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __private uchar* stack, fg_retired* retired,
                          uint maps) {
   run->maps = space->maps;
+  run->packets = space->packets;
+  run->ports = (__global const uint*)space->ports;
   run->places = space->places + lane * space->batch->place_stride;
   run->descriptors = space->descriptors;
   run->batch = space->batch;
@@ -87,6 +91,7 @@ static void fg_begin(fg_run* run, const fg_space* space, uint number) {
 static void fg_begin(fg_run* run, const fg_space* space, uint number) {
   __global const fg_frame* const frame = &space->frames[number];
   run->packet = space->packets + frame->base;
+  run->skb = space->skbs + (ulong)space->batch->skb_bytes * number;
   run->meta = frame->meta;
   run->data = frame->data;
   run->end = frame->end;
