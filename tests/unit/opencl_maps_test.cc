@@ -172,6 +172,19 @@ TEST_F(OpenclMaps, PerCpuArraysAreTheInterpreters) {
                "*(u64 *)(r7 + 8) = r2\n"));
 }
 
+// Their sizes are in the kernel.
+TEST_F(OpenclMaps, HaveTheShapeThatTheProgramWasVerifiedWith) {
+  const Rig rig{.maps = {map_of(isa::MapType::hash, 4, 8, 4)}};
+  const auto device = testing::open_device(rig, with(operations(4)), {});
+  ASSERT_NE(device, nullptr);
+  for (const MapRef& other : {map_of(isa::MapType::hash, 4, 4, 4), map_of(isa::MapType::hash, 8, 8, 4),
+                              map_of(isa::MapType::array, 4, 8, 4), map_of(isa::MapType::hash, 4, 8, 5), MapRef{}}) {
+    const auto bound = device->bind(0, other);
+    ASSERT_FALSE(bound);
+    EXPECT_THAT(bound.error().text(), ::testing::HasSubstr("map values"));
+  }
+}
+
 constexpr const char* kCount =
     "*(u32 *)(r10 - 4) = 0\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_lookup_elem\nif r0 == 0 goto out\n"
     "r1 = 1\nlock *(u64 *)(r0 + 0) += r1\nlock *(u32 *)(r0 + 8) += r1\n";
