@@ -41,11 +41,14 @@ class HashMirror final : public Mirror, private HashLayout {
     if (!use_.changed) return;
     if (!use_.shared) take_values(table);
     std::uint64_t own = 0;  // steps of the generation that are ours
-    const std::uint32_t logged = std::min(value_at<std::uint32_t>(table, kLogged), table_.log_entries());
+    const auto changes = value_at<std::uint32_t>(table, kLogged);
+    const std::uint32_t logged = std::min(changes, table_.log_entries());
+    replays_ = table_.lru && use_.strict && logged == changes;
     for (std::uint32_t i = 0; i < logged; ++i) {
       const auto entry = value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * i);
       if ((entry & Table::kLogSlot) <= table_.mask) own += take_entry(table, entry);
     }
+    if (logged != changes) own += take_unlogged(table);
     put_value(table, kLogged, std::uint32_t{0});
     put_value(table, kUsed, entries_);
     for (const std::uint32_t node : dead_) sweep(table, node);
@@ -125,7 +128,7 @@ class HashMirror final : public Mirror, private HashLayout {
     forget(*at);
     ++evicted_;
     const Slot dropped = slot(table, *at);
-    if (!use_.strict && (dropped.flags & Table::kDirty) != 0) return;  // what the device made of the key comes yet
+    if (!replays_ && (dropped.flags & Table::kDirty) != 0) return;  // what the device made of the key comes yet
     put_slot(table, *at, {dropped.node, 0});
     dead_.push_back(dropped.node);
   }
@@ -167,6 +170,15 @@ class HashMirror final : public Mirror, private HashLayout {
     }
   }
 
+  // Where one packet did more than the log has room for.
+  std::uint64_t take_unlogged(std::span<std::byte> table) {
+    std::uint64_t own = 0;
+    for (std::uint32_t number = 0; number <= table_.mask; ++number) {
+      if ((slot(table, number).flags & Table::kDirty) != 0) own += take_entry(table, number);
+    }
+    return own;
+  }
+
   // How many steps of the map's generation this was. Of LRU maps in strict order the log has all changes; of others
   // each slot once, and what it came to in the end counts.
   std::uint64_t take_entry(std::span<std::byte> table, std::uint32_t entry) {
@@ -174,10 +186,9 @@ class HashMirror final : public Mirror, private HashLayout {
     const Slot now = slot(table, number);
     if (!is_node(now.node)) return 0;
     if ((entry & Table::kLogUse) != 0) return use(table, now);
-    const bool replay = table_.lru && use_.strict;
-    const bool live = replay ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
+    const bool live = replays_ ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
     put_slot(table, number, {now.node, live ? Table::kLive : 0});
-    if (live) return !replay && is_known(table, number, now.node) ? 0 : store(table, number, now.node);
+    if (live) return !replays_ && is_known(table, number, now.node) ? 0 : store(table, number, now.node);
     dead_.push_back(now.node);
     if (known_[number] == 0) return 0;
     forget(number);
@@ -228,6 +239,7 @@ class HashMirror final : public Mirror, private HashLayout {
   MirrorUse use_;
   unsigned lanes_;
   bool agrees_ = false;
+  bool replays_ = false;  // the log has all changes, in their order
   std::optional<std::uint64_t> generation_;
   std::uint64_t at_ = 0, evicted_ = 0;
   std::uint32_t entries_ = 0;                                   // known ones

@@ -127,6 +127,37 @@ TEST_F(OpenclMaps, LruHashesDropTheInterpretersKeys) {
   compare(isa::MapType::lru_percpu_hash, 8, 11, 5, with(operations(8)));
 }
 
+// A packet that changes more than the log has room for: what it did last is there all the same.
+TEST_F(OpenclMaps, OverflowTheirLog) {
+  const auto put = [](unsigned key) {
+    return fmt::format(
+        "*(u32 *)(r10 - 4) = {}\n*(u64 *)(r10 - 16) = r6\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\n"
+        "r1 = map[values] ll\ncall bpf_map_update_elem\n",
+        key);
+  };
+  const std::string remove =
+      "*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n";
+  const std::string text =
+      with("r6 = 4000\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
+  for (const auto type : {isa::MapType::lru_hash, isa::MapType::hash}) {
+    for (const bool copies : {false, true}) {
+      for (const exec::Order order : {exec::Order::packet, exec::Order::none}) {
+        const Rig rig{.maps = {map_of(type, 4, 8, 8)}};
+        const auto device = testing::open_device(rig, text, {.order = order, .offload = {.copies = copies}});
+        ASSERT_NE(device, nullptr);
+        for (unsigned round = 0; round < 2; ++round) {
+          auto frames = inputs(1, 1);
+          ASSERT_TRUE(device->run(frames));
+          const auto all = contents(*rig.maps[0]);
+          EXPECT_EQ(all.size(), 2U);
+          EXPECT_TRUE(all.contains({1, 0, 0, 0}) && all.contains({3, 0, 0, 0}));
+          EXPECT_EQ(all.at({1, 0, 0, 0})[0], 1U);
+        }
+      }
+    }
+  }
+}
+
 // A key that goes and comes back in one batch is a new one: other CPUs' values are zero.
 TEST_F(OpenclMaps, KeysThatComeBackAreNew) {
   const Rig rig{.maps = {map_of(isa::MapType::percpu_hash, 4, 8, 4)}, .engine = testing::opencl_here()};

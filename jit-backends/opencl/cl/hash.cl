@@ -164,9 +164,18 @@ static uint fg_hash_pop(FG_HASH) {
   return (uint)head;
 }
 
+// Of those that the packet itself took out: where there is no other, none has to stay what it is.
+static uint fg_hash_take_retired(fg_retired* retired, FG_HASH) {
+  if (retired == 0 || retired->first == 0) return 0;
+  const uint node = retired->first;
+  retired->first = *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, node));
+  --retired->count;
+  return node;
+}
+
 // 0: there is none. Margins are as in tables.h.
 #define FG_MARGIN(nodes, entries) (((nodes) - (entries)) / 2)
-static uint fg_hash_take(fg_run* run, FG_HASH) {
+static uint fg_hash_take(fg_run* run, fg_retired* retired, FG_HASH) {
   uint node = fg_hash_pop(FG_HASH_ARGUMENTS);
   if (node == 0 && *FG_FRESH < nodes) {  // races: the atomic below decides
     node = atomic_inc(FG_FRESH) + 1;
@@ -174,7 +183,7 @@ static uint fg_hash_take(fg_run* run, FG_HASH) {
   }
   const uint left = node != 0 ? atomic_dec(FG_LEFT) : 0;
   if (left < FG_MARGIN(nodes, entries)) fg_stop(run);
-  return node;
+  return node != 0 ? node : fg_hash_take_retired(retired, FG_HASH_ARGUMENTS);
 }
 
 static void fg_hash_retire(fg_retired* retired, FG_HASH, uint node) {
@@ -266,7 +275,7 @@ static ulong fg_hash_update(fg_run* run, fg_retired* retired, FG_HASH, ulong key
       const ulong there = fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word));
       fg_hash_use(run, FG_HASH_ARGUMENTS, number, there);
       if (node == 0 && (kind & FG_PERCPU) == 0) {
-        node = fg_hash_take(run, FG_HASH_ARGUMENTS);
+        node = fg_hash_take(run, retired, FG_HASH_ARGUMENTS);
         if (node != 0) fg_hash_fill(run, FG_HASH_ARGUMENTS, node, key, value);
       }
       if (node == 0 || (kind & FG_PERCPU) != 0) {  // per-CPU values are overwritten; others where no node is left
@@ -283,7 +292,7 @@ static ulong fg_hash_update(fg_run* run, fg_retired* retired, FG_HASH, ulong key
       continue;
     }
     if (node == 0) {
-      node = fg_hash_take(run, FG_HASH_ARGUMENTS);
+      node = fg_hash_take(run, retired, FG_HASH_ARGUMENTS);
       if (node != 0) fg_hash_fill(run, FG_HASH_ARGUMENTS, node, key, value);
     }
     if (node != 0 && fg_hash_insert(run, retired, FG_HASH_ARGUMENTS, number, word, node)) return 0;
