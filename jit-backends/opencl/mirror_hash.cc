@@ -90,19 +90,31 @@ class HashMirror final : public Mirror, private HashLayout {
     if (known_[number] == 0) ++entries_;
     known_[number] = node;
     const std::size_t at = node_at(node);
-    std::byte* value = peek(key(table, node).data());
-    if (value == nullptr) return void(agrees_ = false);
-    std::uint64_t place = at_ + at + table_.value_in_node(), stride = table_.stride();
-    if (use_.shared) {
-      place = reinterpret_cast<std::uintptr_t>(value);
-      stride = lanes_ > 1 ? static_cast<std::uint64_t>(peek(key(table, node).data(), 1) - value) : 0;
-    } else {
-      value_from_host(table, node);
-    }
-    put_value(table, at + kPlace, place);
-    put_value(table, at + kStride, stride);
+    const auto [value, apart] = on_host(key(table, node).data());
+    // A key that went meanwhile has zeros of its own, until the table is made anew.
+    agrees_ = agrees_ && value != nullptr;
+    const bool in_place = use_.shared && value != nullptr;
+    if (value == nullptr)
+      std::ranges::fill(table.subspan(at + table_.value_in_node(), lanes_ * table_.stride()), std::byte{0});
+    if (!use_.shared) value_from_host(table, node);
+    put_value(table, at + kPlace,
+              in_place ? reinterpret_cast<std::uintptr_t>(value) : at_ + at + table_.value_in_node());
+    put_value(table, at + kStride, in_place ? apart : table_.stride());
     put_value(table, at + kUse, std::uint32_t{0});
-    if (table_.lru) evict_from(table, number, value);
+    if (table_.lru && value != nullptr) evict_from(table, number, value);
+  }
+
+  // A value, and how far apart the lanes' are; null if somebody took it away meanwhile.
+  struct OnHost {
+    std::byte* value;
+    std::uint64_t apart;
+  };
+  [[nodiscard]] OnHost on_host(const std::byte* key) const {
+    std::byte* value = peek(key);
+    if (lanes_ == 1 || value == nullptr) return {value, 0};
+    std::byte* second = peek(key, 1);
+    if (second == nullptr || peek(key) != value) return {nullptr, 0};
+    return {value, static_cast<std::uint64_t>(second - value)};
   }
 
   void value_from_host(std::span<std::byte> table, std::uint32_t node) const {

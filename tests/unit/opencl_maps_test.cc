@@ -320,6 +320,45 @@ TEST(OpenclMirror, AddsWhereProgramsDoNothingElse) {
   EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nr2 = *(u64 *)(r6 + 0)\n*(u64 *)(r7 + 0) = r2\n"), Merge::store);
 }
 
+// A map of one key, which somebody deletes after so many lookups.
+class VanishingMap final : public exec::testing::FakeMap {
+ public:
+  VanishingMap(isa::MapType type, int lookups)
+      : FakeMap({.type = type, .key_size = 8, .value_size = 8, .max_entries = 4, .name = "values"}, 2),
+        left_(lookups) {}
+  void* lookup(const void*, unsigned cpu) override { return left_-- > 0 ? &values_[cpu] : nullptr; }
+  int next_key(const void* key, void* next) override {
+    std::memset(next, 7, 8);
+    return key == nullptr ? 0 : -ENOENT;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return 1; }
+  [[nodiscard]] const std::uint64_t* values() const { return values_; }
+
+ private:
+  int left_;
+  std::uint64_t values_[2] = {};
+};
+
+// Programs that still find such a key reach no memory but the table's.
+TEST(OpenclMirror, MeetsKeysThatGoMeanwhile) {
+  for (const auto type : {isa::MapType::hash, isa::MapType::percpu_hash, isa::MapType::lru_percpu_hash}) {
+    const Table table = *table_of({.type = type, .key_size = 8, .value_size = 8, .max_entries = 4});
+    for (int lookups = 1; lookups < 4; ++lookups) {
+      VanishingMap map(type, lookups);
+      const auto mirror = make_mirror(table, map, {.lanes = 2, .shared = true});
+      std::vector<std::byte> memory(table.bytes(2), std::byte{0xaa});
+      const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+      mirror->put(memory, begin);
+      const std::size_t node = table.node_at(1, 2);
+      const auto place = value_at<std::uint64_t>(memory, node), apart = value_at<std::uint64_t>(memory, node + 8);
+      const bool in_table = place == begin + node + table.value_in_node() && apart == table.stride();
+      const bool on_host =
+          place == reinterpret_cast<std::uintptr_t>(map.values()) && apart == (table.per_cpu ? 8U : 0U);
+      EXPECT_TRUE(in_table || on_host) << lookups;
+    }
+  }
+}
+
 // Numbers that no table has end nowhere.
 TEST(OpenclMirror, DoesNotTrustTheDevice) {
   const Table table = *table_of({.type = isa::MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 4});
