@@ -40,15 +40,11 @@ class HashMirror final : public Mirror, private HashLayout {
   void take(std::span<std::byte> table) override {
     if (!use_.changed) return;
     if (!use_.shared) take_values(table);
-    std::uint64_t own = 0;  // steps of the generation that are ours
-    const auto changes = value_at<std::uint32_t>(table, kLogged);
-    const std::uint32_t logged = std::min(changes, table_.log_entries());
-    replays_ = table_.lru && use_.strict && logged == changes;
-    for (std::uint32_t i = 0; i < logged; ++i) {
-      const auto entry = value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * i);
-      if ((entry & Table::kLogSlot) <= table_.mask) own += take_entry(table, entry);
-    }
-    if (logged != changes) own += take_unlogged(table);
+    logged_ = value_at<std::uint32_t>(table, kLogged);
+    replays_ = table_.lru && use_.strict && logged_ <= table_.log_entries();
+    // Steps of the generation that are ours. Deletes make room for what is inserted.
+    std::uint64_t own = replays_ ? replay(table) : take_changes(table, false);
+    if (!replays_) own += take_changes(table, true);
     put_value(table, kLogged, std::uint32_t{0});
     put_value(table, kUsed, entries_);
     for (const std::uint32_t node : dead_) sweep(table, node);
@@ -182,11 +178,28 @@ class HashMirror final : public Mirror, private HashLayout {
     }
   }
 
-  // Where one packet did more than the log has room for.
-  std::uint64_t take_unlogged(std::span<std::byte> table) {
+  [[nodiscard]] std::uint32_t entry_of_log(std::span<std::byte> table, std::uint32_t number) const {
+    return value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * number);
+  }
+
+  std::uint64_t replay(std::span<std::byte> table) {
     std::uint64_t own = 0;
-    for (std::uint32_t number = 0; number <= table_.mask; ++number) {
-      if ((slot(table, number).flags & Table::kDirty) != 0) own += take_entry(table, number);
+    for (std::uint32_t i = 0; i < logged_; ++i) own += take_entry(table, entry_of_log(table, i));
+    return own;
+  }
+
+  // Of slots whose key is there, or of the others. Where one packet did more than the log has room for, all are looked
+  // at.
+  std::uint64_t take_changes(std::span<std::byte> table, bool live) {
+    std::uint64_t own = 0;
+    const auto is_live = [&](std::uint32_t number) { return (slot(table, number).flags & Table::kLive) != 0; };
+    for (std::uint32_t i = 0; i < std::min(logged_, table_.log_entries()); ++i) {
+      const std::uint32_t entry = entry_of_log(table, i), number = entry & Table::kLogSlot;
+      if (number <= table_.mask && is_live(number) == live) own += take_entry(table, entry);
+    }
+    for (std::uint32_t number = 0; number <= table_.mask && logged_ > table_.log_entries(); ++number) {
+      const bool dirty = (slot(table, number).flags & Table::kDirty) != 0;
+      if (dirty && is_live(number) == live) own += take_entry(table, number);
     }
     return own;
   }
@@ -195,6 +208,7 @@ class HashMirror final : public Mirror, private HashLayout {
   // each slot once, and what it came to in the end counts.
   std::uint64_t take_entry(std::span<std::byte> table, std::uint32_t entry) {
     const std::uint32_t number = entry & Table::kLogSlot;
+    if (number > table_.mask) return 0;
     const Slot now = slot(table, number);
     if (!is_node(now.node)) return 0;
     if ((entry & Table::kLogUse) != 0) return use(table, now);
@@ -251,7 +265,8 @@ class HashMirror final : public Mirror, private HashLayout {
   MirrorUse use_;
   unsigned lanes_;
   bool agrees_ = false;
-  bool replays_ = false;  // the log has all changes, in their order
+  bool replays_ = false;      // the log has all changes, in their order
+  std::uint32_t logged_ = 0;  // changes since the last time: the log may have fewer
   std::optional<std::uint64_t> generation_;
   std::uint64_t at_ = 0, evicted_ = 0;
   std::uint32_t entries_ = 0;                                   // known ones

@@ -127,6 +127,40 @@ TEST_F(OpenclMaps, LruHashesDropTheInterpretersKeys) {
   compare(isa::MapType::lru_percpu_hash, 8, 11, 5, with(operations(8)));
 }
 
+// One table for a long time: keys of a large range come and go on both sides, so that slots of deleted keys are swept
+// among others.
+TEST_F(OpenclMaps, StayTheInterpretersForLong) {
+  const std::string text = with(
+      "r1 = *(u16 *)(r7 + 4)\nr1 &= 1023\n*(u64 *)(r10 - 8) = r1\nr9 = *(u8 *)(r7 + 0)\nr2 = r10\nr2 += -8\n"
+      "r1 = map[values] ll\nif r9 < 100 goto delete\nif r9 < 140 goto look\nr3 = r7\nr3 += 8\nr4 = 0\n"
+      "call bpf_map_update_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+      "delete: call bpf_map_delete_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+      "look: call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = *(u64 *)(r0 + 0)\n*(u64 *)(r7 + 8) = r1\n");
+  for (const auto type :
+       {isa::MapType::hash, isa::MapType::lru_hash, isa::MapType::percpu_hash, isa::MapType::lru_percpu_hash}) {
+    for (const bool copies : {false, true}) {
+      Rig rig{.maps = {map_of(type, 8, 8, 200)}}, other{.maps = {map_of(type, 8, 8, 200)}};
+      const auto reference = exec::testing::open_device(rig, text);
+      const auto tested = testing::open_device(other, text, {.offload = {.copies = copies, .batch = 150}});
+      ASSERT_TRUE(reference != nullptr && tested != nullptr);
+      for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        for (exec::Map* map : {rig.maps[0].get(), other.maps[0].get()}) {
+          for (std::uint64_t key = seed * 7 % 13; key < 1024 && seed % 3 == 0; key += 13) {
+            const std::uint64_t values[kCpus] = {seed, key, 3, 4};
+            std::ignore = key % 2 == 0 ? map->erase(&key) : map->write(&key, values, 0);
+          }
+        }
+        auto expected = inputs(400, seed), actual = inputs(400, seed);
+        ASSERT_TRUE(reference->run(expected) && tested->run(actual));
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << seed << ", packet " << i;
+        }
+        ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0])) << seed;
+      }
+    }
+  }
+}
+
 // A packet that changes more than the log has room for: what it did last is there all the same.
 TEST_F(OpenclMaps, OverflowTheirLog) {
   const auto put = [](unsigned key) {
