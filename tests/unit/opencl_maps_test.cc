@@ -161,6 +161,35 @@ TEST_F(OpenclMaps, StayTheInterpretersForLong) {
   }
 }
 
+// Stopped again and again, with launches on their way: no packet runs before its time, and none twice.
+TEST_F(OpenclMaps, StopInOrder) {
+  const std::string text = with(
+      "*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = 0\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -16\nr4 = 1\n"
+      "r1 = map[values] ll\ncall bpf_map_update_elem\nr2 = r10\nr2 += -8\nr1 = map[values] ll\n"
+      "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r0 + 0), r1)\n"
+      "*(u64 *)(r7 + 0) = r1\nr1 += 1\n*(u64 *)(r10 - 8) = r1\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -8\nr4 = 1\n"
+      "r1 = map[values] ll\ncall bpf_map_update_elem\n*(u64 *)(r7 + 8) = r0\nr2 = r10\nr2 += -8\n"
+      "r1 = map[values] ll\ncall bpf_map_delete_elem\n*(u64 *)(r7 + 16) = r0\n");
+  for (const bool copies : {false, true}) {
+    Rig rig{.maps = {map_of(isa::MapType::hash, 8, 8, 2)}};
+    const auto device = testing::open_device(rig, text, {.offload = {.copies = copies, .batch = 20}});
+    ASSERT_NE(device, nullptr);
+    auto frames = inputs(3000, 1);
+    ASSERT_TRUE(device->run(frames));
+    for (std::uint64_t i = 0; i < frames.size(); ++i) {
+      std::uint64_t words[3] = {};
+      std::memcpy(words, frames[i].packet().data(), sizeof words);
+      ASSERT_THAT(words, ::testing::ElementsAre(i, 0, 0)) << i;
+    }
+    const auto counters = device->counters();
+    EXPECT_EQ(counters.packets, frames.size());
+    EXPECT_TRUE(std::ranges::any_of(counters.metrics, [](const auto& metric) {
+      return metric.name == std::string("stops_for_maps") && metric.value > 5;
+    }));
+    EXPECT_EQ(contents(*rig.maps[0]).size(), 1U);
+  }
+}
+
 // A packet that changes more than the log has room for: what it did last is there all the same.
 TEST_F(OpenclMaps, OverflowTheirLog) {
   const auto put = [](unsigned key) {
