@@ -18,10 +18,20 @@ std::string cache_folder() {
   return {};
 }
 
+// By which OpenCL's loaders are told where drivers are.
+constexpr const char* kDriverVariables[] = {"OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES"};
+
 }  // namespace
 
 void place_opencl_files(std::string sources) {
-  jit::opencl::set_places({.cache = cache_folder(), .sources = std::move(sources)});
+  jit::opencl::Places places{.cache = cache_folder(), .sources = std::move(sources)};
+  for (const char* variable : kDriverVariables) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0' || !places.variable.empty()) continue;
+    places.variable = variable;
+    places.value = value;
+  }
+  jit::opencl::set_places(std::move(places));
 }
 
 }  // namespace forager::cli

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the OpenCL backend keeps what it makes: binaries in $XDG_CACHE_HOME/forager/opencl, or ~/.cache/forager/opencl,
-// and sources where the user asks for them.
+// and sources where the user asks for them; and what the environment says of drivers.
 //
 // Tested by: tests/cli/cli_test.sh.
 #pragma once

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -100,8 +101,16 @@ std::string log_of(const Driver& driver, cl_program program) {
   return log.substr(0, log.find('\0'));
 }
 
+// Of a program whose name is anybody's: it stays in its folder.
+std::string file_name(std::string name) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.'; };
+  std::ranges::replace_if(name, [&](unsigned char c) { return !plain(c); }, '_');
+  constexpr std::size_t kLongest = 200;
+  return fmt::format("{}{}.cl", name.empty() || name.front() == '.' ? "_" : "", name.substr(0, kLongest));
+}
+
 std::string leave_source(const KernelSource& made, const std::string& source) {
-  std::string name = made.programs.front()->program().name() + ".cl";
+  std::string name = file_name(made.programs.front()->program().name());
   const std::string folder = places().sources;
   if (folder.empty()) return name;
   std::error_code error;

@@ -15,10 +15,12 @@
 
 namespace forager::jit::opencl {
 
-// Folders, empty: none. For the whole process, to be set before devices load programs.
+// Folders, empty: none. For the whole process, to be set before devices are looked for, and load programs.
 struct Places {
   std::string cache;    // of binaries
   std::string sources;  // where generated sources are left, PROGRAM.cl
+  // Of the environment, which tells OpenCL's loader where drivers are: errors name it. Empty: none is set.
+  std::string variable = {}, value = {};
 };
 void set_places(Places places);
 [[nodiscard]] Places places();

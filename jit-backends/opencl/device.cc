@@ -53,7 +53,7 @@ class OpenclDevice final : public exec::Device {
   Result<> bind(std::uint32_t index, std::shared_ptr<exec::Map> map) override {
     if (image_ == nullptr) return fail(ErrorKind::bug, EINVAL, "a map was bound before a program was loaded");
     if (index >= maps_.size()) return fail(ErrorKind::bug, EINVAL, "the program has no such map");
-    if (auto fits = check_size(program().program().maps()[index], *map); !fits) return fits;
+    if (auto fits = check_shape(program().program().maps()[index], map.get()); !fits) return fits;
     maps_[index] = std::move(map);
     kernel_ = {};
     return {};

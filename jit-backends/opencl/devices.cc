@@ -7,9 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <numeric>
+
+#include "jit-backends/opencl/build.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -17,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 // Where OpenCL's loaders look for drivers.
-constexpr const char* kVendorsVariables[] = {"OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES"};
 constexpr const char* kVendorsFolder = "/etc/OpenCL/vendors";
 
 // ---- what a device says of itself ----------------------------------------------------------------------------------
@@ -115,15 +115,10 @@ std::vector<DeviceFound> look() {
 }
 
 Surroundings surroundings() {
-  Surroundings around{.folder = kVendorsFolder};
+  const Places told = places();
+  Surroundings around{.variable = told.variable, .value = told.value, .folder = kVendorsFolder};
   for (cl_platform_id platform : platforms_here())
     around.platforms.push_back(platform_text(platform, CL_PLATFORM_NAME));
-  for (const char* variable : kVendorsVariables) {
-    const char* value = std::getenv(variable);
-    if (value == nullptr || *value == '\0' || !around.variable.empty()) continue;
-    around.variable = variable;
-    around.value = value;
-  }
   return around;
 }
 

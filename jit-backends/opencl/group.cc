@@ -8,6 +8,7 @@
 
 #include "jit-backends/opencl/lower.h"
 #include "jit-backends/opencl/refusals.h"
+#include "program/map_shape.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -62,13 +63,17 @@ class Gatherer {
     return {};
   }
 
+  [[nodiscard]] static bool has_table(const Member& member, std::size_t map) {
+    return tables_of(*member.program)[map].kind != TableKind::none;
+  }
+
   // Tables in the kernel are of the size that the program was verified with.
   [[nodiscard]] Result<> check_sizes(const Member& member) const {
     const auto specs = member.program->program().maps();
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const auto& map = group_.maps[member.numbers[i]].map;
-      if (map == nullptr) continue;
-      if (auto fits = check_size(specs[i], *map); !fits) return fits;
+      if (map == nullptr && !has_table(member, i)) continue;
+      if (auto fits = check_shape(specs[i], map.get()); !fits) return fits;
     }
     return {};
   }
@@ -114,16 +119,23 @@ class Gatherer {
   void add_targets(std::uint32_t map) {
     exec::ProgramTable* programs =
         group_.maps[map].map == nullptr ? nullptr : group_.maps[map].map->abilities().programs;
-    if (programs == nullptr || std::ranges::find(seen_, map) != seen_.end()) return;
+    const bool unused = group_.maps[map].use == MapUse::unused;
+    if (programs == nullptr || unused || std::ranges::find(seen_, map) != seen_.end()) return;
     seen_.push_back(map);
     changes_ += programs->changes().load(std::memory_order_acquire);
     std::vector<std::uint32_t> numbers;
     for (std::uint32_t i = 0; i < group_.maps[map].map->spec().max_entries; ++i) {
       const exec::ProgramSlot slot = programs->get(i);
-      const bool fits = slot.program != nullptr && slot.maps != nullptr && is_like_first(*slot.program);
-      numbers.push_back(fits ? add(slot.program, *slot.maps) : 0);
+      const bool fits = slot.program != nullptr && is_like_first(*slot.program);
+      numbers.push_back(fits ? add(slot.program, maps_of(slot)) : 0);
     }
     group_.maps[map].programs = std::move(numbers);
+  }
+  // As many as the program has: those that are missing are so said (check_sizes()).
+  static Maps maps_of(const exec::ProgramSlot& slot) {
+    Maps maps = slot.maps == nullptr ? Maps{} : *slot.maps;
+    maps.resize(slot.program->program().maps().size());
+    return maps;
   }
   [[nodiscard]] bool is_like_first(const verifier::VerifiedProgram& program) const {
     return program.program().type() == members_.front().program->program().type();
@@ -199,14 +211,19 @@ FrameUse Group::frame_use(bool shared) const {
   return all;
 }
 
-Result<> check_size(const program::MapSpec& planned, const exec::Map& map) {
-  if (map.spec().max_entries == planned.max_entries) return {};
+Result<> check_shape(const program::MapSpec& planned, const exec::Map* map) {
+  const auto same = [](const program::MapSpec* a, const program::MapSpec* b) {
+    return a == nullptr || (b != nullptr && program::same_shape(*a, *b));
+  };
+  if (map == nullptr || !same(&planned, &map->spec()) || !same(planned.inner.get(), map->spec().inner.get()))
+    return fail(ErrorKind::input, EINVAL, fmt::format("map {} is missing, or of another shape", planned.name));
+  if (map->spec().max_entries == planned.max_entries) return {};
   auto error = fail(ErrorKind::unsupported, EOPNOTSUPP,
                     fmt::format("map {} has another number of entries than the program was verified with, which an "
                                 "OpenCL kernel does not take",
                                 planned.name));
   error.error().limit = planned.max_entries;
-  error.error().asked = map.spec().max_entries;
+  error.error().asked = map->spec().max_entries;
   return error;
 }
 

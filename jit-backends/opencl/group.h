@@ -42,8 +42,9 @@ struct Group {
   [[nodiscard]] FrameUse frame_use(bool shared) const;
 };
 
-// Errors: unsupported, if a map has another size than the program was verified with.
-[[nodiscard]] Result<> check_size(const program::MapSpec& planned, const exec::Map& map);
+// Errors: input, if a map is not there, or of another type or other sizes than the program was verified with;
+// unsupported, if it has another number of entries.
+[[nodiscard]] Result<> check_shape(const program::MapSpec& planned, const exec::Map* map);
 
 // Errors: unsupported, with the name of the program that the device does not take.
 [[nodiscard]] Result<Group> group_of(const OpenclImage& image, const Maps& maps);

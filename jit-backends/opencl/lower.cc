@@ -260,11 +260,20 @@ class KernelMaker {
     text.close();
   }
 
+  // Names and C lines that stand in comments are anybody's: what would end a line, or join it to the next one
+  // (trigraphs do too), is something else here.
+  static std::string one_line(std::string text) {
+    constexpr std::string_view kBackslash = "?\?/";
+    for (auto at = text.find(kBackslash); at != std::string::npos; at = text.find(kBackslash)) text[at + 2] = '?';
+    std::ranges::replace_if(text, [](unsigned char c) { return c == '\\' || c < ' '; }, ' ');
+    return text;
+  }
+
   void render(const Text& text, std::uint32_t program) {
     for (const Line& line : text.lines()) {
       const bool directive = line.text.starts_with('#');
       for (unsigned i = 0; i < line.depth && !directive && !line.text.empty(); ++i) made_.text += kIndent;
-      made_.text += line.text + "\n";
+      made_.text += one_line(line.text) + "\n";
       made_.origins.push_back({program, line.instruction});
     }
   }

@@ -40,12 +40,11 @@ class HashMirror final : public Mirror, private HashLayout {
   void take(std::span<std::byte> table) override {
     if (!use_.changed) return;
     if (!use_.shared) take_values(table);
-    std::uint64_t own = 0;  // steps of the generation that are ours
-    const std::uint32_t logged = std::min(value_at<std::uint32_t>(table, kLogged), table_.log_entries());
-    for (std::uint32_t i = 0; i < logged; ++i) {
-      const auto entry = value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * i);
-      if ((entry & Table::kLogSlot) <= table_.mask) own += take_entry(table, entry);
-    }
+    logged_ = value_at<std::uint32_t>(table, kLogged);
+    replays_ = table_.lru && use_.strict && logged_ <= table_.log_entries();
+    // Steps of the generation that are ours. Deletes make room for what is inserted.
+    std::uint64_t own = replays_ ? replay(table) : take_changes(table, false);
+    if (!replays_) own += take_changes(table, true);
     put_value(table, kLogged, std::uint32_t{0});
     put_value(table, kUsed, entries_);
     for (const std::uint32_t node : dead_) sweep(table, node);
@@ -87,19 +86,31 @@ class HashMirror final : public Mirror, private HashLayout {
     if (known_[number] == 0) ++entries_;
     known_[number] = node;
     const std::size_t at = node_at(node);
-    std::byte* value = peek(key(table, node).data());
-    if (value == nullptr) return void(agrees_ = false);
-    std::uint64_t place = at_ + at + table_.value_in_node(), stride = table_.stride();
-    if (use_.shared) {
-      place = reinterpret_cast<std::uintptr_t>(value);
-      stride = lanes_ > 1 ? static_cast<std::uint64_t>(peek(key(table, node).data(), 1) - value) : 0;
-    } else {
-      value_from_host(table, node);
-    }
-    put_value(table, at + kPlace, place);
-    put_value(table, at + kStride, stride);
+    const auto [value, apart] = on_host(key(table, node).data());
+    // A key that went meanwhile has zeros of its own, until the table is made anew.
+    agrees_ = agrees_ && value != nullptr;
+    const bool in_place = use_.shared && value != nullptr;
+    if (value == nullptr)
+      std::ranges::fill(table.subspan(at + table_.value_in_node(), lanes_ * table_.stride()), std::byte{0});
+    if (!use_.shared) value_from_host(table, node);
+    put_value(table, at + kPlace,
+              in_place ? reinterpret_cast<std::uintptr_t>(value) : at_ + at + table_.value_in_node());
+    put_value(table, at + kStride, in_place ? apart : table_.stride());
     put_value(table, at + kUse, std::uint32_t{0});
-    if (table_.lru) evict_from(table, number, value);
+    if (table_.lru && value != nullptr) evict_from(table, number, value);
+  }
+
+  // A value, and how far apart the lanes' are; null if somebody took it away meanwhile.
+  struct OnHost {
+    std::byte* value;
+    std::uint64_t apart;
+  };
+  [[nodiscard]] OnHost on_host(const std::byte* key) const {
+    std::byte* value = peek(key);
+    if (lanes_ == 1 || value == nullptr) return {value, 0};
+    std::byte* second = peek(key, 1);
+    if (second == nullptr || peek(key) != value) return {nullptr, 0};
+    return {value, static_cast<std::uint64_t>(second - value)};
   }
 
   void value_from_host(std::span<std::byte> table, std::uint32_t node) const {
@@ -125,7 +136,7 @@ class HashMirror final : public Mirror, private HashLayout {
     forget(*at);
     ++evicted_;
     const Slot dropped = slot(table, *at);
-    if (!use_.strict && (dropped.flags & Table::kDirty) != 0) return;  // what the device made of the key comes yet
+    if (!replays_ && (dropped.flags & Table::kDirty) != 0) return;  // what the device made of the key comes yet
     put_slot(table, *at, {dropped.node, 0});
     dead_.push_back(dropped.node);
   }
@@ -167,17 +178,43 @@ class HashMirror final : public Mirror, private HashLayout {
     }
   }
 
+  [[nodiscard]] std::uint32_t entry_of_log(std::span<std::byte> table, std::uint32_t number) const {
+    return value_at<std::uint32_t>(table, table_.log_at() + std::size_t{4} * number);
+  }
+
+  std::uint64_t replay(std::span<std::byte> table) {
+    std::uint64_t own = 0;
+    for (std::uint32_t i = 0; i < logged_; ++i) own += take_entry(table, entry_of_log(table, i));
+    return own;
+  }
+
+  // Of slots whose key is there, or of the others. Where one packet did more than the log has room for, all are looked
+  // at.
+  std::uint64_t take_changes(std::span<std::byte> table, bool live) {
+    std::uint64_t own = 0;
+    const auto is_live = [&](std::uint32_t number) { return (slot(table, number).flags & Table::kLive) != 0; };
+    for (std::uint32_t i = 0; i < std::min(logged_, table_.log_entries()); ++i) {
+      const std::uint32_t entry = entry_of_log(table, i), number = entry & Table::kLogSlot;
+      if (number <= table_.mask && is_live(number) == live) own += take_entry(table, entry);
+    }
+    for (std::uint32_t number = 0; number <= table_.mask && logged_ > table_.log_entries(); ++number) {
+      const bool dirty = (slot(table, number).flags & Table::kDirty) != 0;
+      if (dirty && is_live(number) == live) own += take_entry(table, number);
+    }
+    return own;
+  }
+
   // How many steps of the map's generation this was. Of LRU maps in strict order the log has all changes; of others
   // each slot once, and what it came to in the end counts.
   std::uint64_t take_entry(std::span<std::byte> table, std::uint32_t entry) {
     const std::uint32_t number = entry & Table::kLogSlot;
+    if (number > table_.mask) return 0;
     const Slot now = slot(table, number);
     if (!is_node(now.node)) return 0;
     if ((entry & Table::kLogUse) != 0) return use(table, now);
-    const bool replay = table_.lru && use_.strict;
-    const bool live = replay ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
+    const bool live = replays_ ? (entry & Table::kLogDelete) == 0 : (now.flags & Table::kLive) != 0;
     put_slot(table, number, {now.node, live ? Table::kLive : 0});
-    if (live) return !replay && is_known(table, number, now.node) ? 0 : store(table, number, now.node);
+    if (live) return !replays_ && is_known(table, number, now.node) ? 0 : store(table, number, now.node);
     dead_.push_back(now.node);
     if (known_[number] == 0) return 0;
     forget(number);
@@ -228,6 +265,8 @@ class HashMirror final : public Mirror, private HashLayout {
   MirrorUse use_;
   unsigned lanes_;
   bool agrees_ = false;
+  bool replays_ = false;      // the log has all changes, in their order
+  std::uint32_t logged_ = 0;  // changes since the last time: the log may have fewer
   std::optional<std::uint64_t> generation_;
   std::uint64_t at_ = 0, evicted_ = 0;
   std::uint32_t entries_ = 0;                                   // known ones

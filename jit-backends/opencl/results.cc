@@ -29,6 +29,13 @@ exec::HelperId helper_of(std::uint32_t redirect) {
   }
 }
 
+// What the device says is not believed: others have other keys.
+bool leads_to_ports(const std::vector<GroupMap>& maps, std::size_t number) {
+  if (number >= maps.size() || maps[number].map == nullptr) return false;
+  const TableKind kind = table_of(maps[number].map->spec()).value_or(Table{}).kind;
+  return kind == TableKind::ports || kind == TableKind::port_keys;
+}
+
 }  // namespace
 
 bool ResultTaker::take(exec::Frame& frame, const Returned& returned) const {
@@ -69,7 +76,7 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
 void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const {
   using exec::HelperId;
   const bool by_map = record.redirect == kRedirectMap;
-  if (by_map && record.redirect_map >= maps.size()) return;
+  if (by_map && !leads_to_ports(maps, record.redirect_map)) return;
   exec::RunContext context{.environment = options.environment,
                            .frame = &frame,
                            .program = &program,
@@ -77,6 +84,7 @@ void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const
                            .ports = options.ports};
   const auto id = static_cast<std::size_t>(helper_of(record.redirect));
   const auto helpers = options.environment->helpers;
+  if (id >= helpers.size() || helpers[id] == nullptr) return;  // nor does the program call it
   const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].map.get()) : 0;
   if (by_map) {
     helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);

@@ -98,10 +98,9 @@ void Rules::put(Text& text, std::uint32_t at) {
 }
 
 void Rules::note_source(Text& text, std::uint32_t at) {
-  std::string source = program_.source_line(at);
+  const std::string source = program_.source_line(at);
   if (source.empty() || source == last_source_) return;
   last_source_ = source;
-  std::ranges::replace_if(source, [](char c) { return c == '\\' || static_cast<unsigned char>(c) < ' '; }, ' ');
   text.add("// ---- " + source, at);
 }
 

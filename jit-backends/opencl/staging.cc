@@ -36,11 +36,14 @@ Part part_of(const exec::Frame& frame, const FrameUse& use) {
   return {frame.data_meta(), static_cast<std::uint32_t>(std::min<std::uint64_t>(reached, frame.packet_end()))};
 }
 
-bool makes_sense(const exec::Frame& frame, const PacketRecord& record) {
-  const bool ordered = record.meta <= record.data && record.data <= record.end && record.end <= record.packet_end &&
-                       record.packet_end <= frame.capacity();
-  return ordered && record.meta >= record.head_limit && (record.data - record.meta) % 4 == 0 &&
-         record.data - record.meta <= kMostMetadata;
+// The linear part ends where it did, or with the packet, as the frame will have it.
+bool makes_sense(const exec::Frame& frame, const FrameUse& use, const PacketRecord& record) {
+  const bool fragments = frame.data_end() < frame.packet_end();
+  const std::uint32_t first = use.is_xdp ? exec::kFrameHeader : 0, last = fragments ? frame.capacity() : frame.limit();
+  const std::uint32_t end = fragments ? std::min(frame.data_end(), record.packet_end) : record.packet_end;
+  const bool ordered = first <= record.meta && record.meta <= record.data && record.data <= end &&
+                       record.end <= record.packet_end && record.packet_end <= last;
+  return ordered && (record.data - record.meta) % 4 == 0 && record.data - record.meta <= kMostMetadata;
 }
 
 bool is_moved(const exec::Frame& frame, const PacketRecord& record) {
@@ -134,7 +137,7 @@ PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base, st
 bool unstage(exec::Frame& frame, const FrameUse& use, const Returned& returned) {
   const PacketRecord& record = returned.record;
   if (is_moved(frame, record)) {
-    if (!use.moves_edges || !makes_sense(frame, record)) return false;
+    if (!use.moves_edges || !makes_sense(frame, use, record)) return false;
     frame.move_edges(std::int64_t{record.data} - frame.data(), std::int64_t{record.packet_end} - frame.packet_end());
     const auto metadata = static_cast<std::int32_t>(record.data - record.meta);
     if (metadata != 0 && frame.adjust_meta(-metadata) != 0) return false;

@@ -50,7 +50,7 @@ struct Table {
   static constexpr std::uint64_t kSlotsAt = 64, kKeyAt = 24;
   static constexpr std::uint64_t kHeader = 64;              // of the other kinds
   static constexpr std::uint64_t kPerfLogBytes = 0x80000;   // of a lane
-  static constexpr std::uint32_t kLive = 1, kDirty = 2;     // upper half of a slot
+  static constexpr std::uint32_t kLive = 1, kDirty = 2;     // upper half of a slot; above, how often it changed
   static constexpr std::uint32_t kWasUsed = 1, kIsNew = 2;  // what became of a node
   // Of the log: an entry was used, or deleted; else inserted or updated. Below, the slot.
   static constexpr std::uint32_t kLogUse = 1U << 31, kLogDelete = 1U << 30, kLogSlot = kLogDelete - 1;

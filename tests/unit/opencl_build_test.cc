@@ -102,6 +102,20 @@ TEST_F(OpenclBuild, SaysWhereTheCompilerStopped) {
   EXPECT_EQ(built.error().instruction, 0U);
 }
 
+// A program's name is anybody's.
+TEST_F(OpenclBuild, LeavesSourcesNowhereElse) {
+  for (const std::string& name :
+       std::vector<std::string>{"../outside", "/tmp/forager_outside", "", "..", "a/../../b", std::string(5000, 'n')}) {
+    program::Source source{.name = name, .type = isa::ProgType::xdp};
+    source.slots = program::assemble("r0 = 2\nexit", {}).value();
+    const auto image = compile(verifier::verify(program::Program::decode(std::move(source)).value()).value(), {});
+    ASSERT_TRUE(image && build(*driver_, (*image)->source(), kOptions));
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "sources"), {}), 6);
+  EXPECT_FALSE(fs::exists("/tmp/forager_outside.cl"));
+}
+
 TEST(OpenclLog, GivesTheFirstError) {
   const BuildError error = first_error("/tmp/a.cl:3:1: warning: odd\n/tmp/a.cl:17:5: error: no such thing\nmore\n");
   EXPECT_EQ(error.line, 17U);

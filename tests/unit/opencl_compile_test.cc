@@ -160,6 +160,27 @@ TEST(OpenclSource, LeavesOutWhatIsDead) {
   EXPECT_THAT(source, ::testing::Not(::testing::HasSubstr("77ul")));
 }
 
+// Names and C lines come with the program: they stay in their comments, and take no line of code with them.
+TEST_F(OpenclShapes, HaveCommentsOfAnyBytes) {
+  for (const std::string& end : std::vector<std::string>{"\\", "\\ ", "?\?/", "?\?\?/", "\nr0 = 7;", "\r#error"}) {
+    program::Source source{.name = "a" + end, .type = isa::ProgType::xdp};
+    source.slots = program::assemble("r0 = 2\nr0 += 3\nexit", {}).value();
+    source.lines = {{.slot = 0, .file = "a.c", .line = 1, .text = "x" + end},
+                    {.slot = 1, .file = "a.c", .line = 2, .text = "y" + end}};
+    source.maps = {{.type = isa::MapType::array, .key_size = 4, .value_size = 8, .max_entries = 1, .name = "m" + end}};
+    const exec::testing::MapRef map = std::make_shared<exec::testing::FakeMap>(source.maps[0]);
+    const auto program = verifier::verify(program::Program::decode(std::move(source)).value()).value();
+    const auto image = compile(program, kNoPasses).value();
+    EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(image->listing(), '\n')), image->source().origins.size());
+    const auto device = testing::opencl_here()->open({.environment = &exec::testing::plain_environment()}).value();
+    ASSERT_TRUE(device->load(image) && device->bind(0, map));
+    Frame frame = *Frame::make(exec::testing::as_bytes(Bytes(64)));
+    const auto ran = device->run({&frame, 1});
+    ASSERT_TRUE(ran) << ran.error().text();
+    EXPECT_EQ(frame.return_value, 5U) << end;
+  }
+}
+
 // ---- refusals ------------------------------------------------------------------------------------------------------
 
 TEST(OpenclRefusals, AreByName) {

@@ -4,8 +4,10 @@
 // order, nothing is lost, nothing is there twice, and errors are the right ones.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cstring>
 #include <map>
+#include <thread>
 
 #include "jit-backends/opencl/mirror.h"
 #include "maps/registry.h"
@@ -139,6 +141,39 @@ TEST_P(OpenclContention, FillAMapToTheBrim) {
 }
 
 // Keys that come and go: what was inserted and not deleted is there, and no node is lost on the way.
+// The host's keys come and go meanwhile: the table is made anew for each batch, and what the device has is kept.
+TEST_P(OpenclContention, HostsChangeOtherKeys) {
+  make(2048);
+  std::atomic<bool> done = false;
+  std::thread host([&] {
+    std::uint64_t seed = 1;
+    while (!done) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      const std::uint32_t key = 10'000 + static_cast<std::uint32_t>(seed >> 40) % 500;
+      const std::uint64_t values[kCpus] = {key, key, key, key};
+      if ((seed >> 33) % 3 == 0) {
+        rig_.maps[0]->erase(&key);
+      } else {
+        EXPECT_EQ(rig_.maps[0]->write(&key, values, 0), 0);
+      }
+    }
+  });
+  for (unsigned round = 1; round <= 2; ++round) {
+    run(count_by_key(255));
+    std::uint64_t sum = 0;
+    for (std::uint32_t key = 0; key < 256; ++key) sum += sum_of(key);
+    EXPECT_EQ(sum, std::uint64_t{kPackets} * round);
+  }
+  done = true;
+  host.join();
+  EXPECT_LE(keys(), 256U + 500U);
+  each_key(*rig_.maps[0], [&](const std::byte* at) {
+    std::uint32_t key = 0;
+    std::memcpy(&key, at, sizeof key);
+    EXPECT_TRUE(key < 256 || (key >= 10'000 && key < 10'500 && sum_of(key) % key == 0)) << key;
+  });
+}
+
 TEST_P(OpenclContention, KeysComeAndGo) {
   make(600);
   const std::string insert =

@@ -8,6 +8,7 @@
 
 #include "exec_testing.h"
 #include "jit-backends/opencl/devices.h"
+#include "jit-backends/opencl/results.h"
 #include "maps/registry.h"
 #include "opencl_testing.h"
 
@@ -204,6 +205,35 @@ TEST_F(OpenclDevice, NothingTravelsWhereMemoryIsShared) {
   auto frames = packets(100);
   ASSERT_TRUE(device->run(frames));
   EXPECT_EQ(metric(*device, "copied_each_way"), 0);
+}
+
+// Whatever it says of a packet's edges and its way on, the frame stays a frame.
+TEST(OpenclResults, DoNotTrustTheDevice) {
+  const Rig rig;
+  const auto program = exec::testing::verified(rig, "r2 = 4\ncall bpf_xdp_adjust_head\nr0 = 2\nexit");
+  const std::vector<GroupMap> maps = {{.map = map_of(isa::MapType::hash, 64, 8, 4)}, {}};
+  const FrameUse use = use_of_frames(*program, true);
+  const exec::DeviceOptions options{.environment = rig.environment};
+  const ResultTaker taker{.program = *program, .options = options, .use = use, .maps = maps};
+  std::uint64_t seed = 1;
+  const auto random = [&](std::uint32_t most) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::uint32_t>(seed >> 33) % (most + 1);
+  };
+  for (unsigned round = 0; round < 20'000; ++round) {
+    Frame frame = *Frame::make(exec::testing::as_bytes(Bytes(5000)));
+    if (round % 2 == 0) frame.set_linear(1000);
+    PacketRecord record{.meta = random(300) * 4, .data = random(2000), .end = random(9000), .packet_end = random(9000)};
+    if (random(1) == 0) record.data = record.meta;
+    if (random(1) == 0) record.end = record.packet_end;
+    record.redirect = static_cast<std::uint8_t>(random(3));
+    record.redirect_map = static_cast<std::uint16_t>(random(3));
+    std::ignore = taker.take(frame, record, {}, 0);
+    ASSERT_TRUE(exec::kFrameHeader <= frame.data_meta() && frame.data_meta() <= frame.data() &&
+                frame.data() <= frame.data_end() && frame.data_end() <= frame.packet_end());
+    ASSERT_LE(frame.packet_end(), round % 2 == 0 ? frame.capacity() : frame.limit());
+    ASSERT_EQ(frame.redirect.map_type, 0U);
+  }
 }
 
 }  // namespace

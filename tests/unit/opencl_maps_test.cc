@@ -127,6 +127,100 @@ TEST_F(OpenclMaps, LruHashesDropTheInterpretersKeys) {
   compare(isa::MapType::lru_percpu_hash, 8, 11, 5, with(operations(8)));
 }
 
+// One table for a long time: keys of a large range come and go on both sides, so that slots of deleted keys are swept
+// among others.
+TEST_F(OpenclMaps, StayTheInterpretersForLong) {
+  const std::string text = with(
+      "r1 = *(u16 *)(r7 + 4)\nr1 &= 1023\n*(u64 *)(r10 - 8) = r1\nr9 = *(u8 *)(r7 + 0)\nr2 = r10\nr2 += -8\n"
+      "r1 = map[values] ll\nif r9 < 100 goto delete\nif r9 < 140 goto look\nr3 = r7\nr3 += 8\nr4 = 0\n"
+      "call bpf_map_update_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+      "delete: call bpf_map_delete_elem\n*(u64 *)(r7 + 0) = r0\ngoto out\n"
+      "look: call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = *(u64 *)(r0 + 0)\n*(u64 *)(r7 + 8) = r1\n");
+  for (const auto type :
+       {isa::MapType::hash, isa::MapType::lru_hash, isa::MapType::percpu_hash, isa::MapType::lru_percpu_hash}) {
+    for (const bool copies : {false, true}) {
+      Rig rig{.maps = {map_of(type, 8, 8, 200)}}, other{.maps = {map_of(type, 8, 8, 200)}};
+      const auto reference = exec::testing::open_device(rig, text);
+      const auto tested = testing::open_device(other, text, {.offload = {.copies = copies, .batch = 150}});
+      ASSERT_TRUE(reference != nullptr && tested != nullptr);
+      for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        for (exec::Map* map : {rig.maps[0].get(), other.maps[0].get()}) {
+          for (std::uint64_t key = seed * 7 % 13; key < 1024 && seed % 3 == 0; key += 13) {
+            const std::uint64_t values[kCpus] = {seed, key, 3, 4};
+            std::ignore = key % 2 == 0 ? map->erase(&key) : map->write(&key, values, 0);
+          }
+        }
+        auto expected = inputs(400, seed), actual = inputs(400, seed);
+        ASSERT_TRUE(reference->run(expected) && tested->run(actual));
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << seed << ", packet " << i;
+        }
+        ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0])) << seed;
+      }
+    }
+  }
+}
+
+// Stopped again and again, with launches on their way: no packet runs before its time, and none twice.
+TEST_F(OpenclMaps, StopInOrder) {
+  const std::string text = with(
+      "*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = 0\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -16\nr4 = 1\n"
+      "r1 = map[values] ll\ncall bpf_map_update_elem\nr2 = r10\nr2 += -8\nr1 = map[values] ll\n"
+      "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = 1\nr1 = atomic_fetch_add((u64 *)(r0 + 0), r1)\n"
+      "*(u64 *)(r7 + 0) = r1\nr1 += 1\n*(u64 *)(r10 - 8) = r1\nr2 = r10\nr2 += -8\nr3 = r10\nr3 += -8\nr4 = 1\n"
+      "r1 = map[values] ll\ncall bpf_map_update_elem\n*(u64 *)(r7 + 8) = r0\nr2 = r10\nr2 += -8\n"
+      "r1 = map[values] ll\ncall bpf_map_delete_elem\n*(u64 *)(r7 + 16) = r0\n");
+  for (const bool copies : {false, true}) {
+    Rig rig{.maps = {map_of(isa::MapType::hash, 8, 8, 2)}};
+    const auto device = testing::open_device(rig, text, {.offload = {.copies = copies, .batch = 20}});
+    ASSERT_NE(device, nullptr);
+    auto frames = inputs(3000, 1);
+    ASSERT_TRUE(device->run(frames));
+    for (std::uint64_t i = 0; i < frames.size(); ++i) {
+      std::uint64_t words[3] = {};
+      std::memcpy(words, frames[i].packet().data(), sizeof words);
+      ASSERT_THAT(words, ::testing::ElementsAre(i, 0, 0)) << i;
+    }
+    const auto counters = device->counters();
+    EXPECT_EQ(counters.packets, frames.size());
+    EXPECT_TRUE(std::ranges::any_of(counters.metrics, [](const auto& metric) {
+      return metric.name == std::string("stops_for_maps") && metric.value > 5;
+    }));
+    EXPECT_EQ(contents(*rig.maps[0]).size(), 1U);
+  }
+}
+
+// A packet that changes more than the log has room for: what it did last is there all the same.
+TEST_F(OpenclMaps, OverflowTheirLog) {
+  const auto put = [](unsigned key) {
+    return fmt::format(
+        "*(u32 *)(r10 - 4) = {}\n*(u64 *)(r10 - 16) = r6\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\n"
+        "r1 = map[values] ll\ncall bpf_map_update_elem\n",
+        key);
+  };
+  const std::string remove =
+      "*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n";
+  const std::string text =
+      with("r6 = 4000\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
+  for (const auto type : {isa::MapType::lru_hash, isa::MapType::hash}) {
+    for (const bool copies : {false, true}) {
+      for (const exec::Order order : {exec::Order::packet, exec::Order::none}) {
+        const Rig rig{.maps = {map_of(type, 4, 8, 8)}};
+        const auto device = testing::open_device(rig, text, {.order = order, .offload = {.copies = copies}});
+        ASSERT_NE(device, nullptr);
+        for (unsigned round = 0; round < 2; ++round) {
+          auto frames = inputs(1, 1);
+          ASSERT_TRUE(device->run(frames));
+          const auto all = contents(*rig.maps[0]);
+          EXPECT_EQ(all.size(), 2U);
+          EXPECT_TRUE(all.contains({1, 0, 0, 0}) && all.contains({3, 0, 0, 0}));
+          EXPECT_EQ(all.at({1, 0, 0, 0})[0], 1U);
+        }
+      }
+    }
+  }
+}
+
 // A key that goes and comes back in one batch is a new one: other CPUs' values are zero.
 TEST_F(OpenclMaps, KeysThatComeBackAreNew) {
   const Rig rig{.maps = {map_of(isa::MapType::percpu_hash, 4, 8, 4)}, .engine = testing::opencl_here()};
@@ -170,6 +264,19 @@ TEST_F(OpenclMaps, PerCpuArraysAreTheInterpreters) {
           with("*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_lookup_elem\n"
                "if r0 == 0 goto out\nr1 = *(u8 *)(r7 + 0)\nr2 = *(u64 *)(r0 + 0)\nr2 += r1\n*(u64 *)(r0 + 0) = r2\n"
                "*(u64 *)(r7 + 8) = r2\n"));
+}
+
+// Their sizes are in the kernel.
+TEST_F(OpenclMaps, HaveTheShapeThatTheProgramWasVerifiedWith) {
+  const Rig rig{.maps = {map_of(isa::MapType::hash, 4, 8, 4)}};
+  const auto device = testing::open_device(rig, with(operations(4)), {});
+  ASSERT_NE(device, nullptr);
+  for (const MapRef& other : {map_of(isa::MapType::hash, 4, 4, 4), map_of(isa::MapType::hash, 8, 8, 4),
+                              map_of(isa::MapType::array, 4, 8, 4), map_of(isa::MapType::hash, 4, 8, 5), MapRef{}}) {
+    const auto bound = device->bind(0, other);
+    ASSERT_FALSE(bound);
+    EXPECT_THAT(bound.error().text(), ::testing::HasSubstr("map values"));
+  }
 }
 
 constexpr const char* kCount =
@@ -274,6 +381,45 @@ TEST(OpenclMirror, AddsWhereProgramsDoNothingElse) {
   EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nlock *(u32 *)(r6 + 8) += r1\n"), Merge::store);
   EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) |= r1\n"), Merge::store);
   EXPECT_EQ(merge("lock *(u64 *)(r6 + 0) += r1\nr2 = *(u64 *)(r6 + 0)\n*(u64 *)(r7 + 0) = r2\n"), Merge::store);
+}
+
+// A map of one key, which somebody deletes after so many lookups.
+class VanishingMap final : public exec::testing::FakeMap {
+ public:
+  VanishingMap(isa::MapType type, int lookups)
+      : FakeMap({.type = type, .key_size = 8, .value_size = 8, .max_entries = 4, .name = "values"}, 2),
+        left_(lookups) {}
+  void* lookup(const void*, unsigned cpu) override { return left_-- > 0 ? &values_[cpu] : nullptr; }
+  int next_key(const void* key, void* next) override {
+    std::memset(next, 7, 8);
+    return key == nullptr ? 0 : -ENOENT;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> generation() const override { return 1; }
+  [[nodiscard]] const std::uint64_t* values() const { return values_; }
+
+ private:
+  int left_;
+  std::uint64_t values_[2] = {};
+};
+
+// Programs that still find such a key reach no memory but the table's.
+TEST(OpenclMirror, MeetsKeysThatGoMeanwhile) {
+  for (const auto type : {isa::MapType::hash, isa::MapType::percpu_hash, isa::MapType::lru_percpu_hash}) {
+    const Table table = *table_of({.type = type, .key_size = 8, .value_size = 8, .max_entries = 4});
+    for (int lookups = 1; lookups < 4; ++lookups) {
+      VanishingMap map(type, lookups);
+      const auto mirror = make_mirror(table, map, {.lanes = 2, .shared = true});
+      std::vector<std::byte> memory(table.bytes(2), std::byte{0xaa});
+      const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+      mirror->put(memory, begin);
+      const std::size_t node = table.node_at(1, 2);
+      const auto place = value_at<std::uint64_t>(memory, node), apart = value_at<std::uint64_t>(memory, node + 8);
+      const bool in_table = place == begin + node + table.value_in_node() && apart == table.stride();
+      const bool on_host =
+          place == reinterpret_cast<std::uintptr_t>(map.values()) && apart == (table.per_cpu ? 8U : 0U);
+      EXPECT_TRUE(in_table || on_host) << lookups;
+    }
+  }
 }
 
 // Numbers that no table has end nowhere.

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "jit-backends/opencl/build.h"
 #include "jit-backends/opencl/device.h"
 #include "opencl_testing.h"
 
@@ -75,6 +78,38 @@ TEST_F(OpenclTailCalls, ThirtyThreeOfThem) {
   ASSERT_EQ(counts->read(&key, &value, 0), 0);
   EXPECT_EQ(value, 34U);
   ASSERT_EQ(programs_->set(0, {}), 0);  // which holds the array itself
+}
+
+// A slot has no list of maps where its program has none.
+TEST_F(OpenclTailCalls, GoToProgramsWithoutMaps) {
+  exec::ProgramSlot slot = slot_of("r0 = 4\nexit");
+  slot.maps = nullptr;
+  ASSERT_EQ(programs_->set(0, slot), 0);
+  EXPECT_EQ(run(std::string(kTailCall) + "r0 = 1\nexit"), 4U);
+}
+
+TEST_F(OpenclTailCalls, NameTheMapThatATargetLacks) {
+  const MapRef counts = exec::testing::make_array(8, 1, 0, "counts");
+  exec::ProgramSlot slot = slot_of("r9 = map[counts][0] + 0 ll\n*(u64 *)(r9 + 0) = 1\nr0 = 2\nexit", {counts});
+  for (const exec::MapList& maps :
+       {exec::MapList{}, exec::MapList{nullptr}, exec::MapList{exec::testing::make_array(4, 1, 0, "counts")}}) {
+    slot.maps = std::make_shared<const exec::MapList>(maps);
+    ASSERT_EQ(programs_->set(0, slot), 0);
+    run(std::string(kTailCall) + "r0 = 1\nexit");
+    EXPECT_THAT(error_, ::testing::HasSubstr("map counts"));
+  }
+}
+
+// An array that no instruction names has no part in the kernel: it is not made anew for it.
+TEST_F(OpenclTailCalls, AreNotLookedForInArraysThatNobodyNames) {
+  const std::string folder = ::testing::TempDir() + fmt::format("forager_opencl_tail_{}", getpid());
+  set_places({.sources = folder});
+  ASSERT_EQ(programs_->set(0, slot_of("r0 = 4\nexit")), 0);
+  EXPECT_EQ(run("r0 = 1\nexit"), 1U);
+  EXPECT_GT(std::filesystem::remove_all(folder), 1U);
+  EXPECT_EQ(run("r0 = 1\nexit"), 1U);
+  EXPECT_EQ(std::filesystem::remove_all(folder), 0U);
+  set_places({});
 }
 
 TEST_F(OpenclTailCalls, NameTheProgramThatIsNotTaken) {

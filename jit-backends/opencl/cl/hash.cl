@@ -4,7 +4,8 @@
 // another; jit-backends/opencl/tables.h has the layout.
 //
 // A slot is a word of 64 bits: the number of a node, FG_LIVE if its key is there, FG_DIRTY if it was changed since the
-// host looked. A slot that has a node once keeps that node's key until the host makes the table anew: who deletes a key
+// host looked, and above, how often it was changed: so a word that is read twice alike stood there meanwhile, and its
+// node's key with it, though nodes are used again. A slot that has a node once keeps that node's key until the host makes the table anew: who deletes a key
 // takes FG_LIVE away, who inserts it again finds the slot. So two that insert one key meet in the same slot, the first
 // that is empty on the key's way, and one compare-and-exchange decides. An update of a key that is there puts a node
 // with the new value in the slot: a reader has the old value or the new one, whole. The old node is used again once the
@@ -23,6 +24,7 @@
 
 #define FG_LIVE (1ul << 32)
 #define FG_DIRTY (1ul << 33)
+#define FG_CHANGE (1ul << 34)
 #define FG_NODE(word) ((uint)(word))
 #define FG_LOG_USE 0x80000000u
 #define FG_LOG_DELETE 0x40000000u
@@ -115,9 +117,11 @@ static uint fg_hash_find(fg_run* run, FG_HASH, ulong key, ulong* word) {
     ulong now = *FG_SLOT(number), then;  // races: an exchange decides
     do {
       *word = then = now;
-      if (then == 0 || fg_same_key(run, fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(then)), key, key_size)) return number;
+      if (then == 0) return number;
+      const bool same = fg_same_key(run, fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(then)), key, key_size);
       now = *FG_SLOT(number);  // races: on purpose, the node may have been another's meanwhile
-    } while (FG_NODE(now) != FG_NODE(then));
+      if (same && now == then) return number;
+    } while (now != then);
   }
   *word = 0;
   return FG_FULL;
@@ -130,13 +134,24 @@ static void fg_hash_use(fg_run* run, FG_HASH, uint number, ulong node) {
   fg_hash_log(run, FG_HASH_ARGUMENTS, FG_LOG_USE | number);
 }
 
+// Where a value stands that a slot's node had: 0 if the slot has another one by now. Of lanes' values the place is two
+// words, which have to be one node's: of two, they lead anywhere.
+static ulong fg_hash_value(fg_run* run, FG_HASH, uint number, ulong word) {
+  const ulong at = fg_value_at(run, kind, fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word)));
+  const bool sure = (kind & FG_PERCPU) == 0 || *FG_SLOT(number) == word;  // races: that is what it looks for
+  return sure ? at : 0;
+}
+
 static ulong fg_hash_lookup(fg_run* run, FG_HASH, ulong key) {
-  ulong word;
-  const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &word);
-  if ((word & FG_LIVE) == 0) return 0;
-  const ulong node = fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word));
-  fg_hash_use(run, FG_HASH_ARGUMENTS, number, node);
-  return fg_value_at(run, kind, node);
+  for (;;) {
+    ulong word;
+    const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &word);
+    if ((word & FG_LIVE) == 0) return 0;
+    const ulong at = fg_hash_value(run, FG_HASH_ARGUMENTS, number, word);
+    if (at == 0) continue;
+    fg_hash_use(run, FG_HASH_ARGUMENTS, number, fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word)));
+    return at;
+  }
 }
 
 // ---- nodes ----
@@ -164,9 +179,18 @@ static uint fg_hash_pop(FG_HASH) {
   return (uint)head;
 }
 
+// Of those that the packet itself took out: where there is no other, none has to stay what it is.
+static uint fg_hash_take_retired(fg_retired* retired, FG_HASH) {
+  if (retired == 0 || retired->first == 0) return 0;
+  const uint node = retired->first;
+  retired->first = *FG_NODE_NEXT(fg_node_at(FG_HASH_ARGUMENTS, node));
+  --retired->count;
+  return node;
+}
+
 // 0: there is none. Margins are as in tables.h.
 #define FG_MARGIN(nodes, entries) (((nodes) - (entries)) / 2)
-static uint fg_hash_take(fg_run* run, FG_HASH) {
+static uint fg_hash_take(fg_run* run, fg_retired* retired, FG_HASH) {
   uint node = fg_hash_pop(FG_HASH_ARGUMENTS);
   if (node == 0 && *FG_FRESH < nodes) {  // races: the atomic below decides
     node = atomic_inc(FG_FRESH) + 1;
@@ -174,7 +198,7 @@ static uint fg_hash_take(fg_run* run, FG_HASH) {
   }
   const uint left = node != 0 ? atomic_dec(FG_LEFT) : 0;
   if (left < FG_MARGIN(nodes, entries)) fg_stop(run);
-  return node;
+  return node != 0 ? node : fg_hash_take_retired(retired, FG_HASH_ARGUMENTS);
 }
 
 static void fg_hash_retire(fg_retired* retired, FG_HASH, uint node) {
@@ -207,8 +231,9 @@ static void fg_hash_fill(fg_run* run, FG_HASH, uint number, ulong key, ulong val
   *FG_NODE_USE(node) = FG_IS_NEW;  // races: who still has the node's last entry may note its use
 }
 
-// Puts another word in the place of a slot's; false if somebody else did.
+// Puts another node and flags in the place of a slot's; false if somebody else did.
 static bool fg_hash_exchange(fg_run* run, FG_HASH, uint number, ulong then, ulong now) {
+  now |= (then & ~(FG_CHANGE - 1)) + FG_CHANGE;
   FG_FENCE();
   if (atom_cmpxchg(FG_SLOT(number), then, now) != then) return false;
   const bool all = (kind & FG_LRU) != 0 && run->batch->strict != 0;
@@ -266,11 +291,13 @@ static ulong fg_hash_update(fg_run* run, fg_retired* retired, FG_HASH, ulong key
       const ulong there = fg_node_at(FG_HASH_ARGUMENTS, FG_NODE(word));
       fg_hash_use(run, FG_HASH_ARGUMENTS, number, there);
       if (node == 0 && (kind & FG_PERCPU) == 0) {
-        node = fg_hash_take(run, FG_HASH_ARGUMENTS);
+        node = fg_hash_take(run, retired, FG_HASH_ARGUMENTS);
         if (node != 0) fg_hash_fill(run, FG_HASH_ARGUMENTS, node, key, value);
       }
       if (node == 0 || (kind & FG_PERCPU) != 0) {  // per-CPU values are overwritten; others where no node is left
-        fg_copy_in(run, FG_GLOBAL(fg_value_at(run, kind, there)), value, value_size);
+        const ulong at = fg_hash_value(run, FG_HASH_ARGUMENTS, number, word);
+        if (at == 0) continue;
+        fg_copy_in(run, FG_GLOBAL(at), value, value_size);
         result = 0;
         break;
       }
@@ -283,7 +310,7 @@ static ulong fg_hash_update(fg_run* run, fg_retired* retired, FG_HASH, ulong key
       continue;
     }
     if (node == 0) {
-      node = fg_hash_take(run, FG_HASH_ARGUMENTS);
+      node = fg_hash_take(run, retired, FG_HASH_ARGUMENTS);
       if (node != 0) fg_hash_fill(run, FG_HASH_ARGUMENTS, node, key, value);
     }
     if (node != 0 && fg_hash_insert(run, retired, FG_HASH_ARGUMENTS, number, word, node)) return 0;
@@ -299,7 +326,7 @@ static ulong fg_hash_delete(fg_run* run, FG_HASH, ulong key) {
     ulong word;
     const uint number = fg_hash_find(run, FG_HASH_ARGUMENTS, key, &word);
     if ((word & FG_LIVE) == 0) return FG_ERROR(FG_ENOENT);
-    if (!fg_hash_exchange(run, FG_HASH_ARGUMENTS, number, word, (word & ~FG_LIVE) | FG_DIRTY)) continue;
+    if (!fg_hash_exchange(run, FG_HASH_ARGUMENTS, number, word, FG_DIRTY | FG_NODE(word))) continue;
     atomic_dec(FG_USED);
     return 0;
   }
