@@ -201,7 +201,7 @@ TEST_F(OpenclMaps, OverflowTheirLog) {
   const std::string remove =
       "*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n";
   const std::string text =
-      with("r6 = 4000\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
+      with("r6 = 1500\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
   for (const auto type : {isa::MapType::lru_hash, isa::MapType::hash}) {
     for (const bool copies : {false, true}) {
       for (const exec::Order order : {exec::Order::packet, exec::Order::none}) {
