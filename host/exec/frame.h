@@ -77,7 +77,7 @@ struct StorageOwner;
 struct Task;
 class Socket;
 
-class Frame {
+class alignas(64) Frame {
  public:
   Frame() = default;
   // A frame holding a copy of `packet` with the standard geometry. Errors: limit over kMaxPacketBytes.
@@ -131,8 +131,18 @@ class Frame {
   // program that asks gets a new owner, for as long as the frame lives (as a test run in Linux does).
   std::shared_ptr<const StorageOwner> cgroup;
 
-  // Results of the last run.
-  std::uint64_t return_value = 0;  // r0: XDP action, or 64 bits for raw memory
+  // r0 of the last run: XDP action, or 64 bits for raw memory. With the buffer and its edges, which stand behind it,
+  // all that most runs read and write of a frame.
+  alignas(64) std::uint64_t return_value = 0;
+
+ private:
+  friend struct FrameLayout;
+
+  std::vector<std::byte> buffer_;
+  std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, packet_end_ = 0, reserve_ = 0, head_limit_ = 0;
+
+ public:
+  // The other results of the last run.
   Redirect redirect;
   std::vector<FrameClone> clones;
   std::shared_ptr<Socket> target;    // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
@@ -141,9 +151,6 @@ class Frame {
  private:
   [[nodiscard]] int adjust_fragments(std::int32_t delta);
   [[nodiscard]] std::uint32_t last_fragment_room() const;
-
-  std::vector<std::byte> buffer_;
-  std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, packet_end_ = 0, reserve_ = 0, head_limit_ = 0;
 };
 
 using PacketBatch = std::span<Frame>;

@@ -46,6 +46,7 @@ class RingProducer {
   virtual int output(const void* data, std::uint64_t size, std::uint64_t flags) = 0;
   virtual std::uint64_t query(std::uint64_t what) const = 0;  // BPF_RB_AVAIL_DATA, RING_SIZE, CONS_POS, PROD_POS
   virtual std::uint64_t lost() const = 0;                     // records refused because the ring was full
+  virtual void lose(std::uint64_t records) = 0;               // counts what a device had no room for
 };
 
 // One perf buffer, as a perf_event fd of type PERF_COUNT_SW_BPF_OUTPUT is in Linux.
@@ -55,6 +56,7 @@ class PerfSink {
   // Appends one PERF_RECORD_SAMPLE of the two parts; 0 or -ENOSPC (counted as lost and reported by a LOST record).
   virtual int write(std::span<const std::byte> first, std::span<const std::byte> second) = 0;
   virtual std::uint64_t lost() const = 0;
+  virtual void lose(std::uint64_t samples) = 0;  // counts, and reports, what a device had no room for
 };
 class PerfTable {
  public:
@@ -110,6 +112,26 @@ class ValueStore {
   virtual int pop(void* value) = 0;
   // The value that pop() would take; of a Bloom filter: 0 if this value may be a member, -ENOENT if it is none.
   virtual int peek(void* value) = 0;
+};
+
+// QUEUE and STACK as a whole, for devices that work on the values elsewhere for a while.
+class ValueList {
+ public:
+  virtual ~ValueList() = default;
+  // All values, oldest first.
+  [[nodiscard]] virtual std::vector<std::byte> copy_out() const = 0;
+  // What the device did meanwhile, in one step: so many of the oldest and of the newest values go, if they are there,
+  // and others come, oldest first. How many of those found no room.
+  virtual std::uint64_t change(std::uint64_t oldest, std::uint64_t newest, std::span<const std::byte> pushed) = 0;
+};
+
+// BLOOM_FILTER in place. Function i of `hashes` gives a value the bit jhash(value, value_size, seed + i) & mask; bits
+// count from the least significant of words of 64, and are set by atomic ORs (kernel/bpf/bloom_filter.c).
+struct BloomBits {
+  std::byte* base = nullptr;
+  std::uint32_t mask = 0, hashes = 0, seed = 0;
+
+  [[nodiscard]] std::uint64_t bytes() const { return (std::uint64_t{mask} + 1) / 8; }
 };
 
 // ARRAY_OF_MAPS and HASH_OF_MAPS: what a lookup from a program gives is a map. Whoever got one keeps it alive itself
@@ -188,6 +210,8 @@ struct MapAbilities {
   ProgramTable* programs = nullptr;
   RedirectTable* redirects = nullptr;
   ValueStore* values = nullptr;
+  ValueList* list = nullptr;
+  const BloomBits* bloom = nullptr;
   MapTable* maps = nullptr;
   SocketTable* sockets = nullptr;
   LocalStorage* storage = nullptr;

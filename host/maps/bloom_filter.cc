@@ -57,13 +57,16 @@ class BloomFilterMap final : public ValueMap, public Snapshot {
   BloomFilterMap(exec::MapSpec spec, Region bits)
       : ValueMap(std::move(spec)),
         bits_(std::move(bits)),
-        mask_(static_cast<std::uint32_t>(bits_of(this->spec()) - 1)),
-        hashes_(hashes_of(this->spec())),
-        seed_(seed_of(this->spec())) {}
+        view_{.base = bits_.base(),
+              .mask = static_cast<std::uint32_t>(bits_of(this->spec()) - 1),
+              .hashes = hashes_of(this->spec()),
+              .seed = seed_of(this->spec())} {
+    abilities_.bloom = &view_;
+  }
 
   int push(const void* value, std::uint64_t flags) override {
     if (flags != BPF_ANY) return -EINVAL;
-    for (std::uint32_t i = 0; i < hashes_; ++i) {
+    for (std::uint32_t i = 0; i < view_.hashes; ++i) {
       const std::uint32_t bit = bit_of(value, i);
       __atomic_fetch_or(word_of_bit(bit), mask_of_bit(bit), __ATOMIC_ACQ_REL);
     }
@@ -71,7 +74,7 @@ class BloomFilterMap final : public ValueMap, public Snapshot {
   }
   int pop(void*) override { return -EOPNOTSUPP; }
   int peek(void* value) override {
-    for (std::uint32_t i = 0; i < hashes_; ++i) {
+    for (std::uint32_t i = 0; i < view_.hashes; ++i) {
       const std::uint32_t bit = bit_of(value, i);
       if ((__atomic_load_n(word_of_bit(bit), __ATOMIC_ACQUIRE) & mask_of_bit(bit)) == 0) return -ENOENT;
     }
@@ -85,34 +88,34 @@ class BloomFilterMap final : public ValueMap, public Snapshot {
 
   // The bits, and the seed that gives them their meaning.
   [[nodiscard]] std::vector<std::byte> copy_out() const override {
-    std::vector<std::byte> bytes(words() * sizeof(Word) + sizeof seed_);
+    std::vector<std::byte> bytes(words() * sizeof(Word) + sizeof view_.seed);
     for (std::size_t i = 0; i < words(); ++i) {
       const Word word = load_word(bits_.base() + i * sizeof word);
       std::memcpy(bytes.data() + i * sizeof word, &word, sizeof word);
     }
-    std::memcpy(bytes.data() + words() * sizeof(Word), &seed_, sizeof seed_);
+    std::memcpy(bytes.data() + words() * sizeof(Word), &view_.seed, sizeof view_.seed);
     return bytes;
   }
   bool copy_in(std::span<const std::byte> bytes) override {
     const std::size_t size = words() * sizeof(Word);
-    if (bytes.size() != size + sizeof seed_) return false;
+    if (bytes.size() != size + sizeof view_.seed) return false;
     std::memcpy(bits_.base(), bytes.data(), size);
-    std::memcpy(&seed_, bytes.data() + size, sizeof seed_);
-    return (spec().flags & kZeroSeed) == 0 || seed_ == 0;
+    std::memcpy(&view_.seed, bytes.data() + size, sizeof view_.seed);
+    return (spec().flags & kZeroSeed) == 0 || view_.seed == 0;
   }
 
  private:
   [[nodiscard]] std::uint32_t bit_of(const void* value, std::uint32_t function) const {
-    return jhash(value, spec().value_size, seed_ + function) & mask_;
+    return jhash(value, spec().value_size, view_.seed + function) & view_.mask;
   }
-  [[nodiscard]] std::size_t words() const { return (std::size_t{mask_} + 1) / kWordBits; }
+  [[nodiscard]] std::size_t words() const { return (std::size_t{view_.mask} + 1) / kWordBits; }
   [[nodiscard]] StoredWord* word_of_bit(std::uint32_t bit) const {
     return reinterpret_cast<StoredWord*>(bits_.base()) + bit / kWordBits;
   }
   static Word mask_of_bit(std::uint32_t bit) { return Word{1} << (bit % kWordBits); }
 
   Region bits_;
-  std::uint32_t mask_, hashes_, seed_;
+  exec::BloomBits view_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -12,7 +13,9 @@
 namespace forager::maps {
 
 ElementRing::ElementRing(exec::MapSpec spec, Region values, Takes takes)
-    : ValueMap(std::move(spec)), takes_(takes), values_(std::move(values)) {}
+    : ValueMap(std::move(spec)), takes_(takes), values_(std::move(values)) {
+  abilities_.list = this;
+}
 
 std::byte* ElementRing::at(std::uint64_t number) const {
   return values_.base() + (first_ + number) % spec().max_entries * spec().value_size;
@@ -64,6 +67,23 @@ bool ElementRing::copy_in(std::span<const std::byte> bytes) {
     if (push(bytes.data(), BPF_ANY) != 0) return false;
   }
   return true;
+}
+
+// Under lock_.
+void ElementRing::drop(std::uint64_t count, bool oldest) {
+  const auto going = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, count_));
+  if (oldest) first_ = static_cast<std::uint32_t>((std::uint64_t{first_} + going) % spec().max_entries);
+  count_ -= going;
+}
+
+std::uint64_t ElementRing::change(std::uint64_t oldest, std::uint64_t newest, std::span<const std::byte> pushed) {
+  const std::size_t size = spec().value_size;
+  const std::lock_guard guard(lock_);
+  drop(oldest, true);
+  drop(newest, false);
+  const std::size_t fitting = std::min<std::size_t>(pushed.size() / size, spec().max_entries - count_);
+  for (std::size_t i = 0; i < fitting; ++i) std::memcpy(at(count_++), pushed.data() + i * size, size);
+  return pushed.size() / size - fitting;
 }
 
 MapResult make_element_ring(exec::MapSpec spec, ElementRing::Takes takes) {

@@ -22,7 +22,7 @@
 
 namespace forager::maps {
 
-class ElementRing final : public ValueMap, public Snapshot {
+class ElementRing final : public ValueMap, public exec::ValueList, public Snapshot {
  public:
   enum class Takes : std::uint8_t { oldest, newest };
   ElementRing(exec::MapSpec spec, Region values, Takes takes);
@@ -38,9 +38,11 @@ class ElementRing final : public ValueMap, public Snapshot {
   // The values, oldest first.
   [[nodiscard]] std::vector<std::byte> copy_out() const override;
   [[nodiscard]] bool copy_in(std::span<const std::byte> bytes) override;
+  std::uint64_t change(std::uint64_t oldest, std::uint64_t newest, std::span<const std::byte> pushed) override;
 
  private:
   int copy(void* value, bool remove);
+  void drop(std::uint64_t count, bool oldest);
   [[nodiscard]] std::byte* at(std::uint64_t number) const;  // of the values in the ring, from the oldest on
 
   Takes takes_;

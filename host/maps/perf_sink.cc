@@ -94,6 +94,12 @@ int PerfRing::write(std::span<const std::byte> first, std::span<const std::byte>
   return 0;
 }
 
+void PerfRing::lose(std::uint64_t samples) {
+  const std::lock_guard guard(lock_);
+  unreported_ += samples;
+  lost_.fetch_add(samples, std::memory_order_relaxed);
+}
+
 bool PerfRing::wakes() {
   const bool enough = wakeup_events_ != 0 && ++events_ >= wakeup_events_;
   const bool half_full = head_ - woken_at_ > data_size_ / 2;

@@ -42,6 +42,7 @@ class PerfRing final : public exec::PerfSink {
 
   int write(std::span<const std::byte> first, std::span<const std::byte> second) override;
   [[nodiscard]] std::uint64_t lost() const override { return lost_.load(std::memory_order_relaxed); }
+  void lose(std::uint64_t samples) override;
 
   // What a user maps: the control page and then the data.
   [[nodiscard]] exec::MapMemory memory() const { return {file_.get(), memory_.base(), memory_.size()}; }

@@ -37,6 +37,7 @@ class RingBufferMap final : public RingMap, public exec::RingProducer, public Sn
   [[nodiscard]] std::uint64_t query(std::uint64_t what) const override;
   // Records larger than the ring count too.
   [[nodiscard]] std::uint64_t lost() const override { return lost_.load(std::memory_order_relaxed); }
+  void lose(std::uint64_t records) override { lost_.fetch_add(records, std::memory_order_relaxed); }
 
   // The committed records that nobody has consumed, each behind its length (u32). Positions and losses begin anew.
   [[nodiscard]] std::vector<std::byte> copy_out() const override;

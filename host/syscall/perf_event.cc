@@ -47,6 +47,10 @@ std::uint64_t PerfEvent::lost() const {
   return ring == nullptr ? 0 : ring->lost();
 }
 
+void PerfEvent::lose(std::uint64_t samples) {
+  if (ring_.load(std::memory_order_acquire) != nullptr) owned_->lose(samples);
+}
+
 Errno<int> PerfEvent::open_buffer(std::size_t length, bool writable) {
   if (!writable || length % page_bytes() != 0 || length < 2 * page_bytes()) return std::unexpected(-EINVAL);
   const std::lock_guard guard(mutex_);

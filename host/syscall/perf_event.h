@@ -27,6 +27,7 @@ class PerfEvent final : public exec::PerfSink {
 
   int write(std::span<const std::byte> first, std::span<const std::byte> second) override;
   [[nodiscard]] std::uint64_t lost() const override;
+  void lose(std::uint64_t samples) override;
 
   // The memfd to map, whose buffer is made if it is not there: `length` bytes, a control page and 2^n pages.
   [[nodiscard]] Errno<int> open_buffer(std::size_t length, bool writable);

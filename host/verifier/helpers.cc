@@ -37,7 +37,8 @@ constexpr std::string_view kCasts[] = {
 constexpr std::string_view kLengths[] = {"get_stack", "get_task_stack", "probe_read_str", "probe_read_kernel_str",
                                          "probe_read_user_str"};
 // Helpers that only look into their map.
-constexpr std::string_view kLooks[] = {"map_lookup_elem", "map_lookup_percpu_elem", "tail_call", "redirect_map"};
+constexpr std::string_view kLooks[] = {"map_lookup_elem", "map_lookup_percpu_elem", "map_peek_elem", "tail_call",
+                                       "redirect_map"};
 
 constexpr std::string_view kSleeps[] = {"copy_from_user", "copy_from_user_task", "ima_inode_hash", "ima_file_hash"};
 // Helpers that change their map's contents.

@@ -5,6 +5,7 @@
 // Tested by: tests/unit/opencl_device_test.cc.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,21 +22,56 @@ struct PacketRecord {
   std::uint32_t trap_at = 0;
   std::uint16_t redirect_map = 0, head_limit = 0;
   std::uint8_t redirect = 0, redirect_flags = 0, trap = 0;
-  std::uint8_t done = 0;  // it ran
+  std::uint8_t unused = 0;
 };
 static_assert(sizeof(PacketRecord) == 64);
 inline constexpr std::size_t kMostMaps = UINT16_MAX;  // of a kernel
 
 struct BatchRecord {
   std::uint64_t monotonic_ns = 0, boot_ns = 0, tai_ns = 0;
-  // Addresses; where memory is not shared, offsets in the launch's buffer (frames, order, begins) and in the state's.
-  std::uint64_t frames = 0, places = 0, descriptors = 0, random = 0, order = 0, begins = 0, control = 0;
+  // Addresses; where memory is not shared, offsets in the launch's buffer (frames to begins) and in the state's (the
+  // last four). Packets: where frame number 0 is, or 0.
+  std::uint64_t frames = 0, done = 0, order = 0, begins = 0, packets = 0;
+  std::uint64_t places = 0, descriptors = 0, random = 0, control = 0;
   std::uint32_t count = 0, lanes = 0, cpu = 0;
   std::uint32_t place_stride = 0;  // from one lane's places to the next one's
   std::uint32_t strict = 0;        // packets have their effects in their order
-  std::uint32_t unused = 0;
+  std::uint32_t port_count = 0;
+  std::uint32_t skb_bytes = 0, unused = 0;  // from one packet's to the next
+  std::uint64_t skbs = 0, ports = 0;        // of programs that see a __sk_buff: as frames; none otherwise
 };
-static_assert(sizeof(BatchRecord) == 104);
+static_assert(sizeof(BatchRecord) == 144);
+
+// struct __sk_buff, and what the stack knows of the packet besides (exec::Skb): cl/skb.cl.
+struct SkbRecord {
+  std::array<std::byte, 192> context{};
+  std::uint32_t mac_header = 0, network_header = 0, transport_header = 0, mac_length = 0;
+  std::uint32_t encapsulation = 0, hashed = 0, ip_summed = 0, checksum_level = 0, checksum = 0, queue_mapping = 0;
+  std::uint32_t clones = 0, most_clones = 0;
+  std::uint64_t clones_at = 0;    // an address, or an offset in all frames
+  std::uint32_t clone_bytes = 0;  // from one to the next
+  std::uint32_t unused = 0;
+  std::uint64_t socket_cookie = 0, netns_cookie = 0, cgroup = 0;  // of its socket
+  std::uint32_t uid = 0, classid = 0;
+};
+static_assert(sizeof(SkbRecord) == 288);
+
+// exec::TunnelInfo: cl/skb_tunnels.cl.
+struct TunnelRecord {
+  std::uint32_t present = 0, ipv6 = 0, id = 0, label = 0;
+  std::uint8_t tos = 0, ttl = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t option_bytes = 0;
+  std::array<std::uint8_t, 16> source{}, destination{};
+  std::array<std::byte, 256> options{};
+};
+static_assert(sizeof(TunnelRecord) == 312);
+
+struct CloneRecord {
+  std::uint64_t flags = 0;
+  std::uint32_t ifindex = 0, bytes = 0;  // which stand behind it
+};
+static_assert(sizeof(CloneRecord) == 16);
 
 // A map, for programs that do not know which it is.
 struct MapDescriptor {
@@ -53,7 +89,10 @@ struct Control {
   std::uint32_t unused = 0;
 };
 
-inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2;
-inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2;
+// What stands of a packet in `done`: it did not run, its verdict and edges are in its frame, or its record has them.
+inline constexpr std::uint8_t kNotDone = 0, kDone = 1, kDoneMore = 2;
+
+inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2, kTrapRoom = 3;
+inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2, kRedirectPeer = 3, kRedirectNeigh = 4;
 
 }  // namespace forager::jit::opencl

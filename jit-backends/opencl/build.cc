@@ -16,6 +16,7 @@
 #include <optional>
 #include <regex>
 
+#include "exec/skb.h"
 #include "program/sha1.h"
 
 namespace forager::jit::opencl {
@@ -121,7 +122,7 @@ std::string leave_source(const KernelSource& made, const std::string& source) {
 
 // The instruction whose code the compiler did not take.
 void point_to(Diagnostic& diagnostic, const KernelSource& made, unsigned line) {
-  const auto before = static_cast<std::size_t>(std::ranges::count(prelude(), '\n'));
+  const auto before = static_cast<std::size_t>(std::ranges::count(prelude_of(made), '\n'));
   if (line <= before || line - before > made.origins.size()) return;
   const Origin origin = made.origins[line - before - 1];
   if (origin.instruction == program::kNone) return;
@@ -162,6 +163,14 @@ Places places() {
   return places_now();
 }
 
+bool KernelSource::sees_skb() const { return exec::sees_skb(programs.front()->program().type()); }
+
+std::string prelude_of(const KernelSource& source) {
+  std::string text(prelude());
+  if (source.sees_skb()) text += skb_prelude();
+  return text;
+}
+
 BuildError first_error(const std::string& log) {
   // Clang's order, and PoCL's.
   static const std::regex kForms[] = {std::regex(R"(:(\d+):(\d+): (?:fatal )?error: ([^\n]*))"),
@@ -176,7 +185,7 @@ BuildError first_error(const std::string& log) {
 }
 
 Result<Built> build(const Driver& driver, const KernelSource& made, const std::string& options) {
-  const std::string source = std::string(prelude()) + made.text;
+  const std::string source = prelude_of(made) + made.text;
   const std::string file = leave_source(made, source), cache = places().cache;
   const Hash key = hash_of(fmt::format("{}\n{}\n{}\n{}", driver.found().name, driver.found().driver, options, source));
   const fs::path entry = fs::path(cache) / (hex(key) + ".clbin");

@@ -33,6 +33,40 @@ constexpr HelperText kHelpers[] = {
     {HelperId::xdp_store_bytes, "fg_store_bytes(run, (uint)r2, r3, (uint)r4)"},
     {HelperId::redirect, "fg_redirect(run, (uint)r1, r2)"},
     {HelperId::csum_diff, "fg_csum_diff(run, r1, (uint)r2, r3, (uint)r4, (uint)r5)"},
+    {HelperId::ringbuf_submit, "(fg_ring_close(r1, r2, 0), 0)"},
+    {HelperId::ringbuf_discard, "(fg_ring_close(r1, r2, FG_RING_DISCARD), 0)"},
+};
+
+// Helpers of maps, by the table that a map has: {0} is the map's number, {1} what redirect_flags() says.
+struct MapText {
+  HelperId helper;
+  TableKind kind;
+  std::string_view text;
+};
+constexpr MapText kMapHelpers[] = {
+    {HelperId::map_lookup_elem, TableKind::array, "fg_array_lookup(MAP_{0}, (uint)fg_load32_any(run, r2))"},
+    {HelperId::map_update_elem, TableKind::array, "fg_array_update(run, MAP_{0}, r2, r3, r4)"},
+    {HelperId::map_delete_elem, TableKind::array, "FG_ERROR(FG_EINVAL)"},
+    {HelperId::map_lookup_elem, TableKind::hash, "fg_hash_lookup(run, MAP_{0}, r2)"},
+    {HelperId::map_update_elem, TableKind::hash, "fg_hash_update(run, &run->retired[{0}], MAP_{0}, r2, r3, r4)"},
+    {HelperId::map_delete_elem, TableKind::hash, "fg_hash_delete(run, MAP_{0}, r2)"},
+    {HelperId::redirect_map, TableKind::ports,
+     "fg_redirect_map(run, {0}, fg_port_at(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
+    {HelperId::redirect_map, TableKind::port_keys,
+     "fg_redirect_map(run, {0}, fg_port_of(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
+    {HelperId::map_lookup_elem, TableKind::inner_hash, "fg_hash_of_maps_lookup(run, MAP_{0}, r2)"},
+    {HelperId::map_lookup_elem, TableKind::inner_array,
+     "fg_array_of_maps_lookup(run, MAP_{0}, (uint)fg_load32_any(run, r2))"},
+    {HelperId::map_lookup_elem, TableKind::lpm, "fg_lpm_lookup(run, MAP_{0}, r2)"},
+    {HelperId::map_push_elem, TableKind::list, "fg_list_push(run, MAP_{0}, r2, r3)"},
+    {HelperId::map_pop_elem, TableKind::list, "fg_list_pop(run, MAP_{0}, r2)"},
+    {HelperId::map_peek_elem, TableKind::list, "fg_list_peek(run, MAP_{0}, r2)"},
+    {HelperId::map_push_elem, TableKind::bloom, "fg_bloom_push(run, MAP_{0}, r2, r3)"},
+    {HelperId::map_peek_elem, TableKind::bloom, "fg_bloom_peek(run, MAP_{0}, r2)"},
+    {HelperId::ringbuf_output, TableKind::ring, "fg_ring_output(run, MAP_{0}, r2, r3, r4)"},
+    {HelperId::ringbuf_reserve, TableKind::ring, "fg_ring_reserve(run, MAP_{0}, r2, r3)"},
+    {HelperId::ringbuf_query, TableKind::ring, "fg_ring_query(MAP_{0}, r2)"},
+    {HelperId::perf_event_output, TableKind::perf, "fg_perf_output(run, MAP_{0}, r3, r4, r5)"},
 };
 
 // Flags of redirect_map that maps of ports take, besides the verdict: BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS.
@@ -41,7 +75,18 @@ unsigned redirect_flags(const program::MapSpec& map) {
   return ports ? 0x18 : 0;
 }
 
+const MapText* find_text(HelperId helper, TableKind kind) {
+  const auto is_it = [&](const MapText& text) { return text.helper == helper && text.kind == kind; };
+  const auto* found = std::ranges::find_if(kMapHelpers, is_it);
+  return found == std::end(kMapHelpers) ? nullptr : found;
+}
+
 }  // namespace
+
+bool does(HelperId helper, TableKind kind) {
+  const bool tail_call = helper == HelperId::tail_call && kind == TableKind::programs;
+  return tail_call || find_text(helper, kind) != nullptr;
+}
 
 void Rules::map_object(const Step& step) { assign(step.dst, fmt::format("FG_DESCRIPTOR({})", numbers_[step.imm])); }
 
@@ -87,35 +132,15 @@ void Rules::call_of_unknown_map(const Step& step) {
 }
 
 void Rules::call_helper(const Step& step) {
+  if (call_skb_helper(step)) return;
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));
   const std::uint32_t named = code_.facts(at_).call.map;
   if (named == program::kNone) return call_of_unknown_map(step);
-  const std::uint32_t map = numbers_[named];
-  const TableKind kind = table(named).kind;
-  const bool hash = kind == TableKind::hash;
-  switch (helper) {
-    case HelperId::map_lookup_elem:
-      if (kind == TableKind::inner_hash) return assign(0, fmt::format("fg_hash_of_maps_lookup(run, MAP_{}, r2)", map));
-      if (kind == TableKind::inner_array)
-        return assign(0, fmt::format("fg_array_of_maps_lookup(run, MAP_{}, (uint)fg_load32_any(run, r2))", map));
-      if (hash) return assign(0, fmt::format("fg_hash_lookup(run, MAP_{}, r2)", map));
-      return assign(0, fmt::format("fg_array_lookup(MAP_{}, (uint)fg_load32_any(run, r2))", map));
-    case HelperId::map_update_elem:
-      if (!hash) return assign(0, fmt::format("fg_array_update(run, MAP_{}, r2, r3, r4)", map));
-      return assign(0, fmt::format("fg_hash_update(run, &run->retired[{0}], MAP_{0}, r2, r3, r4)", map));
-    case HelperId::map_delete_elem:
-      if (!hash) return assign(0, "FG_ERROR(FG_EINVAL)");
-      return assign(0, fmt::format("fg_hash_delete(run, MAP_{}, r2)", map));
-    case HelperId::redirect_map: {
-      const std::string_view find = table(named).kind == TableKind::ports ? "fg_port_at" : "fg_port_of";
-      return assign(0, fmt::format("fg_redirect_map(run, {}, {}(run, MAP_{}, (uint)r2), (uint)r2, r3, {})", map, find,
-                                   map, redirect_flags(program_.maps()[named])));
-    }
-    default:
-      return never(step, "a helper that the device has not");
-  }
+  const MapText* text = find_text(helper, table(named).kind);
+  if (text == nullptr) return never(step, "a helper that the device has not");
+  assign(0, fmt::format(fmt::runtime(text->text), numbers_[named], redirect_flags(program_.maps()[named])));
 }
 
 }  // namespace forager::jit::opencl

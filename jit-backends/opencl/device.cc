@@ -9,10 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "exec/frame_layout.h"
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
 #include "jit-backends/opencl/build.h"
 #include "jit-backends/opencl/results.h"
+#include "jit-backends/opencl/staging_skb.h"
 #include "jit-backends/opencl/tables_there.h"
 
 namespace forager::jit::opencl {
@@ -117,12 +119,16 @@ class OpenclDevice final : public exec::Device {
     kernel_ = {};
     if (auto there = check_helpers(group_, *options_.environment); !there) return there;
     const unsigned lanes = lanes_in_use();
-    plan_ = {.use = group_.frame_use(shared_),
+    FrameUse use = group_.frame_use(shared_);
+    const isa::ProgType type = program().program().type();
+    use.direct =
+        shared_ && exec::FrameLayout::get().known && (type == isa::ProgType::xdp || type == isa::ProgType::raw_memory);
+    plan_ = {.use = use,
              .batch = {.lanes = lanes, .cpu = options_.cpu, .strict = lanes == 1 ? 1U : 0U},
              .order = options_.order,
              .group = driver_->found().is_cpu ? 1 : kGroup};
-    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}",
-                                            shared_ ? 1 : 0, table_lanes(), plan_.group);
+    const std::string options = fmt::format("-cl-std=CL1.2 -w -DFG_SHARED={} -DFG_LANES={} -DFG_GROUP={}{}",
+                                            shared_ ? 1 : 0, table_lanes(), plan_.group, use.direct ? parts() : "");
     auto built = build(*driver_, group_.source, options);
     if (!built) return std::unexpected(std::move(built.error()));
     built_ = std::move(*built);
@@ -146,6 +152,17 @@ class OpenclDevice final : public exec::Device {
     return ran;
   }
 
+  // Of a frame, for kernels that find them themselves.
+  static std::string parts() {
+    const exec::FrameLayout& at = exec::FrameLayout::get();
+    return fmt::format(
+        " -DFG_DIRECT=1 -DFG_FRAME_SIZE={} -DFG_FRAME_CONTEXT={} -DFG_FRAME_RETURN={} -DFG_FRAME_BUFFER={} "
+        "-DFG_FRAME_META={} -DFG_FRAME_DATA={} -DFG_FRAME_END={} -DFG_FRAME_PACKET_END={} -DFG_FRAME_RESERVE={} "
+        "-DFG_FRAME_HEAD_LIMIT={}",
+        at.size, at.context, at.return_value, at.buffer, at.data_meta, at.data, at.data_end, at.packet_end, at.reserve,
+        at.head_limit);
+  }
+
   Result<> make_tables() {
     auto made = tables_.open(*driver_, group_, options_.cpu, plan_.batch.lanes, table_lanes());
     if (made) made = tables_.seed(*driver_, random_state_);
@@ -155,7 +172,7 @@ class OpenclDevice final : public exec::Device {
 
   // One is a CPU of per-CPU maps, of which there may be fewer.
   [[nodiscard]] unsigned lanes_in_use() const {
-    if (options_.order == exec::Order::packet && group_.needs_order()) return 1;
+    if (group_.needs_one_lane() || (options_.order == exec::Order::packet && group_.needs_order())) return 1;
     const DeviceFound& found = driver_->found();
     const unsigned lanes = found.is_cpu ? found.units : found.units * kGroupsOfUnit * kGroup;
     const unsigned cpus = std::max(options_.environment->cpus, options_.cpu + 1) - options_.cpu;
@@ -188,10 +205,13 @@ class OpenclDevice final : public exec::Device {
         Launch& launch = launches_[sent++ % kLaunches];
         if (running.empty()) since = exec::run_clock_ns();
         tell_time();
+        tell_surroundings();
         auto done = launch.send(*driver_, kernel_.get(), plan_, tables_.lasting(), part);
         if (!done) return abandon(std::move(done));
         running.push_back(&launch);
         note(launch);
+        // Results of their last run go while the kernel is busy with this one.
+        for (exec::Frame* frame : launch.frames()) exec::clear_results(*frame);
         next += part.size();
       }
       Launch& first = *running.front();
@@ -224,11 +244,10 @@ class OpenclDevice final : public exec::Device {
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
     const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
-    return launch.collect(*driver_, [&](exec::Frame& frame, const PacketRecord& record,
-                                        std::span<const std::byte> packets, std::size_t base) {
-      if (record.done == 0) return left.push_back(&frame);
+    return launch.collect(*driver_, [&](exec::Frame& frame, const Returned& returned) {
+      if (returned.done == kNotDone) return left.push_back(&frame);
       ++counters_.packets;
-      if (!taker.take(frame, record, packets, base)) ++counters_.traps;
+      if (returned.done == kDoneMore && !taker.take(frame, returned)) ++counters_.traps;
     });
   }
 
@@ -240,10 +259,21 @@ class OpenclDevice final : public exec::Device {
     plan_.batch.tai_ns = now(environment.tai_ns);
   }
 
+  // Ports that there are (the loopback, the device's own, interfaces that the host knows of), and who runs.
+  void tell_surroundings() {
+    if (plan_.use.skb.asks_task && options_.environment->task) plan_.task = options_.environment->task();
+    plan_.ports.clear();
+    if (plan_.use.skb.clones == 0) return;
+    plan_.ports.assign(options_.ports.begin(), options_.ports.end());
+    plan_.ports.push_back(1);
+    for (const exec::FibInterface& one : options_.environment->fib.interfaces) plan_.ports.push_back(one.ifindex);
+  }
+
   [[nodiscard]] std::size_t packets_of_launch(Frames frames) const {
     std::size_t packets = 0, bytes = 0;
     const std::size_t most = most_packets();
-    for (const exec::Frame* frame : frames) {
+    for (exec::Frame* frame : frames) {
+      give_room(*frame, plan_.use.skb);
       bytes += staged_bytes(*frame, plan_.use);
       if (packets != 0 && (packets == most || bytes > kMostBytes)) break;
       ++packets;

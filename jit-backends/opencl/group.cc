@@ -195,6 +195,10 @@ bool Group::needs_order() const {
          std::ranges::any_of(maps, [](const GroupMap& map) { return map.use == MapUse::read_write; });
 }
 
+bool Group::needs_one_lane() const {
+  return std::ranges::any_of(source.tables, [](const Table& table) { return table.kind == TableKind::list; });
+}
+
 FrameUse Group::frame_use(bool shared) const {
   FrameUse all = use_of_frames(first(), shared);
   for (const VerifiedRef& one : source.programs) {
@@ -202,6 +206,7 @@ FrameUse Group::frame_use(bool shared) const {
     all.moves_edges |= use.moves_edges;
     all.ports |= use.ports;
     all.most = std::max(all.most, use.most);
+    if (one != source.programs.front()) all.skb.join(use.skb);
   }
   return all;
 }

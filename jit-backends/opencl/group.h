@@ -37,6 +37,8 @@ struct Group {
   [[nodiscard]] bool calls(exec::HelperId helper) const;
   // ... has results that may depend on which packet runs first.
   [[nodiscard]] bool needs_order() const;
+  // Whether its work-items would have to wait for one another (cl/values.cl).
+  [[nodiscard]] bool needs_one_lane() const;
   [[nodiscard]] FrameUse frame_use(bool shared) const;
 };
 

@@ -28,6 +28,8 @@ struct KernelSource {
   std::vector<VerifiedRef> programs;  // the first runs, and calls the others' tails
   std::vector<Table> tables;          // by map of the kernel
   unsigned switched = 0;              // functions that are a switch in a loop
+
+  [[nodiscard]] bool sees_skb() const;
 };
 
 class OpenclImage final : public exec::Image {
@@ -47,7 +49,11 @@ class OpenclImage final : public exec::Image {
   exec::CompileOptions options_;
 };
 
-// What stands before every program: the functions of isa.def, and cl/.
+// What stands before every program: the functions of isa.def, and cl/; and before programs that see a __sk_buff
+// besides.
 [[nodiscard]] std::string_view prelude();
+[[nodiscard]] std::string_view skb_prelude();
+// What stands before this one.
+[[nodiscard]] std::string prelude_of(const KernelSource& source);
 
 }  // namespace forager::jit::opencl

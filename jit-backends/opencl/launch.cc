@@ -2,6 +2,9 @@
 #include "jit-backends/opencl/launch.h"
 
 #include <cstring>
+#include <numeric>
+
+#include "jit-backends/opencl/staging_skb.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -9,7 +12,7 @@ namespace {
 std::size_t in_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_t>& words) {
-  std::memcpy(to.data() + at, words.data(), words.size() * sizeof(std::uint32_t));
+  if (!words.empty()) std::memcpy(to.data() + at, words.data(), words.size() * sizeof words.front());
 }
 
 }  // namespace
@@ -17,9 +20,10 @@ void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_
 Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                       Frames frames) {
   frames_ = frames;
+  direct_ = plan.use.direct;
   bases_.clear();
   packet_bytes_ = copied_ = 0;
-  if (!plan.use.shared) place_frames(plan.use);
+  if (!plan.use.shared || plan.use.skb.clones != 0) place_frames(plan.use);
   packet_bytes_ = std::max<std::size_t>(packet_bytes_, 64);
   if (auto filled = fill(driver, plan); !filled) return filled;
   return start(driver, kernel, plan, lasting);
@@ -31,13 +35,30 @@ void Launch::place_frames(const FrameUse& use) {
     packet_bytes_ += staged_bytes(*frame, use);
     copied_ += travelling_bytes(*frame, use);
   }
+  bases_.push_back(packet_bytes_);
+}
+
+// In the order of frames, by their numbers.
+void Launch::put_order(Lanes& lanes) const {
+  const bool gaps = !frames_.empty() && number_of(frames_.size() - 1) != frames_.size() - 1;
+  if (lanes.order.empty() && gaps) {
+    lanes.order.resize(frames_.size());
+    std::iota(lanes.order.begin(), lanes.order.end(), 0U);
+  }
+  for (std::uint32_t& nth : lanes.order) nth = static_cast<std::uint32_t>(number_of(nth));
 }
 
 Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
-  const Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
-  const std::size_t order_at = in_lines(kRecordsAt + frames_.size() * sizeof(PacketRecord));
+  Lanes lanes = lanes_of(frames_, plan.batch.lanes, plan.order);
+  put_order(lanes);
+  const std::size_t numbers = frames_.empty() ? 0 : number_of(frames_.size() - 1) + 1;
+  done_at_ = kRecordsAt + numbers * sizeof(PacketRecord);
+  const std::size_t order_at = in_lines(done_at_ + numbers);
   const std::size_t begins_at = in_lines(order_at + lanes.order.size() * sizeof(std::uint32_t));
-  head_bytes_ = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
+  const std::size_t ports_at = in_lines(begins_at + lanes.begins.size() * sizeof(std::uint32_t));
+  skbs_at_ = in_lines(ports_at + plan.ports.size() * sizeof(std::uint32_t));
+  skb_bytes_ = plan.use.skb.sees ? sizeof(SkbRecord) + (plan.use.skb.tunnels ? sizeof(TunnelRecord) : 0) : 0;
+  head_bytes_ = skbs_at_ + frames_.size() * skb_bytes_;
   Result<> done = head_.reserve(driver, head_bytes_);
   if (done) done = packets_.reserve(driver, packet_bytes_);
   if (!done) return done;
@@ -48,17 +69,49 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   BatchRecord batch = plan.batch;
   batch.count = static_cast<std::uint32_t>(frames_.size());
   batch.frames = head_.address() + kRecordsAt;
+  batch.done = head_.address() + done_at_;
   batch.order = lanes.order.empty() ? 0 : head_.address() + order_at;
   batch.begins = head_.address() + begins_at;
+  batch.packets = direct_ && !frames_.empty() ? reinterpret_cast<std::uintptr_t>(frames_.front()) : 0;
+  batch.ports = head_.address() + ports_at;
+  batch.port_count = static_cast<std::uint32_t>(plan.ports.size());
+  batch.skbs = head_.address() + skbs_at_;
+  batch.skb_bytes = static_cast<std::uint32_t>(skb_bytes_);
   std::memcpy(head->data(), &batch, sizeof batch);
-  for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const PacketRecord record = stage(*frames_[i], plan.use, bases_.empty() ? 0 : bases_[i], *packets);
-    std::memcpy(head->data() + kRecordsAt + i * sizeof record, &record, sizeof record);
-  }
+  std::memset(head->data() + done_at_, kNotDone, numbers);
+  if (!direct_) stage_all(plan.use, *head, *packets);
   put(*head, order_at, lanes.order);
   put(*head, begins_at, lanes.begins);
+  put(*head, ports_at, plan.ports);
+  if (skb_bytes_ != 0) put_skbs(*head, plan);
   done = packets_.unmap(driver);
   return done ? head_.unmap(driver) : done;
+}
+
+void Launch::stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets) {
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const PacketRecord record = stage(*frames_[i], use, bases_.empty() ? 0 : bases_[i], packets);
+    std::memcpy(head.data() + kRecordsAt + i * sizeof record, &record, sizeof record);
+  }
+}
+
+void Launch::put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const {
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const std::uint64_t clones_at =
+        bases_.empty() ? 0 : packets_.address() + bases_[i] + frame_bytes(*frames_[i], plan.use);
+    const auto records = head.subspan(skbs_at_ + i * skb_bytes_, skb_bytes_);
+    const SkbRecord record = stage_skb(*frames_[i], plan.use.skb, clones_at, plan.task);
+    std::memcpy(records.data(), &record, sizeof record);
+    if (!plan.use.skb.tunnels) continue;
+    const TunnelRecord tunnel = stage_tunnel(*frames_[i]);
+    std::memcpy(records.data() + sizeof record, &tunnel, sizeof tunnel);
+  }
+}
+
+void Launch::take_skb(Returned& returned, std::span<const std::byte> records) {
+  std::memcpy(&returned.skb, records.data(), sizeof returned.skb);
+  const auto tunnel = records.subspan(sizeof returned.skb);
+  if (!tunnel.empty()) std::memcpy(&returned.tunnel, tunnel.data(), sizeof returned.tunnel);
 }
 
 Result<> Launch::start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting) {

@@ -21,6 +21,8 @@ struct LaunchPlan {
   BatchRecord batch;  // cpu, lanes, places and the rest; not what a launch fills in itself
   exec::Order order = exec::Order::packet;
   std::size_t group = 1;
+  std::vector<std::uint32_t> ports;  // that clones may be sent to
+  exec::Task task;                   // who runs, if the program asks
 };
 
 // Memory that outlives launches: as arguments of kernels.
@@ -36,7 +38,7 @@ class Launch {
   // Makes it ready and hands it to the device. `frames` stays until it is collected.
   [[nodiscard]] Result<> send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                               Frames frames);
-  // Once it is through: finish(frame, record, bytes of all, base) sees each packet.
+  // Once it is through: finish(frame, returned) sees each packet.
   template <class Finish>
   [[nodiscard]] Result<> collect(const Driver& driver, Finish finish);
 
@@ -48,14 +50,23 @@ class Launch {
 
  private:
   void place_frames(const FrameUse& use);
+  // Of the nth frame, to the kernel: of frames that the device finds itself, how far it is from the first.
+  [[nodiscard]] std::size_t number_of(std::size_t nth) const {
+    return direct_ ? static_cast<std::size_t>(frames_[nth] - frames_.front()) : nth;
+  }
+  void put_order(Lanes& lanes) const;
+  void stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets);
   [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
+  static void take_skb(Returned& returned, std::span<const std::byte> records);
+  void put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const;
   [[nodiscard]] Result<> start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting);
 
   Buffer head_;     // the batch's record, the packets', and which lane has which
   Buffer packets_;  // bytes
   Frames frames_;
-  std::vector<std::size_t> bases_;  // where frames that travel are in packets_
-  std::size_t head_bytes_ = 0, packet_bytes_ = 0, copied_ = 0;
+  std::vector<std::size_t> bases_;  // where frames that travel, or their clones, are in packets_, and their end
+  bool direct_ = false;
+  std::size_t done_at_ = 0, head_bytes_ = 0, packet_bytes_ = 0, copied_ = 0, skbs_at_ = 0, skb_bytes_ = 0;
   Event done_;
 };
 
@@ -67,10 +78,16 @@ Result<> Launch::collect(const Driver& driver, Finish finish) {
   if (!head) return std::unexpected(std::move(head.error()));
   auto packets = packets_.map(driver, CL_MAP_READ, packet_bytes_);
   if (!packets) return std::unexpected(std::move(packets.error()));
+  Returned returned;
   for (std::size_t i = 0; i < frames_.size(); ++i) {
-    PacketRecord record;
-    std::memcpy(&record, head->data() + kRecordsAt + i * sizeof record, sizeof record);
-    finish(*frames_[i], record, *packets, bases_.empty() ? 0 : bases_[i]);
+    const std::size_t number = number_of(i);
+    returned.done = std::to_integer<std::uint8_t>((*head)[done_at_ + number]);
+    if (returned.done == kDoneMore) {
+      std::memcpy(&returned.record, head->data() + kRecordsAt + number * sizeof(PacketRecord), sizeof(PacketRecord));
+      if (!bases_.empty()) returned.staged = packets->subspan(bases_[i], bases_[i + 1] - bases_[i]);
+      if (skb_bytes_ != 0) take_skb(returned, head->subspan(skbs_at_ + i * skb_bytes_, skb_bytes_));
+    }
+    finish(*frames_[i], returned);
   }
   if (auto done = packets_.unmap(driver); !done) return done;
   return head_.unmap(driver);

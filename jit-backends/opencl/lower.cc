@@ -151,6 +151,12 @@ std::string parameters(const Table& table, std::size_t number) {
     case TableKind::inner_hash:
       return fmt::format("FG_PLACE({}), {}u, {}u, {}u, {}u, {}u, {}", number, table.key_size, table.value_size,
                          table.entries, table.mask, table.nodes, kind_text(table));
+    case TableKind::lpm:
+      return fmt::format("FG_PLACE({}), {}u, {}u", number, table.key_size, table.index_bits);
+    case TableKind::list:
+      return fmt::format("FG_PLACE({}), {}u, {}u, {}", number, table.value_size, table.entries, table.newest);
+    case TableKind::bloom:
+      return fmt::format("FG_PLACE({}), {}u", number, table.value_size);
     default:
       return fmt::format("FG_PLACE({}), {}u", number, table.entries);
   }
@@ -224,11 +230,12 @@ class KernelMaker {
         fmt::format("fg_open_lane(run, &space, lane, (__private uchar*)stack, retired, {}u);", made_.tables.size()));
     text.open("for (uint at = space.begins[lane]; at < space.begins[lane + 1]; ++at) {");
     text.add("if (run->control->stop != 0) break;  // races: sooner or later is the same");
-    text.add("__global fg_frame* const frame = &space.frames[space.order == 0 ? at : space.order[at]];");
-    text.add("fg_begin(run, &space, frame);");
+    text.add("const uint number = space.order == 0 ? at : space.order[at];");
+    text.add("fg_begin(run, &space, number);");
     text.add(fmt::format("ulong r0 = {};", calls.front()));
     if (has_tail_calls()) put_tail_calls(text, calls);
-    text.add("fg_end(run, frame, r0);");
+    const bool raw = members_.front().program->program().type() == isa::ProgType::raw_memory;
+    text.add(fmt::format("fg_end(run, &space, number, {}r0);", raw ? "" : "(uint)"));
     for (std::size_t i = 0; i < made_.tables.size(); ++i) {
       if (made_.tables[i].kind == TableKind::hash) text.add(fmt::format("fg_hash_rest(&retired[{0}], MAP_{0});", i));
     }

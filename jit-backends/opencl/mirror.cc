@@ -218,6 +218,16 @@ std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Mi
     case TableKind::inner_array:
     case TableKind::inner_hash:
       return make_inner_mirror(table, use);
+    case TableKind::lpm:
+      return make_lpm_mirror(table, map, use);
+    case TableKind::list:
+      return make_list_mirror(table, map);
+    case TableKind::bloom:
+      return make_bloom_mirror(table, map, use);
+    case TableKind::ring:
+      return make_ring_mirror(table, map);
+    case TableKind::perf:
+      return make_perf_mirror(table, map, use);
   }
   return nullptr;
 }

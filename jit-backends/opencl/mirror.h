@@ -8,7 +8,7 @@
 // what the host wrote meanwhile stays, word by word, where the device did nothing. Nothing that the device says is
 // trusted to be a table: numbers out of range end where they are found.
 //
-// Tested by: tests/unit/opencl_maps_test.cc.
+// Tested by: tests/unit/opencl_maps_test.cc, opencl_lpm_test.cc, opencl_queues_test.cc, opencl_rings_test.cc.
 #pragma once
 
 #include <cstddef>
@@ -60,6 +60,11 @@ struct MirrorUse {
 // Null: there is no table. The map outlives it.
 [[nodiscard]] std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 [[nodiscard]] std::unique_ptr<Mirror> make_hash_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
+[[nodiscard]] std::unique_ptr<Mirror> make_lpm_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
+[[nodiscard]] std::unique_ptr<Mirror> make_list_mirror(const Table& table, exec::Map& map);
+[[nodiscard]] std::unique_ptr<Mirror> make_bloom_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
+[[nodiscard]] std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map);
+[[nodiscard]] std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 
 [[nodiscard]] std::unique_ptr<Mirror> make_inner_mirror(const Table& table, const MirrorUse& use);
 

@@ -9,7 +9,8 @@
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
-#include "jit-backends/opencl/tables.h"
+#include "jit-backends/opencl/rules.h"
+#include "jit-backends/opencl/skb_use.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -24,19 +25,70 @@ constexpr HelperId kHelpers[] = {
     HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
     HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
     HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
-    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,
+    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,       HelperId::map_push_elem,
+    HelperId::map_pop_elem,      HelperId::map_peek_elem,    HelperId::ringbuf_output,  HelperId::ringbuf_reserve,
+    HelperId::ringbuf_submit,    HelperId::ringbuf_discard,  HelperId::ringbuf_query,   HelperId::perf_event_output,
 };
-constexpr MapType kMaps[] = {
-    MapType::array,           MapType::percpu_array,  MapType::hash,        MapType::lru_hash, MapType::percpu_hash,
-    MapType::lru_percpu_hash, MapType::devmap,        MapType::cpumap,      MapType::xskmap,   MapType::devmap_hash,
-    MapType::prog_array,      MapType::array_of_maps, MapType::hash_of_maps};
-constexpr isa::ProgType kPrograms[] = {isa::ProgType::xdp, isa::ProgType::raw_memory};
+// ... for programs that see a __sk_buff (calls_skb.cc).
+constexpr HelperId kSkbHelpers[] = {
+    HelperId::skb_load_bytes,
+    HelperId::skb_load_bytes_relative,
+    HelperId::skb_store_bytes,
+    HelperId::skb_pull_data,
+    HelperId::l3_csum_replace,
+    HelperId::l4_csum_replace,
+    HelperId::csum_update,
+    HelperId::csum_level,
+    HelperId::skb_change_type,
+    HelperId::skb_set_tstamp,
+    HelperId::skb_ecn_set_ce,
+    HelperId::get_route_realm,
+    HelperId::skb_get_xfrm_state,
+    HelperId::get_hash_recalc,
+    HelperId::set_hash,
+    HelperId::set_hash_invalid,
+    HelperId::redirect_peer,
+    HelperId::redirect_neigh,
+    HelperId::clone_redirect,
+    HelperId::skb_vlan_push,
+    HelperId::skb_vlan_pop,
+    HelperId::skb_adjust_room,
+    HelperId::skb_change_proto,
+    HelperId::skb_change_tail,
+    HelperId::skb_change_head,
+    HelperId::lwt_push_encap,
+    HelperId::lwt_seg6_store_bytes,
+    HelperId::lwt_seg6_adjust_srh,
+    HelperId::lwt_seg6_action,
+    HelperId::get_socket_cookie,
+    HelperId::get_socket_uid,
+    HelperId::get_netns_cookie,
+    HelperId::skb_cgroup_id,
+    HelperId::skb_cgroup_classid,
+    HelperId::skb_get_tunnel_key,
+    HelperId::skb_set_tunnel_key,
+    HelperId::skb_get_tunnel_opt,
+    HelperId::skb_set_tunnel_opt,
+};
+constexpr MapType kMaps[] = {MapType::array,           MapType::percpu_array, MapType::hash,
+                             MapType::lru_hash,        MapType::percpu_hash,  MapType::lru_percpu_hash,
+                             MapType::devmap,          MapType::cpumap,       MapType::xskmap,
+                             MapType::devmap_hash,     MapType::prog_array,   MapType::array_of_maps,
+                             MapType::hash_of_maps,    MapType::lpm_trie,     MapType::queue,
+                             MapType::stack,           MapType::bloom_filter, MapType::ringbuf,
+                             MapType::perf_event_array};
+constexpr isa::ProgType kPrograms[] = {
+    isa::ProgType::xdp,       isa::ProgType::raw_memory,    isa::ProgType::socket_filter, isa::ProgType::sched_cls,
+    isa::ProgType::sched_act, isa::ProgType::cgroup_skb,    isa::ProgType::lwt_in,        isa::ProgType::lwt_out,
+    isa::ProgType::lwt_xmit,  isa::ProgType::lwt_seg6local, isa::ProgType::sk_skb,
+};
 
-// Packets do the same in any order if they do no more than this, and nothing to maps that others see.
+// Packets do the same in any order if they do no more than this or kSkbHelpers, and nothing to maps that others see.
 constexpr HelperId kIndifferent[] = {
     HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
     HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
     HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id, HelperId::tail_call,
+    HelperId::map_peek_elem,
 };
 
 template <class Range, class T>
@@ -46,9 +98,8 @@ bool has(const Range& range, T value) {
 
 bool names_kernel(isa::Op op) {
   using isa::Op;
-  constexpr Op kOps[] = {Op::callx,       Op::call_kfunc, Op::lddw_map_fd, Op::lddw_map_value,
-                         Op::lddw_btf_id, Op::lddw_func,  Op::ldabsw,      Op::ldabsh,
-                         Op::ldabsb,      Op::ldindw,     Op::ldindh,      Op::ldindb};
+  constexpr Op kOps[] = {Op::callx,          Op::call_kfunc,  Op::lddw_map_fd,
+                         Op::lddw_map_value, Op::lddw_btf_id, Op::lddw_func};
   return has(kOps, op);
 }
 
@@ -61,7 +112,9 @@ class Judge {
       if (!verified_.facts()[at].reachable) continue;
       if (auto taken = judge_instruction(at); !taken) return taken;
     }
-    return judge_calls();
+    auto taken = judge_calls();
+    const std::string_view room = taken ? too_much_room(verified_) : std::string_view{};
+    return room.empty() ? taken : refuse(std::string(room));
   }
 
  private:
@@ -104,15 +157,26 @@ class Judge {
     constexpr HelperId kThese[] = {HelperId::map_lookup_elem, HelperId::map_update_elem, HelperId::map_delete_elem};
     return has(kThese, helper);
   }
+
   [[nodiscard]] Result<> judge_instruction(std::uint32_t at) const {
     const verifier::Facts& facts = verified_.facts()[at];
     const program::Instruction& insn = program_.instructions()[at];
     if (insn.op == isa::Op::lddw_map_idx || insn.op == isa::Op::lddw_map_idx_value)
       return judge_map(program_.maps()[program::map_index(insn)]);
     if (facts.call.helper != 0) return judge_call(at, facts.call);
-    constexpr Region kOthers[] = {Region::ring_record, Region::socket, Region::tcp_socket, Region::other};
+    if (facts.access.region == Region::context) return judge_field(at, facts.access);
+    constexpr Region kOthers[] = {Region::socket, Region::tcp_socket, Region::other};
     if (has(kOthers, facts.access.region)) return refuse_at(at, "access to an object of the host's");
     return {};
+  }
+
+  [[nodiscard]] Result<> judge_field(std::uint32_t at, const verifier::AccessFact& access) const {
+    using isa::FieldKind;
+    constexpr FieldKind kKinds[] = {FieldKind::scalar, FieldKind::packet, FieldKind::packet_end,
+                                    FieldKind::packet_meta};
+    const auto* field = isa::find_field(*program_.context(), static_cast<std::uint32_t>(access.offset_min));
+    if (field == nullptr || has(kKinds, field->kind)) return {};
+    return refuse_at(at, fmt::format("field {} of the context", field->name));
   }
 
   [[nodiscard]] Result<> judge_call(std::uint32_t at, const verifier::CallFact& call) const {
@@ -124,10 +188,9 @@ class Judge {
     if (call.map == program::kNone && takes_any_map(id)) return {};
     if (call.map == program::kNone) return refuse_at(at, fmt::format("bpf_{} of one map or another", helper.name));
     const TableKind kind = table_of(program_.maps()[call.map]).value_or(Table{}).kind;
-    const bool ports = kind == TableKind::ports || kind == TableKind::port_keys;
-    if (ports != (id == HelperId::redirect_map) || (kind == TableKind::programs) != (id == HelperId::tail_call))
-      return refuse_at(at, fmt::format("bpf_{} of map {}", helper.name, program_.maps()[call.map].name));
-    return {};
+    if (does(id, kind)) return {};
+    const char* const why = kind == TableKind::lpm ? " (LPM_TRIE is read-mostly on an OpenCL device)" : "";
+    return refuse_at(at, fmt::format("bpf_{} of map {}{}", helper.name, program_.maps()[call.map].name, why));
   }
 
   // Functions of OpenCL C do not call themselves.
@@ -166,6 +229,7 @@ bool any_call(const verifier::VerifiedProgram& program, Predicate matches) {
 exec::Capabilities abilities() {
   exec::Capabilities able;
   for (const HelperId helper : kHelpers) able.helpers.set(static_cast<std::size_t>(helper));
+  for (const HelperId helper : kSkbHelpers) able.helpers.set(static_cast<std::size_t>(helper));
   for (const MapType map : kMaps) able.map_types.set(static_cast<std::size_t>(map));
   able.program_types.assign(std::begin(kPrograms), std::end(kPrograms));
   for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), !names_kernel(row.op));
@@ -180,7 +244,8 @@ bool needs_order(const verifier::VerifiedProgram& program) {
     const verifier::MapUse use = program.map_uses()[i];
     if (use == verifier::MapUse::read_write || (use != verifier::MapUse::unused && tables[i].per_cpu)) return true;
   }
-  return any_call(program, [](HelperId helper, const auto&) { return !has(kIndifferent, helper); });
+  return any_call(program,
+                  [](HelperId helper, const auto&) { return !has(kIndifferent, helper) && !has(kSkbHelpers, helper); });
 }
 
 bool calls(const verifier::VerifiedProgram& program, HelperId helper) {

@@ -5,6 +5,7 @@
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
+#include "jit-backends/opencl/staging_skb.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -12,6 +13,20 @@ namespace {
 std::unique_ptr<Diagnostic> nonsense() {
   return std::make_unique<Diagnostic>(Diagnostic{
       .kind = ErrorKind::bug, .error = EIO, .message = "the device tells of a packet that does not fit its frame"});
+}
+
+exec::HelperId helper_of(std::uint32_t redirect) {
+  using exec::HelperId;
+  switch (redirect) {
+    case kRedirectMap:
+      return HelperId::redirect_map;
+    case kRedirectPeer:
+      return HelperId::redirect_peer;
+    case kRedirectNeigh:
+      return HelperId::redirect_neigh;
+    default:
+      return HelperId::redirect;
+  }
 }
 
 // What the device says is not believed: others have other keys.
@@ -23,11 +38,13 @@ bool leads_to_ports(const std::vector<GroupMap>& maps, std::size_t number) {
 
 }  // namespace
 
-bool ResultTaker::take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets,
-                       std::size_t base) const {
-  exec::clear_results(frame);
+bool ResultTaker::take(exec::Frame& frame, const Returned& returned) const {
+  const PacketRecord& record = returned.record;
   auto trap = record.trap == 0 ? nullptr : reason(record);
-  if (!unstage(frame, use, packets, base, record) && trap == nullptr) trap = nonsense();
+  if (!unstage(frame, use, returned) && trap == nullptr) trap = nonsense();
+  if (use.skb.clones != 0 && trap == nullptr &&
+      !take_clones(frame, returned.skb, returned.staged.subspan(frame_bytes(frame, use))))
+    trap = nonsense();
   const bool ended = trap == nullptr;
   exec::set_results(frame, program.program().type(), record.r0, std::move(trap));
   if (ended && record.redirect != 0) redirect(frame, record);
@@ -42,6 +59,11 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
                    .message = "a helper met one of several maps, of a type that it does not take on an OpenCL device"});
   auto trap = std::make_unique<Diagnostic>(Diagnostic{
       .kind = ErrorKind::rejected, .error = EACCES, .message = "access outside the memory that the program was given"});
+  if (record.trap == kTrapRoom) {
+    *trap = {.kind = ErrorKind::unsupported,
+             .error = ENOMEM,
+             .message = "the packet grows beyond the room that an OpenCL device has for it"};
+  }
   const program::Program& of = program.program();
   if (record.trap_at < of.instructions().size()) {
     trap->instruction = of.instructions()[record.trap_at].slot;
@@ -60,19 +82,21 @@ void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const
                            .program = &program,
                            .cpu = options.cpu,
                            .ports = options.ports};
-  const auto id = static_cast<std::size_t>(by_map ? HelperId::redirect_map : HelperId::redirect);
+  const auto id = static_cast<std::size_t>(helper_of(record.redirect));
   const auto helpers = options.environment->helpers;
   if (id >= helpers.size() || helpers[id] == nullptr) return;  // nor does the program call it
   const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].map.get()) : 0;
   if (by_map) {
     helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);
   } else {
-    helpers[id](context, record.redirect_key, 0, 0, 0, 0);
+    helpers[id](context, record.redirect_key, record.redirect_flags, 0, 0, 0);
   }
 }
 
 Result<> check_helpers(const Group& group, const exec::Environment& environment) {
-  for (const exec::HelperId helper : {exec::HelperId::redirect, exec::HelperId::redirect_map}) {
+  using exec::HelperId;
+  for (const HelperId helper :
+       {HelperId::redirect, HelperId::redirect_map, HelperId::redirect_peer, HelperId::redirect_neigh}) {
     const auto id = static_cast<std::size_t>(helper);
     const bool there = id < environment.helpers.size() && environment.helpers[id] != nullptr;
     if (group.calls(helper) && !there) return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");

@@ -17,8 +17,8 @@ struct ResultTaker {
   const FrameUse& use;
   const std::vector<GroupMap>& maps;
 
-  // False if the packet was stopped.
-  bool take(exec::Frame& frame, const PacketRecord& record, std::span<const std::byte> packets, std::size_t base) const;
+  // Of a frame without results. False if the packet was stopped.
+  bool take(exec::Frame& frame, const Returned& returned) const;
 
  private:
   [[nodiscard]] std::unique_ptr<Diagnostic> reason(const PacketRecord& record) const;

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "exec/skb.h"
 #include "jit-backends/common/dispatch.h"
 #include "program/text.h"
 
@@ -166,9 +167,22 @@ void Rules::add_to(const Step& step) {
 
 // ---- memory --------------------------------------------------------------------------------------------------------
 
+namespace {
+// As a number, or, of global memory, as what is added to a pointer: compilers see through that, and through nothing
+// that was a number before it became a pointer.
+std::string address_of(const Step& step, unsigned base, std::int32_t further, bool global = false) {
+  std::string address = global ? fmt::format("FG_GLOBAL(r{})", base) : reg(base);
+  if (step.index != kNoIndex) address += " + " + reg(step.index);
+  return plus(std::move(address), std::int64_t{step.offset} + further);
+}
+std::string_view space_of(const verifier::AccessFact& access) {
+  return access.region == verifier::Region::stack ? "stack" : "global";
+}
+}  // namespace
+
 // Where the facts name the region, its memory; else FG_..._any finds it by the pointer's tag. Of a store of 16 bytes
 // the facts are those of one of the two stores that it was.
-std::string Rules::place(const Step& step, const std::string& address) const {
+std::string Rules::place(const Step& step, unsigned base, std::int32_t further) const {
   using verifier::Region;
   const verifier::AccessFact& access = code_.facts(at_).access;
   if (step.checked) return {};
@@ -176,11 +190,12 @@ std::string Rules::place(const Step& step, const std::string& address) const {
     case Region::stack:
       if (access.frame == 0 && access.offset_min == access.offset_max && step.bytes <= 8)
         return fmt::format("frame + {}", access.offset_min);
-      return fmt::format("run->stack + (uint)({})", address);
+      return fmt::format("run->stack + (uint)({})", address_of(step, base, further));
     case Region::packet:
     case Region::packet_meta:
     case Region::map_value:
-      return fmt::format("FG_GLOBAL({})", address);
+    case Region::ring_record:
+      return address_of(step, base, further, true);
     default:
       return {};
   }
@@ -191,19 +206,8 @@ void Rules::check(const Step& step, const std::string& address) {
   line(fmt::format("if (!fg_check(run, {}, {}, FG_STACK_BYTES, {})) return 0;", address, step.bytes, at_));
 }
 
-namespace {
-std::string address_of(const Step& step, unsigned base) {
-  std::string address = reg(base);
-  if (step.index != kNoIndex) address += " + " + reg(step.index);
-  return plus(std::move(address), step.offset);
-}
-std::string_view space_of(const verifier::AccessFact& access) {
-  return access.region == verifier::Region::stack ? "stack" : "global";
-}
-}  // namespace
-
 std::string Rules::loaded(const Step& step) {
-  const std::string address = address_of(step, step.src), at = place(step, address);
+  const std::string address = address_of(step, step.src, 0), at = place(step, step.src, 0);
   check(step, address);
   if (at.empty()) return fmt::format("fg_load{}_any(run, {})", 8 * step.bytes, address);
   return fmt::format("fg_load{}_{}({})", 8 * step.bytes, space_of(code_.facts(at_).access), at);
@@ -220,7 +224,7 @@ void Rules::load_swapped(const Step& step) {
 }
 
 void Rules::store(const Step& step) {
-  check(step, address_of(step, step.dst));
+  check(step, address_of(step, step.dst, 0));
   if (step.bytes == 16) {
     store_at(step, 8, 0, "0");
     return store_at(step, 8, 8, "0");
@@ -229,8 +233,9 @@ void Rules::store(const Step& step) {
 }
 
 void Rules::store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value) {
-  const std::string address = plus(address_of(step, step.dst), further), at = place(step, address);
-  if (at.empty()) return line(fmt::format("fg_store{}_any(run, {}, {});", 8 * bytes, address, value));
+  const std::string at = place(step, step.dst, further);
+  if (at.empty())
+    return line(fmt::format("fg_store{}_any(run, {}, {});", 8 * bytes, address_of(step, step.dst, further), value));
   line(fmt::format("fg_store{}_{}({}, {});", 8 * bytes, space_of(code_.facts(at_).access), at, value));
 }
 
@@ -265,12 +270,11 @@ void Rules::load_context(const Step& step) {
     case isa::FieldKind::packet_meta:
       return assign(step.dst, "run->packet + run->meta");
     default:
+      if (exec::sees_skb(program_.type())) return assign(step.dst, signed_text(skb_field(step), step.bytes, step.sign));
       return assign(step.dst, fmt::format("run->{}", field->name));
   }
 }
 
-void Rules::store_context(const Step& step) { never(step, "a store to the context"); }
-void Rules::load_packet(const Step& step) { never(step, "legacy packet access"); }
 void Rules::function(const Step& step) { never(step, "the address of a function"); }
 
 // ---- calls ---------------------------------------------------------------------------------------------------------

@@ -7,11 +7,15 @@
 
 #include <string>
 
+#include "exec/host_helpers.h"
 #include "jit-backends/common/code.h"
 #include "jit-backends/opencl/tables.h"
 #include "jit-backends/opencl/text.h"
 
 namespace forager::jit::opencl {
+
+// Whether cl/ has the helper for maps with such a table.
+[[nodiscard]] bool does(exec::HelperId helper, TableKind kind);
 
 class Rules {
  public:
@@ -61,9 +65,12 @@ class Rules {
   void assign(unsigned reg, const std::string& value);
   void never(const Step& step, std::string_view what);
   void check(const Step& step, const std::string& address);
+  // calls_skb.cc; false: no helper of these.
+  bool call_skb_helper(const Step& step);
+  [[nodiscard]] std::string skb_field(const Step& step) const;
   void call_of_unknown_map(const Step& step);
   [[nodiscard]] std::string loaded(const Step& step);
-  [[nodiscard]] std::string place(const Step& step, const std::string& address) const;
+  [[nodiscard]] std::string place(const Step& step, unsigned base, std::int32_t further) const;
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);
   void note_source(Text& text, std::uint32_t at);
   [[nodiscard]] std::string comment(std::uint32_t at) const;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "jit-backends/opencl/refusals.h"
+#include "jit-backends/opencl/staging_skb.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::uint32_t kMostMetadata = 255;
 constexpr auto kFirstPort = static_cast<std::int64_t>(offsetof(xdp_md, ingress_ifindex));
+
+std::size_t in_lines(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   std::uint32_t value = 0;
@@ -27,6 +30,7 @@ struct Part {
   std::uint32_t from, to;
 };
 Part part_of(const exec::Frame& frame, const FrameUse& use) {
+  if (use.skb.sees) return {0, frame.capacity()};
   if (use.moves_edges) return {0, frame.packet_end()};
   const std::uint64_t reached = std::uint64_t{frame.data()} + use.most;
   return {frame.data_meta(), static_cast<std::uint32_t>(std::min<std::uint64_t>(reached, frame.packet_end()))};
@@ -80,9 +84,11 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
                .moves_edges = moves_edges(program),
                .is_xdp = program.program().type() == isa::ProgType::xdp,
                .ports = false,
-               .most = 0};
-  const bool whole =
-      !use.is_xdp || calls(program, HelperId::xdp_load_bytes) || calls(program, HelperId::xdp_store_bytes);
+               .most = 0,
+               .skb = skb_use(program)};
+  use.moves_edges |= use.skb.sees;
+  const bool whole = !use.is_xdp || calls(program, HelperId::xdp_load_bytes) ||
+                     calls(program, HelperId::xdp_store_bytes) || calls(program, HelperId::perf_event_output);
   for (std::size_t at = 0; at < program.facts().size(); ++at) {
     const verifier::Facts& facts = program.facts()[at];
     if (!facts.reachable) continue;
@@ -96,10 +102,13 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
   return use;
 }
 
-std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use) {
+std::size_t frame_bytes(const exec::Frame& frame, const FrameUse& use) {
   if (use.shared) return 0;
-  const std::size_t bytes = use.moves_edges ? frame.capacity() : part_of(frame, use).to;
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return in_lines(use.moves_edges ? frame.capacity() : part_of(frame, use).to);
+}
+
+std::size_t staged_bytes(const exec::Frame& frame, const FrameUse& use) {
+  return frame_bytes(frame, use) + in_lines(clone_bytes(frame, use.skb));
 }
 
 std::size_t travelling_bytes(const exec::Frame& frame, const FrameUse& use) {
@@ -125,17 +134,20 @@ PacketRecord stage(exec::Frame& frame, const FrameUse& use, std::size_t base, st
 }
 
 // Edges first: bytes are where the device left them, in the frame or in what it gives back.
-bool unstage(exec::Frame& frame, const FrameUse& use, std::span<const std::byte> packets, std::size_t base,
-             const PacketRecord& record) {
+bool unstage(exec::Frame& frame, const FrameUse& use, const Returned& returned) {
+  const PacketRecord& record = returned.record;
   if (is_moved(frame, record)) {
     if (!use.moves_edges || !makes_sense(frame, use, record)) return false;
     frame.move_edges(std::int64_t{record.data} - frame.data(), std::int64_t{record.packet_end} - frame.packet_end());
     const auto metadata = static_cast<std::int32_t>(record.data - record.meta);
     if (metadata != 0 && frame.adjust_meta(-metadata) != 0) return false;
+    if (use.skb.sees) frame.set_linear(record.end - record.data);
   }
+  if (use.skb.sees) unstage_skb(frame, returned.skb);
+  if (use.skb.tunnels) unstage_tunnel(frame, returned.tunnel);
   if (use.shared) return true;
   const Part part = part_of(frame, use);
-  const auto begin = packets.begin() + static_cast<std::ptrdiff_t>(base);
+  const auto begin = returned.staged.begin();
   std::copy(begin + part.from, begin + part.to, frame.buffer() + part.from);
   return true;
 }

@@ -9,27 +9,34 @@ namespace {
 using isa::MapType;
 
 constexpr std::uint64_t kAlignment = 64;
+constexpr std::uint32_t kMostIndexBits = 16;                   // of an LPM_TRIE
 constexpr std::uint32_t kLeastSpare = 256, kMostSpare = 4096;  // nodes besides the entries'
 
 struct Shape {
   MapType type;
   TableKind kind;
-  bool per_cpu, lru;
+  bool per_cpu = false, lru = false, newest = false;
 };
 constexpr Shape kShapes[] = {
-    {MapType::array, TableKind::array, false, false},
-    {MapType::percpu_array, TableKind::array, true, false},
-    {MapType::hash, TableKind::hash, false, false},
+    {MapType::array, TableKind::array},
+    {MapType::percpu_array, TableKind::array, true},
+    {MapType::hash, TableKind::hash},
     {MapType::lru_hash, TableKind::hash, false, true},
-    {MapType::percpu_hash, TableKind::hash, true, false},
+    {MapType::percpu_hash, TableKind::hash, true},
     {MapType::lru_percpu_hash, TableKind::hash, true, true},
-    {MapType::devmap, TableKind::ports, false, false},
-    {MapType::cpumap, TableKind::ports, false, false},
-    {MapType::xskmap, TableKind::ports, false, false},
-    {MapType::devmap_hash, TableKind::port_keys, false, false},
-    {MapType::prog_array, TableKind::programs, false, false},
-    {MapType::array_of_maps, TableKind::inner_array, false, false},
-    {MapType::hash_of_maps, TableKind::inner_hash, false, false},
+    {MapType::devmap, TableKind::ports},
+    {MapType::cpumap, TableKind::ports},
+    {MapType::xskmap, TableKind::ports},
+    {MapType::devmap_hash, TableKind::port_keys},
+    {MapType::prog_array, TableKind::programs},
+    {MapType::array_of_maps, TableKind::inner_array},
+    {MapType::hash_of_maps, TableKind::inner_hash},
+    {MapType::lpm_trie, TableKind::lpm},
+    {MapType::queue, TableKind::list},
+    {MapType::stack, TableKind::list, false, false, true},
+    {MapType::bloom_filter, TableKind::bloom},
+    {MapType::ringbuf, TableKind::ring},
+    {MapType::perf_event_array, TableKind::perf, true},  // a lane writes what a CPU would
 };
 
 std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
@@ -48,6 +55,16 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
       return std::uint64_t{table.entries} * 4;
     case TableKind::port_keys:
       return (std::uint64_t{table.entries} + 1) * 4;
+    case TableKind::lpm:
+      return table.prefixes_at() + table.entries * table.prefix_bytes();
+    case TableKind::list:
+      return Table::kHeader + table.entries * table.stride();
+    case TableKind::bloom:
+      return Table::kHeader;
+    case TableKind::ring:
+      return Table::kHeader + table.entries;
+    case TableKind::perf:
+      return (table.perf_log_at() + Table::kPerfLogBytes) * lanes;
   }
   return 0;
 }
@@ -64,6 +81,7 @@ std::optional<Table> table_of(const program::MapSpec& spec) {
   Table table{.kind = shape->kind,
               .per_cpu = shape->per_cpu,
               .lru = shape->lru,
+              .newest = shape->newest,
               .key_size = spec.key_size,
               .value_size = spec.value_size,
               .entries = spec.max_entries};
@@ -71,6 +89,10 @@ std::optional<Table> table_of(const program::MapSpec& spec) {
   if (table.is_hash()) {
     table.nodes = spec.max_entries + std::clamp(spec.max_entries / 8, kLeastSpare, kMostSpare);
     table.mask = std::bit_ceil(2 * table.nodes) - 1;
+  }
+  if (table.kind == TableKind::lpm) {
+    const auto entry_bits = static_cast<std::uint32_t>(std::bit_width(spec.max_entries));
+    table.index_bits = std::min({kMostIndexBits, entry_bits, 8 * (spec.key_size - 4)});
   }
   return table;
 }

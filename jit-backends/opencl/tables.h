@@ -29,6 +29,11 @@ enum class TableKind : std::uint8_t {
   programs,     // a word for each index: a program of the kernel, 0 for none
   inner_array,  // 8 bytes for each index: a map's descriptor, 0 for none
   inner_hash,   // a hash table whose values are that
+  lpm,          // prefixes and values (cl/lpm.cl)
+  list,         // QUEUE and STACK (cl/values.cl)
+  bloom,        // BLOOM_FILTER (the same)
+  ring,         // RINGBUF (cl/rings.cl)
+  perf,         // PERF_EVENT_ARRAY (the same)
 };
 
 [[nodiscard]] constexpr std::uint64_t in_words(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
@@ -37,10 +42,14 @@ struct Table {
   TableKind kind = TableKind::none;
   bool per_cpu = false;  // each lane has values of its own
   bool lru = false;      // hash: the host drops keys
+  bool newest = false;   // list: a STACK
   std::uint32_t key_size = 0, value_size = 0, entries = 0;
   std::uint32_t mask = 0, nodes = 0;  // hash: one less than its slots; nodes
+  std::uint32_t index_bits = 0;       // lpm: of an address, that its index has
 
   static constexpr std::uint64_t kSlotsAt = 64, kKeyAt = 24;
+  static constexpr std::uint64_t kHeader = 64;              // of the other kinds
+  static constexpr std::uint64_t kPerfLogBytes = 0x80000;   // of a lane
   static constexpr std::uint32_t kLive = 1, kDirty = 2;     // upper half of a slot; above, how often it changed
   static constexpr std::uint32_t kWasUsed = 1, kIsNew = 2;  // what became of a node
   // Of the log: an entry was used, or deleted; else inserted or updated. Below, the slot.
@@ -60,9 +69,14 @@ struct Table {
   [[nodiscard]] std::uint64_t node_at(std::uint32_t node, unsigned lanes) const {
     return nodes_at() + (node - 1) * node_bytes(lanes);
   }
+  [[nodiscard]] std::uint64_t prefixes_at() const {
+    return kHeader + in_words(4 * ((std::uint64_t{1} << index_bits) + 1));
+  }
+  [[nodiscard]] std::uint64_t prefix_bytes() const { return 16 + in_words(key_size - 4); }
+  [[nodiscard]] std::uint64_t perf_log_at() const { return kHeader + std::uint64_t{8} * entries; }
   // Of nodes that are left; below, packets stop.
   [[nodiscard]] std::uint32_t margin() const { return (nodes - entries) / 2; }
-  // All of it, a multiple of 64.
+  // All of it, a multiple of 64; of a filter and an LPM_TRIE, what stands before bits and values.
   [[nodiscard]] std::uint64_t bytes(unsigned lanes) const;
 };
 

@@ -2,6 +2,7 @@
 //
 // Frame geometry: the numbers of Linux's XDP frames. helpers_kernel_test compares the same calls with the kernel.
 #include "exec/frame.h"
+#include "exec/frame_layout.h"
 
 #include <cerrno>
 
@@ -164,6 +165,33 @@ TEST(Frame, RawMemoryHasNoRoomAround) {
   EXPECT_EQ(testing::bytes_of(frame.packet()), counting(8));
   EXPECT_FALSE(frame.assign(as_bytes(counting(17))));
   EXPECT_EQ(Frame::raw({}).packet().size(), 0U);
+}
+
+// What a device that shares memory finds in a frame is what the frame says.
+TEST(FrameLayout, LeadsToTheParts) {
+  const FrameLayout& at = FrameLayout::get();
+  ASSERT_TRUE(at.known);
+  EXPECT_EQ(at.size, sizeof(Frame));
+  Frame frame = *Frame::make(std::vector<std::byte>(100, std::byte{7}));
+  ASSERT_EQ(frame.adjust_head(20), 0);
+  ASSERT_EQ(frame.adjust_meta(-8), 0);
+  ASSERT_EQ(frame.adjust_tail(-5), 0);
+  frame.return_value = 0x1122334455667788;
+  frame.context[16] = std::byte{3};
+  const auto part = [&]<class T>(std::uint32_t offset, T value) {
+    std::memcpy(&value, reinterpret_cast<const std::byte*>(&frame) + offset, sizeof value);
+    return value;
+  };
+  EXPECT_EQ(part(at.buffer, static_cast<std::byte*>(nullptr)), frame.buffer());
+  EXPECT_EQ(part(at.buffer + 8, static_cast<std::byte*>(nullptr)), frame.buffer() + frame.capacity());
+  EXPECT_EQ(part(at.data_meta, 0U), frame.data_meta());
+  EXPECT_EQ(part(at.data, 0U), frame.data());
+  EXPECT_EQ(part(at.data_end, 0U), frame.data_end());
+  EXPECT_EQ(part(at.packet_end, 0U), frame.packet_end());
+  EXPECT_EQ(frame.capacity() - part(at.reserve, 0U), frame.limit());
+  EXPECT_EQ(part(at.head_limit, 0U), kFrameHeader);
+  EXPECT_EQ(part(at.return_value, std::uint64_t{0}), frame.return_value);
+  EXPECT_EQ(part(at.context + 16, 0U), 3U);
 }
 
 }  // namespace

@@ -126,6 +126,7 @@ class FakeRing : public FakeMap, public RingProducer {
   }
   std::uint64_t query(std::uint64_t what) const override { return what == 1 ? spec().max_entries : 0; }
   std::uint64_t lost() const override { return lost_; }
+  void lose(std::uint64_t records) override { lost_ += records; }
 
   std::vector<std::unique_ptr<Bytes>> open;
   std::vector<Bytes> committed;
@@ -143,8 +144,12 @@ class FakeSink : public PerfSink {
     samples.back().insert(samples.back().end(), rest.begin(), rest.end());
     return 0;
   }
-  std::uint64_t lost() const override { return 0; }
+  std::uint64_t lost() const override { return lost_; }
+  void lose(std::uint64_t records) override { lost_ += records; }
   std::vector<Bytes> samples;
+
+ private:
+  std::uint64_t lost_ = 0;
 };
 
 class FakePerf : public FakeMap, public PerfTable {

@@ -69,6 +69,7 @@ class TestRing final : public exec::RingProducer {
   int output(const void*, std::uint64_t, std::uint64_t) override { return -EOPNOTSUPP; }
   std::uint64_t query(std::uint64_t what) const override { return what == 0 ? unread_ : size_; }
   std::uint64_t lost() const override { return lost_; }
+  void lose(std::uint64_t records) override { lost_ += records; }
   void read_all() { unread_ = 0; }
 
   std::vector<std::string> records;
@@ -88,6 +89,7 @@ class TestSink final : public exec::PerfSink {
     return 0;
   }
   std::uint64_t lost() const override { return 0; }
+  void lose(std::uint64_t) override {}
   std::vector<Bytes> samples;
 };
 

@@ -15,6 +15,7 @@ class NullSink final : public exec::PerfSink {
  public:
   int write(std::span<const std::byte>, std::span<const std::byte>) override { return 0; }
   [[nodiscard]] std::uint64_t lost() const override { return 0; }
+  void lose(std::uint64_t) override {}
 };
 
 std::shared_ptr<Map> make_slots(MapType type) {

@@ -126,6 +126,15 @@ TEST_F(MapsPerf, CountsWhatFindsNoRoomAndReportsItOnce) {
   EXPECT_EQ(ring_->lost(), 2U) << "the count itself stays";
 }
 
+TEST_F(MapsPerf, ReportsWhatADeviceLost) {
+  ring_->lose(3);
+  EXPECT_EQ(write("more"), 0);
+  const std::vector<Event> expected = {{.type = PERF_RECORD_LOST, .raw = {}, .lost = 3},
+                                       {.type = PERF_RECORD_SAMPLE, .raw = "more"}};
+  EXPECT_EQ(drain(), expected);
+  EXPECT_EQ(ring_->lost(), 3U);
+}
+
 TEST_F(MapsPerf, RecordsBeyondTheHeadersSixteenBitsAreLost) {
   open(64, 1);
   EXPECT_EQ(write(Bytes(70000, 'x')), -ENOSPC);

@@ -123,6 +123,8 @@ TEST_F(MapsRingbuf, RefusesWhatFindsNoRoomAndCountsIt) {
   EXPECT_EQ(consumer_.drain().size(), 40U);
   EXPECT_EQ(output(Bytes(92, 'x')), 0);
   EXPECT_EQ(output("x", 4), -EINVAL);
+  ring_.lose(5);
+  EXPECT_EQ(ring_.lost(), 9U) << "a device's count too";
 }
 
 // The oldest record that is not committed must not be overwritten, whatever the consumer says it has read.

@@ -79,6 +79,28 @@ TEST_P(MapsRings, ThereAreNoKeys) {
   EXPECT_EQ(map->take(nullptr, &value, 1), -EINVAL);
 }
 
+// What went at either end and what came, in one step; values without room are counted.
+TEST_P(MapsRings, ChangeAsAWhole) {
+  const auto map = make({.type = GetParam(), .value_size = 1, .max_entries = 4});
+  exec::ValueList& list = *map->abilities().list;
+  const auto text = [&] {
+    const auto bytes = list.copy_out();
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  const auto change = [&](std::uint64_t oldest, std::uint64_t newest, const std::string& pushed) {
+    return list.change(oldest, newest, std::as_bytes(std::span(pushed)));
+  };
+  EXPECT_EQ(change(0, 0, "abcd"), 0U);
+  EXPECT_EQ(change(1, 1, "e"), 0U);
+  EXPECT_EQ(text(), "bce");
+  EXPECT_EQ(change(0, 0, "fgh"), 2U);
+  EXPECT_EQ(text(), "bcef");
+  EXPECT_EQ(change(3, 3, "ij"), 0U);
+  EXPECT_EQ(text(), "ij");
+  EXPECT_EQ(change(UINT64_MAX, UINT64_MAX, ""), 0U);
+  EXPECT_EQ(text(), "");
+}
+
 TEST_P(MapsRings, MemoryDoesNotGrow) {
   const auto map = make({.type = GetParam(), .value_size = 64, .max_entries = 100});
   const std::uint64_t bytes = map->usage().bytes;

@@ -187,7 +187,7 @@ TEST(OpenclRefusals, AreByName) {
   EXPECT_THAT(refusal_of({}, "call bpf_get_current_task\nr0 = 1\nexit"), ::testing::HasSubstr("bpf_get_current_task"));
   const Rig stacks{.maps = {exec::testing::make_map(isa::MapType::stack_trace, 4, 8, 4)}};
   EXPECT_THAT(refusal_of(stacks, "r1 = map[values] ll\nr0 = 1\nexit"), ::testing::HasSubstr("stack_trace"));
-  EXPECT_THAT(refusal_of({.type = isa::ProgType::sched_cls}, "r0 = 0\nexit"), ::testing::HasSubstr("sched_cls"));
+  EXPECT_THAT(refusal_of({.type = isa::ProgType::cgroup_sock}, "r0 = 0\nexit"), ::testing::HasSubstr("cgroup_sock"));
   EXPECT_THAT(refusal_of({}, "call bpf_jiffies64\nr0 = 1\nexit"), ::testing::HasSubstr("bpf_jiffies64"));
 }
 

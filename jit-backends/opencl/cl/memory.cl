@@ -28,6 +28,7 @@
 #define FG_EEXIST 17
 #define FG_EINVAL 22
 #define FG_ENOSPC 28
+#define FG_EBADMSG 74
 #define FG_EOPNOTSUPP 95
 #define FG_ERROR(number) ((ulong)(long)-(number))
 
@@ -42,17 +43,19 @@ typedef struct {
   uint trap_at;
   ushort redirect_map, head_limit;
   uchar redirect, redirect_flags, trap;
-  uchar done;  // it ran
+  uchar unused;
 } fg_frame;
 
 // What all packets of a launch share, and where (packets.cl).
 typedef struct {
   ulong monotonic_ns, boot_ns, tai_ns;
-  ulong frames, places, descriptors, random, order, begins, control;
+  ulong frames, done, order, begins, packets, places, descriptors, random, control;
   uint count, lanes, cpu;
   uint place_stride;  // from the places of one lane's maps to those of the next one's
   uint strict;        // packets have their effects in their order
-  uint unused;
+  uint port_count;
+  uint skb_bytes, unused;  // from one packet's __sk_buff to the next
+  ulong skbs, ports;  // of programs that see a __sk_buff (skb.cl)
 } fg_batch;
 
 // What packets tell the host before the launch is over.
@@ -61,10 +64,15 @@ typedef struct {
   uint unused;
 } fg_control;
 
+#define FG_DONE 1        // the verdict and edges are told
+#define FG_DONE_MORE 2   // the record is
 #define FG_TRAP_BOUNDS 1u
 #define FG_TRAP_MAP 2u
+#define FG_TRAP_ROOM 3u
 #define FG_REDIRECT_PORT 1u
 #define FG_REDIRECT_MAP 2u
+#define FG_REDIRECT_PEER 3u
+#define FG_REDIRECT_NEIGH 4u
 
 // The nodes that a packet took out of a table (hash.cl): they stay what they are until it is through.
 typedef struct {
@@ -75,6 +83,9 @@ typedef struct {
 typedef struct {
   ulong packet;  // the frame's first byte
   ulong maps;    // what places count from
+  ulong packets;  // what offsets in the packets' buffer count from
+  ulong skb;      // skb.cl
+  __global const uint* ports;
   __global const ulong* places;  // of each map's table
   ulong descriptors;             // of maps (inner.cl)
   __global const fg_batch* batch;

@@ -12,7 +12,8 @@ typedef struct {
   __global const uint* order;   // packets by lane; null: as they come
   __global const uint* begins;  // where each lane's are
   volatile __global fg_control* control;
-  ulong packets, maps, descriptors;
+  __global uchar* done;  // by packet: nothing, or FG_DONE ...
+  ulong packets, maps, descriptors, skbs, ports;
 } fg_space;
 
 // What the launch's batch says where, it says by the host's addresses, or by offsets in the kernel's arguments.
@@ -34,14 +35,25 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
   space.descriptors = state + space.batch->descriptors;
   space.random = (__global ulong*)(state + space.batch->random);
   space.control = (volatile __global fg_control*)(state + space.batch->control);
-  space.packets = packets;
+  space.done = (__global uchar*)(launch + space.batch->done);
+  space.packets = packets + space.batch->packets;
+  space.skbs = launch + space.batch->skbs;
+  space.ports = launch + space.batch->ports;
   space.maps = maps;
   return space;
+}
+
+static void fg_begin_results(fg_run* run) {
+  run->trap = run->trap_at = run->redirect = run->redirect_map = 0;
+  run->redirect_key = run->redirect_flags = 0;
+  run->tail = run->tail_calls = 0;
 }
 
 static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __private uchar* stack, fg_retired* retired,
                          uint maps) {
   run->maps = space->maps;
+  run->packets = space->packets;
+  run->ports = (__global const uint*)space->ports;
   run->places = space->places + lane * space->batch->place_stride;
   run->descriptors = space->descriptors;
   run->batch = space->batch;
@@ -53,8 +65,33 @@ static void fg_open_lane(fg_run* run, const fg_space* space, uint lane, __privat
   run->lane = lane;
 }
 
-static void fg_begin(fg_run* run, const fg_space* space, __global const fg_frame* frame) {
+// A frame as the host has it, where its memory is shared and its parts are known (host/exec/frame_layout.h): nothing is
+// copied, and its record is written only where there is more to tell than a verdict and edges.
+#if FG_DIRECT
+#define FG_FRAME(space, number) ((space)->packets + (ulong)(number) * FG_FRAME_SIZE)
+
+static ulong fg_word_of(ulong frame, uint part) { return fg_load32_global(FG_GLOBAL(frame) + part); }
+
+static void fg_begin(fg_run* run, const fg_space* space, uint number) {
+  const ulong frame = FG_FRAME(space, number);
+  run->packet = fg_load64_global(FG_GLOBAL(frame) + FG_FRAME_BUFFER);
+  run->meta = fg_word_of(frame, FG_FRAME_META);
+  run->data = fg_word_of(frame, FG_FRAME_DATA);
+  run->end = fg_word_of(frame, FG_FRAME_END);
+  run->packet_end = fg_word_of(frame, FG_FRAME_PACKET_END);
+  run->limit = (uint)(fg_load64_global(FG_GLOBAL(frame) + FG_FRAME_BUFFER + 8) - run->packet) -
+               fg_word_of(frame, FG_FRAME_RESERVE);
+  run->head_limit = fg_word_of(frame, FG_FRAME_HEAD_LIMIT);
+  run->ingress_ifindex = fg_word_of(frame, FG_FRAME_CONTEXT + 12);
+  run->rx_queue_index = fg_word_of(frame, FG_FRAME_CONTEXT + 16);
+  run->egress_ifindex = fg_word_of(frame, FG_FRAME_CONTEXT + 20);
+  fg_begin_results(run);
+}
+#else
+static void fg_begin(fg_run* run, const fg_space* space, uint number) {
+  __global const fg_frame* const frame = &space->frames[number];
   run->packet = space->packets + frame->base;
+  run->skb = space->skbs + (ulong)space->batch->skb_bytes * number;
   run->meta = frame->meta;
   run->data = frame->data;
   run->end = frame->end;
@@ -64,12 +101,11 @@ static void fg_begin(fg_run* run, const fg_space* space, __global const fg_frame
   run->ingress_ifindex = frame->ingress_ifindex;
   run->rx_queue_index = frame->rx_queue_index;
   run->egress_ifindex = frame->egress_ifindex;
-  run->trap = run->trap_at = run->redirect = run->redirect_map = 0;
-  run->redirect_key = run->redirect_flags = 0;
-  run->tail = run->tail_calls = 0;
+  fg_begin_results(run);
 }
+#endif
 
-static void fg_end(fg_run* run, __global fg_frame* frame, ulong r0) {
+static void fg_tell(const fg_run* run, __global fg_frame* frame, ulong r0) {
   frame->r0 = r0;
   frame->meta = run->meta;
   frame->data = run->data;
@@ -81,5 +117,23 @@ static void fg_end(fg_run* run, __global fg_frame* frame, ulong r0) {
   frame->redirect_map = (ushort)run->redirect_map;
   frame->redirect_key = run->redirect_key;
   frame->redirect_flags = (uchar)run->redirect_flags;
-  frame->done = 1;
 }
+
+#if FG_DIRECT
+static void fg_end(const fg_run* run, const fg_space* space, uint number, ulong r0) {
+  const ulong frame = FG_FRAME(space, number);
+  fg_store64_global(FG_GLOBAL(frame) + FG_FRAME_RETURN, r0);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_META, run->meta);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_DATA, run->data);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_END, run->end);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_PACKET_END, run->packet_end);
+  const bool more = (run->trap | run->redirect) != 0;
+  if (more) fg_tell(run, &space->frames[number], r0);
+  space->done[number] = more ? FG_DONE_MORE : FG_DONE;
+}
+#else
+static void fg_end(const fg_run* run, const fg_space* space, uint number, ulong r0) {
+  fg_tell(run, &space->frames[number], r0);
+  space->done[number] = FG_DONE_MORE;
+}
+#endif
