@@ -201,7 +201,7 @@ TEST_F(OpenclMaps, OverflowTheirLog) {
   const std::string remove =
       "*(u32 *)(r10 - 4) = 2\nr2 = r10\nr2 += -4\nr1 = map[values] ll\ncall bpf_map_delete_elem\n";
   const std::string text =
-      with("r6 = 4000\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
+      with("r6 = 1500\n" + put(2) + "again: " + put(1) + "r6 -= 1\nif r6 != 0 goto again\n" + put(3) + remove);
   for (const auto type : {isa::MapType::lru_hash, isa::MapType::hash}) {
     for (const bool copies : {false, true}) {
       for (const exec::Order order : {exec::Order::packet, exec::Order::none}) {
@@ -422,26 +422,36 @@ TEST(OpenclMirror, MeetsKeysThatGoMeanwhile) {
   }
 }
 
-// Numbers that no table has end nowhere.
-TEST(OpenclMirror, DoesNotTrustTheDevice) {
-  const Table table = *table_of({.type = isa::MapType::hash, .key_size = 4, .value_size = 8, .max_entries = 4});
-  const MapRef map = map_of(isa::MapType::hash, 4, 8, 4);
-  const std::uint32_t key = 3;
-  const std::uint64_t value = 4;
-  ASSERT_EQ(map->write(&key, &value, 0), 0);
-  const auto mirror = make_mirror(table, *map, {});
-  std::vector<std::byte> memory(table.bytes(1));
+// Numbers that no table has end nowhere, whatever else is in it.
+void meet_nonsense(isa::MapType type, bool strict) {
+  const Table table = *table_of({.type = type, .key_size = 12, .value_size = 12, .max_entries = 4});
+  const MapRef map = map_of(type, 12, 12, 4);
+  const std::uint32_t key[3] = {3};
+  const std::uint64_t values[2 * kCpus] = {4};
+  ASSERT_EQ(map->write(&key, values, 0), 0);
+  const auto mirror = make_mirror(table, *map, {.lanes = 2, .strict = strict});
+  std::vector<std::byte> memory(table.bytes(2));
   mirror->put(memory, 0);
   std::uint64_t seed = 1;
   for (unsigned round = 0; round < 100; ++round) {
-    for (std::size_t at = 0; at < table.nodes_at(); at += 4) {
+    // Large numbers, small ones, or those of nodes that may be.
+    const unsigned shift = 32 + 8 * (round % 4);
+    const std::size_t end = round % 3 == 0 ? memory.size() : table.nodes_at();
+    for (std::size_t at = 0; at < end; at += 4) {
       seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-      const auto nonsense = static_cast<std::uint32_t>(seed >> (round % 2 == 0 ? 32 : 48));
-      std::memcpy(memory.data() + at, &nonsense, sizeof nonsense);
+      put_value(memory, at, static_cast<std::uint32_t>(seed >> shift));
     }
+    if (round % 5 != 0) put_value(memory, 20, table.log_entries() - round % 7);
     mirror->take(memory);
     EXPECT_LE(contents(*map).size(), 4U);
     mirror->put(memory, 0);
+  }
+}
+
+TEST(OpenclMirror, DoesNotTrustTheDevice) {
+  for (const auto type :
+       {isa::MapType::hash, isa::MapType::percpu_hash, isa::MapType::lru_hash, isa::MapType::lru_percpu_hash}) {
+    for (const bool strict : {false, true}) meet_nonsense(type, strict);
   }
 }
 
