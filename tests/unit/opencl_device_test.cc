@@ -228,7 +228,7 @@ TEST(OpenclResults, DoNotTrustTheDevice) {
     if (random(1) == 0) record.end = record.packet_end;
     record.redirect = static_cast<std::uint8_t>(random(3));
     record.redirect_map = static_cast<std::uint16_t>(random(3));
-    std::ignore = taker.take(frame, record, {}, 0);
+    std::ignore = taker.take(frame, {.done = kDoneMore, .record = record});
     ASSERT_TRUE(exec::kFrameHeader <= frame.data_meta() && frame.data_meta() <= frame.data() &&
                 frame.data() <= frame.data_end() && frame.data_end() <= frame.packet_end());
     ASSERT_LE(frame.packet_end(), round % 2 == 0 ? frame.capacity() : frame.limit());
