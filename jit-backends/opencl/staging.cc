@@ -36,13 +36,15 @@ Part part_of(const exec::Frame& frame, const FrameUse& use) {
   return {frame.data_meta(), static_cast<std::uint32_t>(std::min<std::uint64_t>(reached, frame.packet_end()))};
 }
 
-// The linear part ends where it did, or with the packet, as the frame will have it.
+// The linear part ends where it did, or with the packet, as the frame will have it; helpers of __sk_buff move its end.
 bool makes_sense(const exec::Frame& frame, const FrameUse& use, const PacketRecord& record) {
-  const bool fragments = frame.data_end() < frame.packet_end();
-  const std::uint32_t first = use.is_xdp ? exec::kFrameHeader : 0, last = fragments ? frame.capacity() : frame.limit();
-  const std::uint32_t end = fragments ? std::min(frame.data_end(), record.packet_end) : record.packet_end;
-  const bool ordered = first <= record.meta && record.meta <= record.data && record.data <= end &&
-                       record.end <= record.packet_end && record.packet_end <= last;
+  const bool fragments = frame.data_end() < frame.packet_end(), free = use.skb.sees;
+  const std::uint32_t first = use.is_xdp ? exec::kFrameHeader : 0;
+  const std::uint32_t last = fragments || free ? frame.capacity() : frame.limit();
+  const std::uint32_t kept = fragments ? std::min(frame.data_end(), record.packet_end) : record.packet_end;
+  const bool ordered = first <= record.meta && record.meta <= record.data &&
+                       record.data <= (free ? record.end : kept) && record.end <= record.packet_end &&
+                       record.packet_end <= last;
   return ordered && (record.data - record.meta) % 4 == 0 && record.data - record.meta <= kMostMetadata;
 }
 
