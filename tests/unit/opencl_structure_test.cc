@@ -186,7 +186,8 @@ TEST(OpenclStructure, LeadsWhereTheGraphDoes) {
 // As deep as a chain of branches can be: the walk is recursive, and what comes of it is too deep for compilers.
 TEST(OpenclStructure, EndsForLongChains) {
   std::string text;
-  for (unsigned i = 0; i < 1360; ++i) text += fmt::format("r0 = {}\nif r1 == {} goto out\nif r2 == r1 goto o{}\n", i, i, i);
+  for (unsigned i = 0; i < 1360; ++i)
+    text += fmt::format("r0 = {}\nif r1 == {} goto out\nif r2 == r1 goto o{}\n", i, i, i);
   text += "r0 = 7\nexit\nout: r0 += 1\nr0 += 2\nr0 += 3\nexit\n";
   for (unsigned i = 0; i < 1360; ++i) text += fmt::format("o{}: r0 += {}\nexit\n", i, i);
   std::shared_ptr<const verifier::VerifiedProgram> program;

@@ -77,9 +77,10 @@ class Victim {
  public:
   explicit Victim(const Lies& lies, std::string text = kProgram)
       : text_(std::move(text)),
-        device_(make_device(
-            {.environment = &exec::testing::plain_environment(), .order = exec::Order::none, .instruction_budget = 1024},
-            std::make_unique<Liar>(lies))) {}
+        device_(make_device({.environment = &exec::testing::plain_environment(),
+                             .order = exec::Order::none,
+                             .instruction_budget = 1024},
+                            std::make_unique<Liar>(lies))) {}
 
   std::string load() {
     const auto image = backend().compile(verified({.maps = {map_}}, text_), {});
