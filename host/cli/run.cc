@@ -222,11 +222,11 @@ void add_run(CLI::App& app, Cli& cli) {
   verb->add_option("--queue", arguments->run.queue, "receive queue the program sees")->capture_default_str();
   verb->add_option("--linear", arguments->run.linear, "bytes of a packet that are linear; the rest is in fragments");
   verb->add_option("--seed", arguments->run.seed, "of bpf_get_prandom_u32")->capture_default_str();
-  verb->add_option(
-          "--order", arguments->run.order,
+  verb->add_option_function<std::string>(
+          "--order", [arguments](const std::string& word) { arguments->run.order = kOrders.at(word); },
           "rtl, opencl: whose effects on maps keep their order: all packets' (packet), those of a flow (flow), "
           "or nobody's (none)")
-      ->transform(CLI::CheckedTransformer(kOrders));
+      ->check(CLI::IsMember({"packet", "flow", "none"}));
   verb->add_flag_callback("--unordered", [arguments] { arguments->run.order = exec::Order::none; }, "--order none");
   verb->add_option("--config", arguments->run.simulation.configuration,
                    "rtl: which device, by its name in hw/configs.yaml: default, small or large");
