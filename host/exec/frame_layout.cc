@@ -19,7 +19,7 @@ bool begins_with_addresses(const std::vector<std::byte>& buffer) {
   struct Words {
     const std::byte *first, *last;
   };
-  if (sizeof buffer < sizeof(Words)) return false;
+  if constexpr (sizeof(std::vector<std::byte>) < sizeof(Words)) return false;
   Words words{};
   std::memcpy(&words, static_cast<const void*>(&buffer), sizeof words);
   return words.first == buffer.data() && words.last == buffer.data() + buffer.size();

@@ -26,7 +26,7 @@ class OpenclBackend final : public exec::Backend {
 
   Result<std::shared_ptr<const exec::Image>> compile(std::shared_ptr<const verifier::VerifiedProgram> program,
                                                      const exec::CompileOptions& options) const override {
-    auto image = opencl::compile(std::move(program), options);
+    auto image = opencl::compile(program, options);
     if (!image) return std::unexpected(std::move(image.error()));
     return *image;
   }

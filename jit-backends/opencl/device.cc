@@ -243,7 +243,7 @@ class OpenclDevice final : public exec::Device {
     const std::uint64_t now = exec::run_clock_ns(), took = now - std::exchange(since, now);
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
-    const ResultTaker taker{.program = program(), .options = options_, .use = plan_.use, .maps = group_.maps};
+    ResultTaker taker(program(), options_, plan_.use, group_.maps);
     return launch.collect(*driver_, [&](exec::Frame& frame, const Returned& returned) {
       if (returned.done == kNotDone) return left.push_back(&frame);
       ++counters_.packets;

@@ -301,7 +301,7 @@ Result<Code> code_of(const verifier::VerifiedProgram& program, const exec::Compi
   return optimised(program, options, std::move(called));
 }
 
-Result<std::shared_ptr<const OpenclImage>> compile(VerifiedRef program, const exec::CompileOptions& options) {
+Result<std::shared_ptr<const OpenclImage>> compile(const VerifiedRef& program, const exec::CompileOptions& options) {
   auto code = code_of(*program, options);
   if (!code) return std::unexpected(std::move(code.error()));
   Member member{.program = program, .code = std::move(*code)};

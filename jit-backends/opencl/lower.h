@@ -25,7 +25,7 @@ struct Member {
 [[nodiscard]] Result<Code> code_of(const verifier::VerifiedProgram& program, const exec::CompileOptions& options);
 
 // Errors: as of code_of().
-[[nodiscard]] Result<std::shared_ptr<const OpenclImage>> compile(VerifiedRef program,
+[[nodiscard]] Result<std::shared_ptr<const OpenclImage>> compile(const VerifiedRef& program,
                                                                  const exec::CompileOptions& options);
 
 }  // namespace forager::jit::opencl

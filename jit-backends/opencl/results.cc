@@ -38,15 +38,22 @@ bool leads_to_ports(const std::vector<GroupMap>& maps, std::size_t number) {
 
 }  // namespace
 
-bool ResultTaker::take(exec::Frame& frame, const Returned& returned) const {
+ResultTaker::ResultTaker(const verifier::VerifiedProgram& program, const exec::DeviceOptions& options,
+                         const FrameUse& use, const std::vector<GroupMap>& maps)
+    : program_(program),
+      use_(use),
+      maps_(maps),
+      context_{.environment = options.environment, .program = &program, .cpu = options.cpu, .ports = options.ports} {}
+
+bool ResultTaker::take(exec::Frame& frame, const Returned& returned) {
   const PacketRecord& record = returned.record;
   auto trap = record.trap == 0 ? nullptr : reason(record);
-  if (!unstage(frame, use, returned) && trap == nullptr) trap = nonsense();
-  if (use.skb.clones != 0 && trap == nullptr &&
-      !take_clones(frame, returned.skb, returned.staged.subspan(frame_bytes(frame, use))))
+  if (!unstage(frame, use_, returned) && trap == nullptr) trap = nonsense();
+  if (use_.skb.clones != 0 && trap == nullptr &&
+      !take_clones(frame, returned.skb, returned.staged.subspan(frame_bytes(frame, use_))))
     trap = nonsense();
   const bool ended = trap == nullptr;
-  exec::set_results(frame, program.program().type(), record.r0, std::move(trap));
+  exec::set_results(frame, program_.program().type(), record.r0, std::move(trap));
   if (ended && record.redirect != 0) redirect(frame, record);
   return ended;
 }
@@ -64,7 +71,7 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
              .error = ENOMEM,
              .message = "the packet grows beyond the room that an OpenCL device has for it"};
   }
-  const program::Program& of = program.program();
+  const program::Program& of = program_.program();
   if (record.trap_at < of.instructions().size()) {
     trap->instruction = of.instructions()[record.trap_at].slot;
     trap->source = of.source_line(record.trap_at);
@@ -73,23 +80,19 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
 }
 
 // What the program asked for last, by the host's own helper: it knows programs of entries, and broadcasts.
-void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) const {
+void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) {
   using exec::HelperId;
   const bool by_map = record.redirect == kRedirectMap;
-  if (by_map && !leads_to_ports(maps, record.redirect_map)) return;
-  exec::RunContext context{.environment = options.environment,
-                           .frame = &frame,
-                           .program = &program,
-                           .cpu = options.cpu,
-                           .ports = options.ports};
+  if (by_map && !leads_to_ports(maps_, record.redirect_map)) return;
+  context_.frame = &frame;
   const auto id = static_cast<std::size_t>(helper_of(record.redirect));
-  const auto helpers = options.environment->helpers;
+  const auto helpers = context_.environment->helpers;
   if (id >= helpers.size() || helpers[id] == nullptr) return;  // nor does the program call it
-  const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps[record.redirect_map].map.get()) : 0;
+  const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps_[record.redirect_map].map.get()) : 0;
   if (by_map) {
-    helpers[id](context, map, record.redirect_key, record.redirect_flags, 0, 0);
+    helpers[id](context_, map, record.redirect_key, record.redirect_flags, 0, 0);
   } else {
-    helpers[id](context, record.redirect_key, record.redirect_flags, 0, 0, 0);
+    helpers[id](context_, record.redirect_key, record.redirect_flags, 0, 0, 0);
   }
 }
 

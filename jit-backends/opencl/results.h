@@ -7,22 +7,27 @@
 #pragma once
 
 #include "exec/backend.h"
+#include "exec/invocation.h"
 #include "jit-backends/opencl/group.h"
 
 namespace forager::jit::opencl {
 
-struct ResultTaker {
-  const verifier::VerifiedProgram& program;
-  const exec::DeviceOptions& options;
-  const FrameUse& use;
-  const std::vector<GroupMap>& maps;
+class ResultTaker {
+ public:
+  ResultTaker(const verifier::VerifiedProgram& program, const exec::DeviceOptions& options, const FrameUse& use,
+              const std::vector<GroupMap>& maps);
 
   // Of a frame without results. False if the packet was stopped.
-  bool take(exec::Frame& frame, const Returned& returned) const;
+  bool take(exec::Frame& frame, const Returned& returned);
 
  private:
   [[nodiscard]] std::unique_ptr<Diagnostic> reason(const PacketRecord& record) const;
-  void redirect(exec::Frame& frame, const PacketRecord& record) const;
+  void redirect(exec::Frame& frame, const PacketRecord& record);
+
+  const verifier::VerifiedProgram& program_;
+  const FrameUse& use_;
+  const std::vector<GroupMap>& maps_;
+  exec::RunContext context_;  // of the host's helpers, packet after packet
 };
 
 // Whether the host has the helpers that carry results out. Errors: bug.

@@ -214,7 +214,7 @@ TEST(OpenclResults, DoNotTrustTheDevice) {
   const std::vector<GroupMap> maps = {{.map = map_of(isa::MapType::hash, 64, 8, 4)}, {}};
   const FrameUse use = use_of_frames(*program, true);
   const exec::DeviceOptions options{.environment = rig.environment};
-  const ResultTaker taker{.program = *program, .options = options, .use = use, .maps = maps};
+  ResultTaker taker(*program, options, use, maps);
   std::uint64_t seed = 1;
   const auto random = [&](std::uint32_t most) {
     seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
