@@ -225,7 +225,7 @@ std::unique_ptr<Mirror> make_mirror(const Table& table, exec::Map& map, const Mi
     case TableKind::bloom:
       return make_bloom_mirror(table, map, use);
     case TableKind::ring:
-      return make_ring_mirror(table, map);
+      return make_ring_mirror(table, map, use);
     case TableKind::perf:
       return make_perf_mirror(table, map, use);
   }

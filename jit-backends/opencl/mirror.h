@@ -63,7 +63,7 @@ struct MirrorUse {
 [[nodiscard]] std::unique_ptr<Mirror> make_lpm_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 [[nodiscard]] std::unique_ptr<Mirror> make_list_mirror(const Table& table, exec::Map& map);
 [[nodiscard]] std::unique_ptr<Mirror> make_bloom_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
-[[nodiscard]] std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map);
+[[nodiscard]] std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 [[nodiscard]] std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 
 [[nodiscard]] std::unique_ptr<Mirror> make_inner_mirror(const Table& table, const MirrorUse& use);

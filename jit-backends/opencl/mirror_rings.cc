@@ -3,6 +3,7 @@
 // RINGBUF and PERF_EVENT_ARRAY where programs run: logs (cl/rings.cl) whose records go to the host's buffers in their
 // order, as if the programs had written them there now. What finds no room there is lost and counted there.
 #include <linux/bpf.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,14 +14,20 @@ namespace forager::jit::opencl {
 namespace {
 
 // In a ring's header.
-constexpr std::size_t kRingUsed = 0, kLost = 8, kRoom = 16, kConsumer = 24, kProducer = 32;
+constexpr std::size_t kRingUsed = 0, kLost = 8, kRoom = 16, kConsumer = 24, kProducer = 32, kOld = 40;
 constexpr std::size_t kRecordHeader = 8;
 // In a lane's log of samples; behind it, for each index, whether there is a buffer, and what it lost.
 constexpr std::size_t kPerfUsed = 0, kSampleHeader = 8;
 
 class RingMirror final : public Mirror {
  public:
-  RingMirror(const Table& table, exec::Map& map) : table_(table), ring_(map.abilities().ring) {}
+  RingMirror(const Table& table, exec::Map& map, const MirrorUse& use)
+      : table_(table), ring_(map.abilities().ring), shared_(use.shared) {
+    const exec::MapMemory memory = map.memory();
+    const std::size_t positions =
+        2 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));  // the consumer's, the producer's
+    if (memory.base != nullptr && memory.size >= positions + table.entries) old_ = memory.base + positions;
+  }
 
   std::uint64_t bytes() const override { return table_.bytes(1); }
   std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
@@ -36,6 +43,8 @@ class RingMirror final : public Mirror {
     put_value(table, kRoom, room_);
     put_value(table, kConsumer, consumer);
     put_value(table, kProducer, producer);
+    put_value(table, kOld, shared_ ? reinterpret_cast<std::uintptr_t>(old_) : 0);
+    if (old_ != nullptr && !shared_) put_old(table.subspan(Table::kHeader, room_), producer);
   }
 
   void take(std::span<std::byte> table) override {
@@ -51,6 +60,14 @@ class RingMirror final : public Mirror {
   }
 
  private:
+  // What the ring has where the log's records will go.
+  void put_old(std::span<std::byte> log, std::uint64_t producer) const {
+    const std::size_t at = producer & (table_.entries - 1),
+                      first = std::min<std::size_t>(log.size(), table_.entries - at);
+    std::memcpy(log.data(), old_ + at, first);
+    std::memcpy(log.data() + first, old_, log.size() - first);
+  }
+
   // Its bytes; more than there are, if that is what it says. A record that is open is one of a program that was
   // stopped.
   [[nodiscard]] std::uint64_t take_record(std::span<const std::byte> log) const {
@@ -68,6 +85,8 @@ class RingMirror final : public Mirror {
 
   Table table_;
   exec::RingProducer* ring_;
+  bool shared_;
+  const std::byte* old_ = nullptr;  // the ring's bytes, of whatever record
   std::uint64_t room_ = 0;
 };
 
@@ -131,8 +150,8 @@ class PerfMirror final : public Mirror {
 
 }  // namespace
 
-std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map) {
-  return std::make_unique<RingMirror>(table, map);
+std::unique_ptr<Mirror> make_ring_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {
+  return std::make_unique<RingMirror>(table, map, use);
 }
 
 std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use) {

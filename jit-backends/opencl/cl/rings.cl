@@ -8,7 +8,8 @@
 // of the room is used packets stop, so that whoever reads the ring can go on.
 //
 // The header, of 8 bytes each: bytes used, records that found no room, bytes of room, the consumer's and the producer's
-// position. A record is as the kernel's: its length and two bits (4), what bpf_ringbuf_submit() was told (4), the
+// position, where the ring's own bytes are (0: they stand in the log already). A record begins with the bytes that the
+// ring had in its place, as the kernel's does. A record is as the kernel's: its length and two bits (4), what bpf_ringbuf_submit() was told (4), the
 // bytes.
 
 #define FG_RING ulong table, uint size
@@ -17,6 +18,7 @@
 #define FG_RING_ROOM fg_load64_global(FG_GLOBAL(table + 16))
 #define FG_RING_CONSUMER fg_load64_global(FG_GLOBAL(table + 24))
 #define FG_RING_PRODUCER fg_load64_global(FG_GLOBAL(table + 32))
+#define FG_RING_OLD fg_load64_global(FG_GLOBAL(table + 40))
 #define FG_RING_LOG_AT 64u
 #define FG_RING_MOST 0x3ffffffful  // bytes of a record
 #define FG_RING_BUSY 0x80000000u
@@ -40,7 +42,14 @@ static ulong fg_ring_take(FG_RING, ulong bytes, ulong room) {
   return used;
 }
 
-// With zeros in it: what a program does not write is no other packet's.
+static void fg_ring_begin(FG_RING, ulong at, ulong bytes) {
+  const ulong old = FG_RING_OLD, first = FG_RING_PRODUCER + at;
+  for (ulong i = 0; i < bytes && old != 0; i += 8) {
+    const ulong word = fg_load64_global(FG_GLOBAL(old + ((first + i) & (size - 1ul))));
+    fg_store64_global(FG_GLOBAL(table + FG_RING_LOG_AT + at + i), word);
+  }
+}
+
 static ulong fg_ring_reserve(fg_run* run, FG_RING, ulong length, ulong flags) {
   if (flags != 0) return 0;
   const ulong bytes = length > FG_RING_MOST ? size : (length + 15) & ~7ul, room = FG_RING_ROOM;
@@ -50,7 +59,7 @@ static ulong fg_ring_reserve(fg_run* run, FG_RING, ulong length, ulong flags) {
     return 0;
   }
   const ulong record = table + FG_RING_LOG_AT + at;
-  for (ulong i = 0; i < bytes; i += 8) fg_store64_global(FG_GLOBAL(record + i), 0);
+  fg_ring_begin(table, size, at, bytes);
   fg_store32_global(FG_GLOBAL(record), length | FG_RING_BUSY);
   if (at < room / 2 && at + bytes >= room / 2) fg_stop(run);
   return record + 8;
