@@ -11,6 +11,9 @@
 
 namespace forager::jit::opencl {
 
+// Rounded up to lines of the cache, at which parts of memory begin.
+[[nodiscard]] constexpr std::uint64_t in_lines(std::uint64_t bytes) { return (bytes + 63) & ~std::uint64_t{63}; }
+
 // A line of the cache.
 struct PacketRecord {
   std::uint64_t base = 0;  // of the frame: its address, or an offset in all frames

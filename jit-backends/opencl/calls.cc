@@ -3,6 +3,7 @@
 // Rules of what names maps, and of helpers: each is a function of cl/.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "exec/host_helpers.h"
@@ -82,6 +83,13 @@ const MapText* find_text(HelperId helper, TableKind kind) {
 }
 
 }  // namespace
+
+bool does(HelperId helper) {
+  const auto has = [&](const auto& rows) {
+    return std::ranges::any_of(rows, [&](const auto& row) { return row.helper == helper; });
+  };
+  return helper == HelperId::tail_call || has(kHelpers) || has(kMapHelpers);
+}
 
 bool does(HelperId helper, TableKind kind) {
   const bool tail_call = helper == HelperId::tail_call && kind == TableKind::programs;

@@ -92,6 +92,10 @@ std::string_view settles(std::uint64_t offset) {
 
 }  // namespace
 
+bool does_for_skb(HelperId helper) {
+  return std::ranges::find(kHelpers, helper, &SkbHelperText::helper) != std::end(kHelpers);
+}
+
 bool Rules::call_skb_helper(const Step& step) {
   if (!exec::sees_skb(program_.type())) return false;
   const auto* known = std::ranges::find(kHelpers, static_cast<HelperId>(step.imm), &SkbHelperText::helper);

@@ -117,12 +117,10 @@ class OpenclDevice final : public exec::Device {
     if (!group) return std::unexpected(std::move(group.error()));
     group_ = std::move(*group);
     kernel_ = {};
+    draws_random_ = group_.calls(exec::HelperId::get_prandom_u32);
     if (auto there = check_helpers(group_, *options_.environment); !there) return there;
     const unsigned lanes = lanes_in_use();
-    FrameUse use = group_.frame_use(shared_);
-    const isa::ProgType type = program().program().type();
-    use.direct =
-        shared_ && exec::FrameLayout::get().known && (type == isa::ProgType::xdp || type == isa::ProgType::raw_memory);
+    const FrameUse use = group_.frame_use(shared_);
     plan_ = {.use = use,
              .batch = {.lanes = lanes, .cpu = options_.cpu, .strict = lanes == 1 ? 1U : 0U},
              .order = options_.order,
@@ -184,7 +182,7 @@ class OpenclDevice final : public exec::Device {
 
   // A program that is loaded next goes on where this one was.
   Result<> keep_random() {
-    if (!group_.calls(exec::HelperId::get_prandom_u32)) return {};
+    if (!draws_random_) return {};
     auto state = tables_.seed_now(*driver_);
     if (!state) return std::unexpected(std::move(state.error()));
     random_state_ = *state;
@@ -302,7 +300,7 @@ class OpenclDevice final : public exec::Device {
   LaunchPlan plan_;
   std::deque<Launch> launches_;
   TablesThere tables_;
-  bool has_tables_ = false, has_run_ = false;
+  bool has_tables_ = false, has_run_ = false, draws_random_ = false;
   double ns_of_packet_ = 0;  // of the last launch
   std::uint64_t random_state_;
   exec::Counters counters_;

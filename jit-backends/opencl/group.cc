@@ -15,6 +15,13 @@ namespace {
 
 using verifier::MapUse;
 
+// Goes up when a PROG_ARRAY, or a map of maps, has others in it. Read before one looks.
+std::uint64_t changes_in(exec::Map& map) {
+  if (const auto* programs = map.abilities().programs; programs != nullptr)
+    return programs->changes().load(std::memory_order_acquire);
+  return map.abilities().maps == nullptr ? 0 : map.generation().value_or(0);
+}
+
 class Gatherer {
  public:
   explicit Gatherer(const OpenclImage& image) : image_(image) {}
@@ -63,16 +70,13 @@ class Gatherer {
     return {};
   }
 
-  [[nodiscard]] static bool has_table(const Member& member, std::size_t map) {
-    return tables_of(*member.program)[map].kind != TableKind::none;
-  }
-
   // Tables in the kernel are of the size that the program was verified with.
   [[nodiscard]] Result<> check_sizes(const Member& member) const {
     const auto specs = member.program->program().maps();
+    const std::vector<Table> tables = tables_of(*member.program);
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const auto& map = group_.maps[member.numbers[i]].map;
-      if (map == nullptr && !has_table(member, i)) continue;
+      if (map == nullptr && tables[i].kind == TableKind::none) continue;
       if (auto fits = check_shape(specs[i], map.get()); !fits) return fits;
     }
     return {};
@@ -110,8 +114,7 @@ class Gatherer {
       map.use = use;
       map.merge = merge;
     } else if (map.use != use || map.merge != merge) {
-      const bool reads = map.use == MapUse::read_only && use == MapUse::read_only;
-      map.use = reads ? MapUse::read_only : MapUse::read_write;
+      map.use = MapUse::read_write;
       map.merge = Merge::store;
     }
   }
@@ -122,7 +125,7 @@ class Gatherer {
     const bool unused = group_.maps[map].use == MapUse::unused;
     if (programs == nullptr || unused || std::ranges::find(seen_, map) != seen_.end()) return;
     seen_.push_back(map);
-    changes_ += programs->changes().load(std::memory_order_acquire);
+    changes_ += changes_in(*group_.maps[map].map);
     std::vector<std::uint32_t> numbers;
     for (std::uint32_t i = 0; i < group_.maps[map].map->spec().max_entries; ++i) {
       const exec::ProgramSlot slot = programs->get(i);
@@ -148,7 +151,7 @@ class Gatherer {
       const TableKind kind = group_.tables[outer].kind;
       if (kind != TableKind::inner_array && kind != TableKind::inner_hash) continue;
       exec::Map& map = *group_.maps[outer].map;
-      changes_ += map.generation().value_or(0);
+      changes_ += changes_in(map);
       Result<> added;
       each_key(map, [&](const std::byte* key) {
         if (added) added = add_inner_map(outer, key);
@@ -232,10 +235,7 @@ Result<Group> group_of(const OpenclImage& image, const Maps& maps) { return Gath
 std::uint64_t changes_of(const std::vector<GroupMap>& maps) {
   std::uint64_t changes = 0;
   for (const GroupMap& map : maps) {
-    if (map.map == nullptr || map.use == MapUse::unused) continue;
-    if (const auto* programs = map.map->abilities().programs; programs != nullptr)
-      changes += programs->changes().load(std::memory_order_acquire);
-    if (map.map->abilities().maps != nullptr) changes += map.map->generation().value_or(0);
+    if (map.map != nullptr && map.use != MapUse::unused) changes += changes_in(*map.map);
   }
   return changes;
 }

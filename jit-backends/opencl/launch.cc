@@ -9,8 +9,6 @@
 namespace forager::jit::opencl {
 namespace {
 
-std::size_t in_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 void put(std::span<std::byte> to, std::size_t at, const std::vector<std::uint32_t>& words) {
   if (!words.empty()) std::memcpy(to.data() + at, words.data(), words.size() * sizeof words.front());
 }

@@ -70,7 +70,7 @@ class Launch {
   Event done_;
 };
 
-inline constexpr std::size_t kRecordsAt = (sizeof(BatchRecord) + 63) / 64 * 64;
+inline constexpr std::size_t kRecordsAt = in_lines(sizeof(BatchRecord));
 
 template <class Finish>
 Result<> Launch::collect(const Driver& driver, Finish finish) {

@@ -169,7 +169,7 @@ class HashMirror final : public Mirror, private HashLayout {
     for (std::uint32_t number = 0; number <= table_.mask; ++number) {
       const std::uint32_t node = known_[number];
       const Slot now = slot(table, number);
-      if (node == 0 || (now.flags & Table::kLive) == 0 || now.node != node || !is_known(table, number, node)) continue;
+      if (node == 0 || (now.flags & Table::kLive) == 0 || !is_known(table, number, now.node)) continue;
       for (unsigned lane = 0; lane < lanes_; ++lane) {
         std::byte* host = peek(key(table, node).data(), lane);
         const auto after = value(table, node, lane), before = value(std::span(before_), node, lane);

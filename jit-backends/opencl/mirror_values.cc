@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "jit-backends/opencl/batch.h"
 #include "jit-backends/opencl/mirror.h"
 
 namespace forager::jit::opencl {
@@ -83,7 +84,6 @@ class BloomMirror final : public Mirror {
   }
 
  private:
-  static std::uint64_t in_lines(std::uint64_t bytes) { return (bytes + 63) & ~std::uint64_t{63}; }
   static void set_on_host(std::byte* at, std::uint64_t bits) {
     struct [[gnu::may_alias]] Word {
       std::uint64_t value;

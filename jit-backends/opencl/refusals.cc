@@ -16,74 +16,16 @@ namespace forager::jit::opencl {
 namespace {
 
 using exec::HelperId;
-using isa::MapType;
 using verifier::Region;
 
-// What cl/ has.
-constexpr HelperId kHelpers[] = {
-    HelperId::map_lookup_elem,   HelperId::map_update_elem,  HelperId::map_delete_elem, HelperId::ktime_get_ns,
-    HelperId::ktime_get_boot_ns, HelperId::ktime_get_tai_ns, HelperId::get_prandom_u32, HelperId::get_smp_processor_id,
-    HelperId::get_numa_node_id,  HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,
-    HelperId::xdp_get_buff_len,  HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes, HelperId::redirect,
-    HelperId::redirect_map,      HelperId::csum_diff,        HelperId::tail_call,       HelperId::map_push_elem,
-    HelperId::map_pop_elem,      HelperId::map_peek_elem,    HelperId::ringbuf_output,  HelperId::ringbuf_reserve,
-    HelperId::ringbuf_submit,    HelperId::ringbuf_discard,  HelperId::ringbuf_query,   HelperId::perf_event_output,
-};
-// ... for programs that see a __sk_buff (calls_skb.cc).
-constexpr HelperId kSkbHelpers[] = {
-    HelperId::skb_load_bytes,
-    HelperId::skb_load_bytes_relative,
-    HelperId::skb_store_bytes,
-    HelperId::skb_pull_data,
-    HelperId::l3_csum_replace,
-    HelperId::l4_csum_replace,
-    HelperId::csum_update,
-    HelperId::csum_level,
-    HelperId::skb_change_type,
-    HelperId::skb_set_tstamp,
-    HelperId::skb_ecn_set_ce,
-    HelperId::get_route_realm,
-    HelperId::skb_get_xfrm_state,
-    HelperId::get_hash_recalc,
-    HelperId::set_hash,
-    HelperId::set_hash_invalid,
-    HelperId::redirect_peer,
-    HelperId::redirect_neigh,
-    HelperId::clone_redirect,
-    HelperId::skb_vlan_push,
-    HelperId::skb_vlan_pop,
-    HelperId::skb_adjust_room,
-    HelperId::skb_change_proto,
-    HelperId::skb_change_tail,
-    HelperId::skb_change_head,
-    HelperId::lwt_push_encap,
-    HelperId::lwt_seg6_store_bytes,
-    HelperId::lwt_seg6_adjust_srh,
-    HelperId::lwt_seg6_action,
-    HelperId::get_socket_cookie,
-    HelperId::get_socket_uid,
-    HelperId::get_netns_cookie,
-    HelperId::skb_cgroup_id,
-    HelperId::skb_cgroup_classid,
-    HelperId::skb_get_tunnel_key,
-    HelperId::skb_set_tunnel_key,
-    HelperId::skb_get_tunnel_opt,
-    HelperId::skb_set_tunnel_opt,
-};
-constexpr MapType kMaps[] = {MapType::array,           MapType::percpu_array, MapType::hash,
-                             MapType::lru_hash,        MapType::percpu_hash,  MapType::lru_percpu_hash,
-                             MapType::devmap,          MapType::cpumap,       MapType::xskmap,
-                             MapType::devmap_hash,     MapType::prog_array,   MapType::array_of_maps,
-                             MapType::hash_of_maps,    MapType::lpm_trie,     MapType::queue,
-                             MapType::stack,           MapType::bloom_filter, MapType::ringbuf,
-                             MapType::perf_event_array};
 constexpr isa::ProgType kPrograms[] = {
     isa::ProgType::xdp,       isa::ProgType::raw_memory,    isa::ProgType::socket_filter, isa::ProgType::sched_cls,
     isa::ProgType::sched_act, isa::ProgType::cgroup_skb,    isa::ProgType::lwt_in,        isa::ProgType::lwt_out,
     isa::ProgType::lwt_xmit,  isa::ProgType::lwt_seg6local, isa::ProgType::sk_skb,
 };
 
-// Packets do the same in any order if they do no more than this or kSkbHelpers, and nothing to maps that others see.
+// Packets do the same in any order if they do no more than this or what __sk_buff has, and nothing to maps that others
+// see.
 constexpr HelperId kIndifferent[] = {
     HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
     HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
@@ -127,7 +69,7 @@ class Judge {
   }
 
   static Result<> judge_map(const program::MapSpec& map) {
-    if (!has(kMaps, map.type)) {
+    if (!has_table(map.type)) {
       const isa::MapRow* row = isa::find_map(static_cast<std::uint32_t>(map.type));
       return refuse(fmt::format("map {} of type {}", map.name, row == nullptr ? "unknown" : row->name));
     }
@@ -228,9 +170,13 @@ bool any_call(const verifier::VerifiedProgram& program, Predicate matches) {
 
 exec::Capabilities abilities() {
   exec::Capabilities able;
-  for (const HelperId helper : kHelpers) able.helpers.set(static_cast<std::size_t>(helper));
-  for (const HelperId helper : kSkbHelpers) able.helpers.set(static_cast<std::size_t>(helper));
-  for (const MapType map : kMaps) able.map_types.set(static_cast<std::size_t>(map));
+  for (std::size_t id = 0; id < able.helpers.size(); ++id) {
+    const auto helper = static_cast<HelperId>(id);
+    able.helpers.set(id, does(helper) || does_for_skb(helper));
+  }
+  for (std::size_t type = 0; type < able.map_types.size(); ++type) {
+    able.map_types.set(type, has_table(static_cast<isa::MapType>(type)));
+  }
   able.program_types.assign(std::begin(kPrograms), std::end(kPrograms));
   for (const isa::Row& row : isa::rows()) able.ops.set(static_cast<std::size_t>(row.op), !names_kernel(row.op));
   return able;
@@ -245,7 +191,7 @@ bool needs_order(const verifier::VerifiedProgram& program) {
     if (use == verifier::MapUse::read_write || (use != verifier::MapUse::unused && tables[i].per_cpu)) return true;
   }
   return any_call(program,
-                  [](HelperId helper, const auto&) { return !has(kIndifferent, helper) && !has(kSkbHelpers, helper); });
+                  [](HelperId helper, const auto&) { return !has(kIndifferent, helper) && !does_for_skb(helper); });
 }
 
 bool calls(const verifier::VerifiedProgram& program, HelperId helper) {

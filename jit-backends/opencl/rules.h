@@ -14,7 +14,11 @@
 
 namespace forager::jit::opencl {
 
-// Whether cl/ has the helper for maps with such a table.
+// Whether cl/ has the helper at all, ...
+[[nodiscard]] bool does(exec::HelperId helper);
+// ... has it for programs that see a __sk_buff, ...
+[[nodiscard]] bool does_for_skb(exec::HelperId helper);
+// ... or for maps with such a table.
 [[nodiscard]] bool does(exec::HelperId helper, TableKind kind);
 
 class Rules {

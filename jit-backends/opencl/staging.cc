@@ -7,17 +7,15 @@
 #include <cstddef>
 #include <cstring>
 
+#include "exec/frame_layout.h"
 #include "jit-backends/opencl/refusals.h"
 #include "jit-backends/opencl/staging_skb.h"
 
 namespace forager::jit::opencl {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
 constexpr std::uint32_t kMostMetadata = 255;
 constexpr auto kFirstPort = static_cast<std::int64_t>(offsetof(xdp_md, ingress_ifindex));
-
-std::size_t in_lines(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::uint32_t context_word(const exec::Frame& frame, std::size_t offset) {
   std::uint32_t value = 0;
@@ -89,6 +87,7 @@ FrameUse use_of_frames(const verifier::VerifiedProgram& program, bool shared) {
                .most = 0,
                .skb = skb_use(program)};
   use.moves_edges |= use.skb.sees;
+  use.direct = shared && !use.skb.sees && exec::FrameLayout::get().known;
   const bool whole = !use.is_xdp || calls(program, HelperId::xdp_load_bytes) ||
                      calls(program, HelperId::xdp_store_bytes) || calls(program, HelperId::perf_event_output);
   for (std::size_t at = 0; at < program.facts().size(); ++at) {

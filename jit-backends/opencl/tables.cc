@@ -3,12 +3,13 @@
 
 #include <algorithm>
 
+#include "jit-backends/opencl/batch.h"
+
 namespace forager::jit::opencl {
 namespace {
 
 using isa::MapType;
 
-constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint32_t kMostIndexBits = 16;                   // of an LPM_TRIE
 constexpr std::uint32_t kLeastSpare = 256, kMostSpare = 4096;  // nodes besides the entries'
 
@@ -71,9 +72,9 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
 
 }  // namespace
 
-std::uint64_t Table::bytes(unsigned lanes) const {
-  return (plain_bytes(*this, lanes) + kAlignment - 1) / kAlignment * kAlignment;
-}
+std::uint64_t Table::bytes(unsigned lanes) const { return in_lines(plain_bytes(*this, lanes)); }
+
+bool has_table(MapType type) { return std::ranges::find(kShapes, type, &Shape::type) != std::end(kShapes); }
 
 std::optional<Table> table_of(const program::MapSpec& spec) {
   const auto* shape = std::ranges::find(kShapes, spec.type, &Shape::type);

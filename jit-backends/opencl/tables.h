@@ -82,7 +82,9 @@ struct Table {
 
 inline constexpr std::uint32_t kMostEntries = 1U << 28;  // of a map
 
-// Nothing if the device has no table for such maps.
+// Whether the device has a table for such maps.
+[[nodiscard]] bool has_table(isa::MapType type);
+// Nothing if it has none, or none so large.
 [[nodiscard]] std::optional<Table> table_of(const program::MapSpec& spec);
 // By index; those that no instruction names have none.
 [[nodiscard]] std::vector<Table> tables_of(const verifier::VerifiedProgram& program);

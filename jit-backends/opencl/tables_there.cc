@@ -40,12 +40,13 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cp
     at_.push_back(bytes_);
     if (mirrors_.back() != nullptr) bytes_ += mirrors_.back()->bytes();
   }
-  if (auto reserved = state_.reserve(driver, state_bytes()); !reserved) return reserved;
-  return tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
+  Result<> done = state_.reserve(driver, state_bytes());
+  if (done) done = tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
+  return done ? put_places(driver) : done;
 }
 
 std::size_t TablesThere::descriptors_at() const {
-  return places_at() + (mirrors_.size() * table_lanes_ * sizeof(std::uint64_t) + 63) / 64 * 64;
+  return places_at() + in_lines(mirrors_.size() * table_lanes_ * sizeof(std::uint64_t));
 }
 std::size_t TablesThere::state_bytes() const {
   return descriptors_at() + std::max<std::size_t>(mirrors_.size(), 1) * sizeof(MapDescriptor);
@@ -87,13 +88,20 @@ Result<> TablesThere::put(const Driver& driver, BatchRecord& batch) {
   batch.place_stride = table_lanes_ > 1 ? static_cast<std::uint32_t>(mirrors_.size()) : 0;
   Result<> done = with_tables(
       driver, [&](std::size_t i, std::span<std::byte> table) { mirrors_[i]->put(table, tables_.address() + at_[i]); });
-  return done ? put_state(driver) : done;
+  return done ? let_go(driver) : done;
 }
 
-Result<> TablesThere::put_state(const Driver& driver) {
+// Of what stopped packets.
+Result<> TablesThere::let_go(const Driver& driver) {
   auto state = state_.map(driver, CL_MAP_READ | CL_MAP_WRITE, state_bytes());
   if (!state) return std::unexpected(std::move(state.error()));
   put_value(*state, 0, Control{});
+  return state_.unmap(driver);
+}
+
+Result<> TablesThere::put_places(const Driver& driver) {
+  auto state = state_.map(driver, CL_MAP_READ | CL_MAP_WRITE, state_bytes());
+  if (!state) return std::unexpected(std::move(state.error()));
   std::size_t at = places_at();
   for (unsigned lane = 0; lane < table_lanes_; ++lane) {
     for (std::size_t i = 0; i < mirrors_.size(); ++i, at += sizeof(std::uint64_t)) {

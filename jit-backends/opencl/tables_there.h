@@ -35,11 +35,12 @@ class TablesThere {
 
  private:
   [[nodiscard]] std::size_t random_at() const { return 64; }
-  [[nodiscard]] std::size_t places_at() const { return random_at() + (lanes_ * sizeof(std::uint64_t) + 63) / 64 * 64; }
+  [[nodiscard]] std::size_t places_at() const { return random_at() + in_lines(lanes_ * sizeof(std::uint64_t)); }
   [[nodiscard]] std::size_t descriptors_at() const;
   [[nodiscard]] std::size_t state_bytes() const;
   [[nodiscard]] MapDescriptor describe(std::size_t map) const;
-  [[nodiscard]] Result<> put_state(const Driver& driver);
+  [[nodiscard]] Result<> let_go(const Driver& driver);
+  [[nodiscard]] Result<> put_places(const Driver& driver);
   template <class Do>
   [[nodiscard]] Result<> with_tables(const Driver& driver, Do action);
 

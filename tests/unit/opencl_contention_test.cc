@@ -46,12 +46,7 @@ class OpenclContention : public ::testing::TestWithParam<Case> {
   std::vector<std::int64_t> run(const std::string& text) {
     const auto device = testing::open_device(
         rig_, text, {.order = exec::Order::none, .offload = {.copies = GetParam().copies, .batch = 3000}});
-    std::vector<Frame> frames;
-    for (std::uint32_t n = 0; n < kPackets; ++n) {
-      Bytes bytes(32);
-      std::memcpy(bytes.data(), &n, sizeof n);
-      frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-    }
+    std::vector<Frame> frames = testing::numbered_packets(kPackets, 32);
     std::vector<std::int64_t> results;
     if (device == nullptr) return results;
     const auto ran = device->run(frames);

@@ -71,16 +71,6 @@ void change(exec::Map& map, std::uint64_t seed, unsigned count) {
   }
 }
 
-std::map<Bytes, Bytes> contents(exec::Map& map) {
-  std::map<Bytes, Bytes> all;
-  each_key(map, [&](const std::byte* key) {
-    Bytes value(map.spec().value_size);
-    EXPECT_EQ(map.read(key, value.data(), 0), 0);
-    all[exec::testing::bytes_of({key, map.spec().key_size})] = std::move(value);
-  });
-  return all;
-}
-
 // An address's length in bits, and the address.
 std::vector<Frame> inputs(unsigned count, std::uint64_t seed, std::uint32_t key_size) {
   Random random(seed);
@@ -134,7 +124,7 @@ class OpenclLpm : public testing::WithDevice {
         for (std::size_t i = 0; i < expected.size(); ++i) {
           ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "batch " << batch << ", packet " << i;
         }
-        ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0]));
+        ASSERT_EQ(testing::contents_of(*rig.maps[0]), testing::contents_of(*other.maps[0]));
       }
     }
   }
@@ -176,7 +166,7 @@ TEST_F(OpenclLpm, ProgramsDoNotChangePrefixes) {
 TEST(OpenclLpmMirror, DoesNotTrustTheDevice) {
   const MapRef map = trie(8, 20);
   change(*map, 1, 40);
-  const auto keys = contents(*map).size();
+  const auto keys = testing::contents_of(*map).size();
   const auto mirror = make_mirror(*table_of(map->spec()), *map, {});
   std::vector<std::byte> memory(mirror->bytes());
   Random random(5);
@@ -184,7 +174,7 @@ TEST(OpenclLpmMirror, DoesNotTrustTheDevice) {
     mirror->put(memory, 0);
     for (std::byte& byte : memory) byte = static_cast<std::byte>(random.below(256));
     mirror->take(memory);
-    EXPECT_EQ(contents(*map).size(), keys);
+    EXPECT_EQ(testing::contents_of(*map).size(), keys);
   }
 }
 

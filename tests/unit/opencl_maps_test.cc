@@ -36,29 +36,8 @@ MapRef map_of(isa::MapType type, std::uint32_t key_size, std::uint32_t value_siz
   return map ? *map : nullptr;
 }
 
-// Memory whose bytes look random, 32 each.
-std::vector<Frame> inputs(unsigned count, std::uint64_t seed) {
-  std::vector<Frame> frames;
-  for (unsigned n = 0; n < count; ++n) {
-    Bytes bytes(32);
-    for (auto& byte : bytes) {
-      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-      byte = static_cast<std::uint8_t>(seed >> 56);
-    }
-    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-  }
-  return frames;
-}
-
-std::map<Bytes, Bytes> contents(exec::Map& map) {
-  std::map<Bytes, Bytes> all;
-  each_key(map, [&](const std::byte* key) {
-    Bytes value(exec::host_value_size(map.spec(), kCpus));
-    EXPECT_EQ(map.read(key, value.data(), 0), 0);
-    all[exec::testing::bytes_of({key, map.spec().key_size})] = std::move(value);
-  });
-  return all;
-}
+std::vector<Frame> inputs(unsigned count, std::uint64_t seed) { return testing::random_packets(count, seed, 32); }
+std::map<Bytes, Bytes> contents(exec::Map& map) { return testing::contents_of(map, kCpus); }
 
 // r7 = the packet, of 32 bytes at least.
 constexpr const char* kStart = "r7 = *(u32 *)(r1 + 0)\nr8 = *(u32 *)(r1 + 4)\nr0 = r7\nr0 += 32\nif r0 > r8 goto out\n";

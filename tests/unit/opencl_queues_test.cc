@@ -50,25 +50,9 @@ class Random {
 };
 
 std::vector<Frame> inputs(unsigned count, std::uint64_t seed) {
-  Random random(seed);
-  std::vector<Frame> frames;
-  for (unsigned n = 0; n < count; ++n) {
-    Bytes bytes(kPacketBytes);
-    for (auto& byte : bytes) byte = random.byte();
-    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-  }
-  return frames;
+  return testing::random_packets(count, seed, kPacketBytes);
 }
-// Packet n begins with the number n.
-std::vector<Frame> numbered(std::uint32_t count) {
-  std::vector<Frame> frames;
-  for (std::uint32_t n = 0; n < count; ++n) {
-    Bytes bytes(kPacketBytes);
-    std::memcpy(bytes.data(), &n, sizeof n);
-    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-  }
-  return frames;
-}
+std::vector<Frame> numbered(std::uint32_t count) { return testing::numbered_packets(count, kPacketBytes); }
 std::uint64_t word_at(const Frame& frame, std::size_t at) {
   std::uint64_t word = 0;
   std::memcpy(&word, frame.packet().data() + at, sizeof word);

@@ -58,16 +58,6 @@ Program decoded(const std::string& text, isa::ProgType type, const std::vector<M
   });
 }
 
-std::map<Bytes, Bytes> contents(exec::Map& map) {
-  std::map<Bytes, Bytes> all;
-  each_key(map, [&](const std::byte* key) {
-    Bytes value(map.spec().value_size);
-    EXPECT_EQ(map.read(key, value.data(), 0), 0);
-    all[exec::testing::bytes_of({key, map.spec().key_size})] = std::move(value);
-  });
-  return all;
-}
-
 void run_on(const exec::Backend& engine, const Program& program, const std::vector<MapRef>& maps,
             const exec::CompileOptions& compile, const exec::Offload& offload, std::vector<Frame>& frames) {
   const auto image = engine.compile(program, compile);
@@ -154,7 +144,9 @@ TEST_F(OpenclRandom, PacketProgramsAreTheInterpreters) {
       ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "seed " << seed << ", packet " << i << "\n" << text;
     }
     for (std::size_t i = 0; i < ours.size(); ++i) {
-      ASSERT_EQ(contents(*ours[i]), contents(*theirs[i])) << "seed " << seed << ", map " << i << "\n" << text;
+      ASSERT_EQ(testing::contents_of(*ours[i]), testing::contents_of(*theirs[i]))
+          << "seed " << seed << ", map " << i << "\n"
+          << text;
     }
   }
   EXPECT_GT(compared, 0U);

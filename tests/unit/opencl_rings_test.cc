@@ -42,27 +42,9 @@ void consume(exec::Map& map) {
 }
 
 std::vector<Frame> inputs(unsigned count, std::uint64_t seed) {
-  std::vector<Frame> frames;
-  for (unsigned n = 0; n < count; ++n) {
-    Bytes bytes(kPacketBytes);
-    for (auto& byte : bytes) {
-      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-      byte = static_cast<std::uint8_t>(seed >> 56);
-    }
-    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-  }
-  return frames;
+  return testing::random_packets(count, seed, kPacketBytes);
 }
-// Packet n begins with the number n.
-std::vector<Frame> numbered(std::uint32_t count) {
-  std::vector<Frame> frames;
-  for (std::uint32_t n = 0; n < count; ++n) {
-    Bytes bytes(kPacketBytes);
-    std::memcpy(bytes.data(), &n, sizeof n);
-    frames.push_back(*Frame::make(exec::testing::as_bytes(bytes)));
-  }
-  return frames;
-}
+std::vector<Frame> numbered(std::uint32_t count) { return testing::numbered_packets(count, kPacketBytes); }
 
 // r6 = the context, r7 = the packet, of 64 bytes at least, which stand on the stack too.
 std::string with(const std::string& middle) {

@@ -5,10 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "exec_testing.h"
 #include "jit-backends/opencl/backend.h"
+#include "jit-backends/opencl/mirror.h"
 
 namespace forager::jit::opencl::testing {
 
@@ -30,6 +34,41 @@ inline std::unique_ptr<exec::Device> open_device(const exec::testing::Rig& rig, 
   if (!image || !device || !(*device)->load(*image)) return nullptr;
   for (std::uint32_t i = 0; i < rig.maps.size(); ++i) EXPECT_TRUE((*device)->bind(i, rig.maps[i]));
   return std::move(*device);
+}
+
+// Packets whose bytes look random.
+inline std::vector<exec::Frame> random_packets(unsigned count, std::uint64_t seed, std::size_t size) {
+  std::vector<exec::Frame> frames;
+  for (unsigned n = 0; n < count; ++n) {
+    exec::testing::Bytes bytes(size);
+    for (auto& byte : bytes) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      byte = static_cast<std::uint8_t>(seed >> 56);
+    }
+    frames.push_back(*exec::Frame::make(exec::testing::as_bytes(bytes)));
+  }
+  return frames;
+}
+// Packet n begins with the number n.
+inline std::vector<exec::Frame> numbered_packets(std::uint32_t count, std::size_t size) {
+  std::vector<exec::Frame> frames;
+  for (std::uint32_t n = 0; n < count; ++n) {
+    exec::testing::Bytes bytes(size);
+    std::memcpy(bytes.data(), &n, sizeof n);
+    frames.push_back(*exec::Frame::make(exec::testing::as_bytes(bytes)));
+  }
+  return frames;
+}
+
+// Keys and values of a map that was made for so many CPUs.
+inline std::map<exec::testing::Bytes, exec::testing::Bytes> contents_of(exec::Map& map, unsigned cpus = 1) {
+  std::map<exec::testing::Bytes, exec::testing::Bytes> all;
+  each_key(map, [&](const std::byte* key) {
+    exec::testing::Bytes value(exec::host_value_size(map.spec(), cpus));
+    EXPECT_EQ(map.read(key, value.data(), 0), 0);
+    all[exec::testing::bytes_of({key, map.spec().key_size})] = std::move(value);
+  });
+  return all;
 }
 
 class WithDevice : public ::testing::Test {
