@@ -55,7 +55,7 @@ Result<std::vector<Judged>> judge(const ExampleProgram& program, const std::vect
     frame.push_back(*exec::Frame::make(packets[i]));
     const std::uint64_t before = (*device)->counters().instructions;
     if (auto ran = (*device)->run(frame); !ran) return std::unexpected(ran.error());
-    if (frame.front().trap == nullptr) judged[i].verdict = frame.front().return_value;
+    if (frame.front().results().trap == nullptr) judged[i].verdict = frame.front().return_value;
     judged[i].instructions = (*device)->counters().instructions - before;
   }
   return judged;

@@ -116,7 +116,7 @@ class DpdkContender final : public Contender {
 
   // With what the JITs' device does around it (native_contender.cc).
   void run(exec::Frame& frame) {
-    exec::clear_results(frame);
+    frame.clear_results();
     const auto end = reinterpret_cast<std::uint64_t>(frame.buffer() + frame.data_end());
     mbuf_.buf_addr = frame.buffer() + frame.data();
     std::memcpy(reinterpret_cast<std::byte*>(&mbuf_) + kDataEnd, &end, sizeof end);

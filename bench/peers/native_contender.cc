@@ -68,7 +68,7 @@ class NativeContender final : public Contender {
     const native_program program = object_.program();
     const std::uint64_t begin = meter();
     for (exec::Frame& frame : frames) {
-      exec::clear_results(frame);
+      frame.clear_results();
       native_frame context = context_of(frame);
       const int verdict = program(&context);
       exec::set_results(frame, isa::ProgType::xdp, static_cast<std::uint32_t>(verdict), nullptr);

@@ -60,9 +60,9 @@ void take_result(Packet& packet, exec::Frame& frame) {
   const auto bytes = std::as_const(frame).packet();
   packet.bytes.assign(bytes.begin(), bytes.end());
   packet.verdict = static_cast<std::uint32_t>(frame.return_value);
-  packet.redirect_ifindex = packet.verdict == XDP_REDIRECT ? frame.redirect.ifindex : 0;
+  packet.redirect_ifindex = packet.verdict == XDP_REDIRECT ? frame.results().redirect.ifindex : 0;
   packet.stopped.reset();
-  if (frame.trap) packet.stopped = std::move(*frame.trap);
+  if (frame.results().trap) packet.stopped = std::move(*frame.change_results().trap);
 }
 
 }  // namespace

@@ -222,12 +222,12 @@ Result<exec::Frame> EngineRun::make_skb(const sim::CapturedPacket& packet) const
 }
 
 void EngineRun::count_trap(const exec::Frame& frame) {
-  if (!frame.trap) return;
+  if (!frame.results().trap) return;
   ++result_.trap_count;
   if (result_.traps.size() >= kKeptTraps) return;
-  result_.traps.push_back(*frame.trap);
-  result_.traps.back().message =
-      fmt::format("{} {}: {}", options_.input == Input::events ? "event" : "packet", frame.id, frame.trap->message);
+  result_.traps.push_back(*frame.results().trap);
+  result_.traps.back().message = fmt::format("{} {}: {}", options_.input == Input::events ? "event" : "packet",
+                                             frame.id, frame.results().trap->message);
 }
 
 // The program, whose verdicts count, and then those of the map entries that frames are redirected to.
@@ -268,9 +268,9 @@ void EngineRun::ask_to_stop(const StopCheck& stop, std::uint64_t frames) {
 void EngineRun::count_way(const exec::Frame& frame) {
   const auto verdict = static_cast<std::uint32_t>(frame.return_value);
   if (exec::fate_of(type_, verdict) == exec::Fate::redirected) {
-    if (const auto way = way_of(frame.redirect)) ++result_.redirects[*way];
+    if (const auto way = way_of(frame.results().redirect)) ++result_.redirects[*way];
   }
-  for (const exec::FrameClone& clone : frame.clones) {
+  for (const exec::FrameClone& clone : frame.results().clones) {
     if (const auto way = way_of(clone.redirect)) ++result_.clones[*way];
   }
 }

@@ -54,7 +54,7 @@ Json EventResults::describe(const exec::Frame& frame, const Before& before) cons
   const auto value = static_cast<std::uint32_t>(frame.return_value);
   Json out = {{"event", frame.id}, {"value", value}};
   if (const auto name = isa::return_name(type_.type, value); !name.empty()) out["verdict"] = name;
-  if (frame.trap != nullptr) out["stopped"] = frame.trap->text();
+  if (frame.results().trap != nullptr) out["stopped"] = frame.results().trap->text();
   if (Json changed = changed_fields(*type_.context, before.context, frame.context); !changed.empty()) {
     out["context"] = std::move(changed);
   }

@@ -16,7 +16,7 @@ Result<> verify_needs_options(const Cli& /*cli*/, Words /*words*/) {
 constexpr Verb kVerbs[] = {
     {"show", "[PROG]", prog_show},
     {"list", nullptr, prog_show},
-    {"dump", "{ xlated | jited | rtl } PROG [file FILE|opcodes|linum|run FILE]", prog_dump},
+    {"dump", "{ xlated | jited | opencl | rtl } PROG [file FILE|opcodes|linum|run FILE]", prog_dump},
     {"pin", "PROG PATH", prog_pin},
     {"unpin", "PATH", unpin},
     {"load",

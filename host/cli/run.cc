@@ -46,7 +46,7 @@ std::optional<std::string> exit_port(const exec::Frame& frame, isa::ProgType typ
     case exec::Fate::returned:
       return fmt::format("{}", ingress);
     case exec::Fate::redirected:
-      return port_text(frame.redirect);
+      return port_text(frame.results().redirect);
     case exec::Fate::dropped:
       break;
   }
@@ -69,7 +69,7 @@ class Output {
   // The frame, if it leaves, after the copies of it that left on the way.
   void write(const exec::Frame& frame) {
     if (!writer_) return;
-    for (const exec::FrameClone& clone : frame.clones) {
+    for (const exec::FrameClone& clone : frame.results().clones) {
       put(frame, clone.packet, "clone", port_text(clone.redirect));
     }
     const auto port = exit_port(frame, type_, ingress_);

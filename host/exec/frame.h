@@ -77,6 +77,14 @@ struct StorageOwner;
 struct Task;
 class Socket;
 
+// What a run leaves besides its verdict.
+struct Results {
+  Redirect redirect;
+  std::vector<FrameClone> clones;
+  std::shared_ptr<Socket> target;    // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
+  std::unique_ptr<Diagnostic> trap;  // the program was stopped; the verdict is then its type's safe one
+};
+
 class alignas(64) Frame {
  public:
   Frame() = default;
@@ -120,6 +128,18 @@ class alignas(64) Frame {
   // limit if it does not fit the frame.
   [[nodiscard]] Result<> assign(std::span<const std::byte> packet, std::size_t linear = SIZE_MAX);
 
+  // Of the last run. Most leave none, and a new run then need not look at them.
+  [[nodiscard]] const Results& results() const { return results_; }
+  [[nodiscard]] Results& change_results() {
+    has_results_ = 1;
+    return results_;
+  }
+  void clear_results() {
+    if (has_results_ == 0) return;
+    results_ = {};
+    has_results_ = 0;
+  }
+
   std::array<std::byte, kMaxContextBytes> context{};  // uapi layout, scalars only
   std::uint64_t id = 0;                               // position in the input, from 0
   std::uint64_t timestamp_ns = 0;                     // of the capture
@@ -140,15 +160,10 @@ class alignas(64) Frame {
 
   std::vector<std::byte> buffer_;
   std::uint32_t data_meta_ = 0, data_ = 0, data_end_ = 0, packet_end_ = 0, reserve_ = 0, head_limit_ = 0;
+  std::uint32_t has_results_ = 0;  // somebody may have written some
 
- public:
-  // The other results of the last run.
-  Redirect redirect;
-  std::vector<FrameClone> clones;
-  std::shared_ptr<Socket> target;    // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
-  std::unique_ptr<Diagnostic> trap;  // the program was stopped; return_value is then the type's safe verdict
+  Results results_;
 
- private:
   [[nodiscard]] int adjust_fragments(std::int32_t delta);
   [[nodiscard]] std::uint32_t last_fragment_room() const;
 };

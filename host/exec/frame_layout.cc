@@ -42,7 +42,8 @@ const FrameLayout& FrameLayout::get() {
                        .data_end = offset_of(frame, frame.data_end_),
                        .packet_end = offset_of(frame, frame.packet_end_),
                        .reserve = offset_of(frame, frame.reserve_),
-                       .head_limit = offset_of(frame, frame.head_limit_)};
+                       .head_limit = offset_of(frame, frame.head_limit_),
+                       .has_results = offset_of(frame, frame.has_results_)};
   }();
   return kLayout;
 }

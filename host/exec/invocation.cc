@@ -47,13 +47,13 @@ void let_go(RunContext& run) {
 }
 
 void set_results(Frame& frame, isa::ProgType type, std::uint64_t r0, std::unique_ptr<Diagnostic> trap) {
-  if (trap != nullptr) {
-    clear_results(frame);
-    frame.return_value = safe_verdict(type);
-  } else {
+  if (trap == nullptr) {
     frame.return_value = type == isa::ProgType::raw_memory ? r0 : static_cast<std::uint32_t>(r0);
+    return;
   }
-  frame.trap = std::move(trap);
+  frame.clear_results();
+  frame.return_value = safe_verdict(type);
+  frame.change_results().trap = std::move(trap);
 }
 
 std::optional<std::uint64_t> load_packet(Frame& frame, std::uint32_t index, std::uint32_t bytes) {

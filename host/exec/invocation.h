@@ -16,16 +16,6 @@
 
 namespace forager::exec {
 
-// Forgets what an earlier program decided about the frame. In place, for there is seldom anything to forget.
-inline void clear_results(Frame& frame) {
-  Redirect& redirect = frame.redirect;
-  const bool plain = redirect.program == nullptr && redirect.ports == nullptr;
-  if (!plain || redirect.ifindex != 0 || redirect.map_type != 0 || redirect.flags != 0) redirect = {};
-  if (!frame.clones.empty()) frame.clones.clear();
-  if (frame.target != nullptr) frame.target = nullptr;
-  if (frame.trap != nullptr) frame.trap.reset();
-}
-
 // Whether there is nothing to be done for let_go() and discard_open_records().
 [[nodiscard]] inline bool holds_nothing(RunContext& run) {
   return run.open_records.empty() && run.dynptrs.entries().empty() && run.held.empty() && run.spin_lock == nullptr;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint32_t kLoopback = 1;
 
 u64 go(RunContext& run, u64 ifindex, u64 flags) {
-  run.frame->redirect = {.ifindex = low(ifindex), .flags = flags};
+  run.frame->change_results().redirect = {.ifindex = low(ifindex), .flags = flags};
   return TC_ACT_REDIRECT;
 }
 
@@ -47,7 +47,7 @@ u64 clone_redirect(RunContext& run, u64 ctx, u64 ifindex, u64 flags, u64, u64) {
   if ((flags & ~u64{BPF_F_INGRESS}) != 0 || !is_port(run, low(ifindex))) return result(-EINVAL);
   const auto packet = frame.packet();
   if (frame.skb->mac_header >= frame.skb->network_header || packet.empty()) return result(-ERANGE);
-  frame.clones.push_back(
+  frame.change_results().clones.push_back(
       {.redirect = {.ifindex = low(ifindex), .flags = flags}, .packet = {packet.begin(), packet.end()}});
   return 0;
 }

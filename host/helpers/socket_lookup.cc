@@ -104,7 +104,7 @@ namespace {
 // A packet at an ingress hook gets its socket early.
 int assign_packet(exec::Frame& frame, Socket& socket, u64 flags) {
   if (flags != 0) return -EINVAL;
-  frame.socket = frame.target = socket.shared_from_this();
+  frame.socket = frame.change_results().target = socket.shared_from_this();
   return 0;
 }
 
@@ -133,8 +133,8 @@ int assign_lookup(exec::Frame& frame, Socket* socket, u64 flags) {
   if (socket != nullptr) {
     if (const int error = check_suits(frame, *socket); error != 0) return error;
   }
-  if (frame.target != nullptr && (flags & BPF_SK_LOOKUP_F_REPLACE) == 0) return -EEXIST;
-  frame.socket = frame.target = socket == nullptr ? nullptr : socket->shared_from_this();
+  if (frame.results().target != nullptr && (flags & BPF_SK_LOOKUP_F_REPLACE) == 0) return -EEXIST;
+  frame.socket = frame.change_results().target = socket == nullptr ? nullptr : socket->shared_from_this();
   return 0;
 }
 

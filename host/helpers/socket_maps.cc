@@ -28,8 +28,8 @@ bool receives(const Socket& socket) {
 
 u64 redirect_to(RunContext& run, u64 a, const SocketRef& socket, u64 flags) {
   if ((flags & ~u64{BPF_F_INGRESS}) != 0 || socket == nullptr || !receives(*socket)) return SK_DROP;
-  run.frame->target = socket;
-  run.frame->redirect = {.map_type = static_cast<std::uint32_t>(map(a).spec().type), .flags = flags};
+  run.frame->change_results().target = socket;
+  run.frame->change_results().redirect = {.map_type = static_cast<std::uint32_t>(map(a).spec().type), .flags = flags};
   return SK_PASS;
 }
 
@@ -108,7 +108,7 @@ u64 sk_select_reuseport(RunContext& run, u64 ctx, u64 a, u64 key, u64, u64) {
   if (frame.socket != nullptr) {
     if (const int error = check_group(*chosen, *frame.socket); error != 0) return result(error);
   }
-  run.frame->target = chosen;
+  run.frame->change_results().target = chosen;
   return 0;
 }
 

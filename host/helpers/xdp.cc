@@ -84,7 +84,7 @@ u64 xdp_store_bytes(RunContext&, u64 ctx, u64 offset, u64 from, u64 size, u64) {
 u64 redirect(RunContext& run, u64 ifindex, u64 flags, u64, u64, u64) {
   if (run.program->program().type() != isa::ProgType::xdp) return skb_redirect(run, ifindex, flags);
   if (flags != 0) return XDP_ABORTED;
-  run.frame->redirect = {.ifindex = static_cast<std::uint32_t>(ifindex)};
+  run.frame->change_results().redirect = {.ifindex = static_cast<std::uint32_t>(ifindex)};
   return XDP_REDIRECT;
 }
 
@@ -95,16 +95,17 @@ u64 redirect_map(RunContext& run, u64 a, u64 key, u64 flags, u64, u64) {
   auto target = target_at(targets, static_cast<std::uint32_t>(key), run.cpu);
   const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
   if (!target && !broadcast) {
-    run.frame->redirect = {};
+    run.frame->change_results().redirect = {};
     return flags & kActionMask;
   }
-  run.frame->redirect = {.map_type = static_cast<std::uint32_t>(targets.spec().type)};
+  run.frame->change_results().redirect = {.map_type = static_cast<std::uint32_t>(targets.spec().type)};
   if (broadcast) {
-    run.frame->redirect.flags = flags;
-    if (targets.abilities().redirects != nullptr) run.frame->redirect.ports = targets.shared_from_this();
+    run.frame->change_results().redirect.flags = flags;
+    if (targets.abilities().redirects != nullptr)
+      run.frame->change_results().redirect.ports = targets.shared_from_this();
   } else {
-    run.frame->redirect.ifindex = target->number;
-    run.frame->redirect.program = std::move(target->program);
+    run.frame->change_results().redirect.ifindex = target->number;
+    run.frame->change_results().redirect.program = std::move(target->program);
   }
   return XDP_REDIRECT;
 }

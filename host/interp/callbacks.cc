@@ -112,8 +112,8 @@ Result<> Machine::run_async(const exec::AsyncCall& call) {
   enter_stack();
   execute_checked();
   finish();
-  if (frame.trap == nullptr) return {};
-  return std::unexpected(std::move(*frame.trap));
+  if (frame.results().trap == nullptr) return {};
+  return std::unexpected(std::move(*frame.change_results().trap));
 }
 
 }  // namespace forager::interp

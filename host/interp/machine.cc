@@ -74,7 +74,7 @@ void Machine::execute_checked() {
 }
 
 void Machine::start(exec::Frame& frame) {
-  exec::clear_results(frame);
+  frame.clear_results();
   run_.frame = &frame;
   enter_unit(*units_.loaded(), 0);
   assertions_.start();

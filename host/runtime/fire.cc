@@ -71,17 +71,17 @@ Result<Fired> fire(Runtime& runtime, const Place& place, exec::Frame& frame) {
     give_cookie(frame, attachment.cookie);
     if (auto report = session->run({&frame, 1}); !report) return std::unexpected(std::move(report.error()));
     ++fired.programs;
-    if (frame.trap) ++fired.traps;
-    if (frame.trap && !first_trap) first_trap = std::move(frame.trap);
+    if (frame.results().trap) ++fired.traps;
+    if (frame.results().trap && !first_trap) first_trap = std::move(frame.change_results().trap);
     fired.answer = combine(rule.together, fired.answer, frame.return_value);
     if (rule.together == Together::first_other && frame.return_value != rule.pass) break;
   }
   if (place.kind == PlaceKind::port) {
     auto went = Onward(runtime, runtime.session_options()).run({&frame, 1});
     if (!went) return std::unexpected(std::move(went.error()));
-    if (frame.trap && !first_trap) first_trap = std::move(frame.trap);
+    if (frame.results().trap && !first_trap) first_trap = std::move(frame.change_results().trap);
   }
-  frame.trap = std::move(first_trap);
+  frame.change_results().trap = std::move(first_trap);
   return fired;
 }
 

@@ -123,7 +123,7 @@ int Iterator::run(const exec::Visit& visit) {
   frame_.event->visit = &visit;
   const auto report = session_.run({&frame_, 1});
   frame_.event->visit = nullptr;
-  if (!report || frame_.trap != nullptr) return -EIO;
+  if (!report || frame_.results().trap != nullptr) return -EIO;
   return frame_.return_value == 0 ? 0 : -EAGAIN;
 }
 

@@ -20,7 +20,8 @@ namespace {
 constexpr unsigned kMostPrograms = 64;
 
 bool leads_on(const exec::Frame& frame) {
-  return frame.return_value == XDP_REDIRECT && (frame.redirect.program != nullptr || frame.redirect.ports != nullptr);
+  return frame.return_value == XDP_REDIRECT &&
+         (frame.results().redirect.program != nullptr || frame.results().redirect.ports != nullptr);
 }
 
 bool is_cpu(const exec::Redirect& way) { return way.map_type == static_cast<std::uint32_t>(isa::MapType::cpumap); }
@@ -39,11 +40,11 @@ void set_way(exec::Frame& frame, std::uint32_t queue, std::uint32_t egress) {
 
 // What a verdict makes of the frame that came this way.
 void decide(exec::Frame& frame, const exec::Redirect& way) {
-  if (frame.trap != nullptr || frame.return_value == XDP_DROP) return;
+  if (frame.results().trap != nullptr || frame.return_value == XDP_DROP) return;
   if (frame.return_value == XDP_REDIRECT && is_cpu(way)) return;
   const bool passed = frame.return_value == XDP_PASS;
   frame.return_value = passed ? XDP_REDIRECT : XDP_ABORTED;
-  frame.redirect = passed ? way : exec::Redirect{};
+  frame.change_results().redirect = passed ? way : exec::Redirect{};
 }
 
 // The ports of a broadcast, in the map's order.
@@ -68,7 +69,7 @@ Result<exec::Frame> copy_of(const exec::Frame& frame, const exec::Redirect& way)
   copy->id = frame.id;
   copy->timestamp_ns = frame.timestamp_ns;
   copy->return_value = XDP_REDIRECT;
-  copy->redirect = way;
+  copy->change_results().redirect = way;
   return copy;
 }
 
@@ -89,28 +90,28 @@ Result<> Onward::follow(exec::Frame& frame) {
   for (unsigned programs = 0; leads_on(frame); ++programs) {
     if (programs == kMostPrograms) {
       frame.return_value = XDP_ABORTED;
-      frame.redirect = {};
+      frame.change_results().redirect = {};
       break;
     }
-    auto went = frame.redirect.ports != nullptr ? spread(frame) : meet(frame);
+    auto went = frame.results().redirect.ports != nullptr ? spread(frame) : meet(frame);
     if (!went) return went;
   }
   return {};
 }
 
 Result<> Onward::meet(exec::Frame& frame) {
-  exec::Redirect way = std::exchange(frame.redirect, {});
+  exec::Redirect way = std::exchange(frame.change_results().redirect, {});
   const auto program = std::exchange(way.program, nullptr);
   auto session = session_of(*program);
   if (!session) return std::unexpected(std::move(session.error()));
   xdp_md before;
   std::memcpy(&before, frame.context.data(), sizeof before);
-  auto copies = std::move(frame.clones);
+  auto copies = std::move(frame.change_results().clones);
   set_way(frame, 0, is_cpu(way) ? 0 : way.ifindex);
   const auto ran = (*session)->run({&frame, 1});
   set_way(frame, before.rx_queue_index, before.egress_ifindex);
   if (!ran) return std::unexpected(ran.error());
-  frame.clones = std::move(copies);
+  frame.change_results().clones = std::move(copies);
   report_.packets += ran->packets;
   report_.traps += ran->traps;
   report_.busy_ns += ran->busy_ns;
@@ -120,8 +121,8 @@ Result<> Onward::meet(exec::Frame& frame) {
 }
 
 Result<> Onward::spread(exec::Frame& frame) {
-  const auto ports = ports_of(frame.redirect, ingress_of(frame));
-  frame.redirect.ports = nullptr;
+  const auto ports = ports_of(frame.results().redirect, ingress_of(frame));
+  frame.change_results().redirect.ports = nullptr;
   if (std::ranges::none_of(ports, [](const exec::Redirect& port) { return port.program != nullptr; })) return {};
   for (const exec::Redirect& port : std::span(ports).first(ports.size() - 1)) {
     auto copy = copy_of(frame, port);
@@ -129,9 +130,10 @@ Result<> Onward::spread(exec::Frame& frame) {
     if (auto followed = follow(*copy); !followed) return followed;
     if (copy->return_value != XDP_REDIRECT) continue;
     const auto packet = std::as_const(*copy).packet();
-    frame.clones.push_back({.redirect = copy->redirect, .packet = {packet.begin(), packet.end()}});
+    frame.change_results().clones.push_back(
+        {.redirect = copy->results().redirect, .packet = {packet.begin(), packet.end()}});
   }
-  frame.redirect = ports.back();
+  frame.change_results().redirect = ports.back();
   return {};
 }
 

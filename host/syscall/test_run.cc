@@ -69,7 +69,7 @@ Errno<TestResult> run_repeatedly(const Call& call, std::shared_ptr<runtime::Prog
     if (how.prepare != nullptr) how.prepare(frame);
     const auto report = session->run({&frame, 1});
     if (!report) return std::unexpected(error_of(report.error()));
-    if (frame.trap) return std::unexpected(error_of(*frame.trap));
+    if (frame.results().trap) return std::unexpected(error_of(*frame.results().trap));
     busy_ns += report->busy_ns;
   }
   return TestResult{.retval = static_cast<std::uint32_t>(frame.return_value), .duration_ns = average(busy_ns, times)};

@@ -34,7 +34,7 @@ bool leads_somewhere(const runtime::Runtime& runtime, const exec::Redirect& redi
 
 exec::Fate fate_of(const runtime::Runtime& runtime, const exec::Frame& frame) {
   const exec::Fate fate = exec::fate_of(isa::ProgType::xdp, static_cast<std::uint32_t>(frame.return_value));
-  const bool lost = fate == exec::Fate::redirected && !leads_somewhere(runtime, frame.redirect);
+  const bool lost = fate == exec::Fate::redirected && !leads_somewhere(runtime, frame.results().redirect);
   return lost ? exec::Fate::dropped : fate;
 }
 
@@ -51,7 +51,7 @@ Errno<std::uint64_t> run_batch(runtime::Runtime& runtime, runtime::Session& sess
   if (!report) return std::unexpected(error_of(report.error()));
   if (const auto ran = onward.run(frames); !ran) return std::unexpected(error_of(ran.error()));
   for (const exec::Frame& frame : frames) {
-    if (frame.trap) return std::unexpected(error_of(*frame.trap));
+    if (frame.results().trap) return std::unexpected(error_of(*frame.results().trap));
     deliver(runtime, frame);
   }
   return report->busy_ns;

@@ -69,8 +69,8 @@ long test_run_sk_lookup(const Call& call, std::shared_ptr<runtime::ProgramObject
   const auto result =
       run_repeatedly(call, std::move(program), frame, {.prepare = [](exec::Frame& one) { one.socket = nullptr; }});
   if (!result) return result.error();
-  const bool chosen = result->retval == SK_PASS && frame.target != nullptr;
-  if (chosen) (*context)->cookie = frame.target->cookie;
+  const bool chosen = result->retval == SK_PASS && frame.results().target != nullptr;
+  if (chosen) (*context)->cookie = frame.results().target->cookie;
   const long error = write_test_result(call, {}, *result);
   return error != 0 ? error : write_test_context(call, *context);
 }

@@ -146,7 +146,7 @@ void Invocation::fail_at(Stop stop, std::string message) {
 // ---- one invocation ------------------------------------------------------------------------------------------------
 
 void Invocation::start(exec::Frame& frame) {
-  exec::clear_results(frame);
+  frame.clear_results();
   run_.frame = &frame;
   run_.program = &loaded_->image->program();
   running_ = loaded_.get();
@@ -272,8 +272,8 @@ Result<> Invocation::run_async(const exec::AsyncCall& call) {
   std::copy_n(static_cast<const std::byte*>(call.key), key.size(), key.begin());
   cells_->arguments = {number(call.map.get()), number(key.data()), number(call.value), 0, 0};
   finish(enter(loaded_->function(number_of)));
-  if (frame.trap == nullptr) return {};
-  return std::unexpected(std::move(*frame.trap));
+  if (frame.results().trap == nullptr) return {};
+  return std::unexpected(std::move(*frame.change_results().trap));
 }
 
 // What a helper reads by an address that its row does not describe (%s of bpf_trace_printk): the program's own stack,

@@ -166,8 +166,8 @@ Result<> KernelDevice::prepare() {
 // What is wrong with one frame traps that frame; what is wrong with the device or the program ends the run.
 Result<> KernelDevice::run_frames(exec::PacketBatch batch, exec::RunReport& report) {
   for (exec::Frame& frame : batch) {
-    frame.trap.reset();
-    frame.redirect = {};
+    frame.change_results().trap.reset();
+    frame.change_results().redirect = {};
     auto nanoseconds = run_frame(frame);
     session_->drain();
     ++report.packets;
@@ -178,7 +178,7 @@ Result<> KernelDevice::run_frames(exec::PacketBatch batch, exec::RunReport& repo
     } else {
       ++report.traps;
       frame.return_value = exec::safe_verdict(type());
-      frame.trap = std::make_unique<Diagnostic>(std::move(nanoseconds.error()));
+      frame.change_results().trap = std::make_unique<Diagnostic>(std::move(nanoseconds.error()));
     }
   }
   return {};

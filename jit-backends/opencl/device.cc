@@ -63,13 +63,11 @@ class OpenclDevice final : public exec::Device {
     if (auto ready = make_ready(); !ready) return std::unexpected(std::move(ready.error()));
     exec::RunReport report{.packets = batch.size()};
     const std::uint64_t traps = counters_.traps;
-    std::vector<exec::Frame*> frames;
-    frames.reserve(batch.size());
-    for (exec::Frame& frame : batch) frames.push_back(&frame);
+    std::vector<std::uint32_t> left;
     Result<> ran;
-    while (ran && !frames.empty()) {
+    for (Frames frames(batch); ran && !frames.empty(); frames = Frames(batch, left)) {
       ran = tables_.put(*driver_, plan_.batch);
-      if (ran) ran = run_until_stopped(frames, report.busy_ns);
+      if (ran) ran = run_until_stopped(batch, frames, left, report.busy_ns);
       if (ran) ran = tables_.take(*driver_);
     }
     if (ran) ran = keep_random();
@@ -156,9 +154,9 @@ class OpenclDevice final : public exec::Device {
     return fmt::format(
         " -DFG_DIRECT=1 -DFG_FRAME_SIZE={} -DFG_FRAME_CONTEXT={} -DFG_FRAME_RETURN={} -DFG_FRAME_BUFFER={} "
         "-DFG_FRAME_META={} -DFG_FRAME_DATA={} -DFG_FRAME_END={} -DFG_FRAME_PACKET_END={} -DFG_FRAME_RESERVE={} "
-        "-DFG_FRAME_HEAD_LIMIT={}",
+        "-DFG_FRAME_HEAD_LIMIT={} -DFG_FRAME_RESULTS={}",
         at.size, at.context, at.return_value, at.buffer, at.data_meta, at.data, at.data_end, at.packet_end, at.reserve,
-        at.head_limit);
+        at.head_limit, at.has_results);
   }
 
   Result<> make_tables() {
@@ -191,15 +189,19 @@ class OpenclDevice final : public exec::Device {
 
   // ---- packets ----
 
-  // Until none is left, or one stopped the others; those that did not run are left.
-  Result<> run_until_stopped(std::vector<exec::Frame*>& frames, std::uint64_t& busy_ns) {
-    std::vector<exec::Frame*> left;
+  // Until none is left, or one stopped the others; those that did not run are left, by their numbers in the batch.
+  Result<> run_until_stopped(exec::PacketBatch batch, Frames frames, std::vector<std::uint32_t>& left,
+                             std::uint64_t& busy_ns) {
+    std::vector<std::uint32_t> not_run;
     std::deque<Launch*> running;
     std::size_t next = 0, sent = 0;
     std::uint64_t since = exec::run_clock_ns();
+    const auto leave = [&](const exec::Frame& frame) {
+      not_run.push_back(static_cast<std::uint32_t>(&frame - batch.data()));
+    };
     while (next < frames.size() || !running.empty()) {
-      while (left.empty() && next < frames.size() && running.size() < kLaunches - 1) {
-        const Frames part = Frames(frames).subspan(next, packets_of_launch(Frames(frames).subspan(next)));
+      while (not_run.empty() && next < frames.size() && running.size() < kLaunches - 1) {
+        const Frames part = frames.part(next, packets_of_launch(frames.from(next)));
         Launch& launch = launches_[sent++ % kLaunches];
         if (running.empty()) since = exec::run_clock_ns();
         tell_time();
@@ -208,19 +210,17 @@ class OpenclDevice final : public exec::Device {
         if (!done) return abandon(std::move(done));
         running.push_back(&launch);
         note(launch);
-        // Results of their last run go while the kernel is busy with this one.
-        for (exec::Frame* frame : launch.frames()) exec::clear_results(*frame);
         next += part.size();
       }
       Launch& first = *running.front();
       running.pop_front();
-      auto done = collect(first, left, since, busy_ns);
+      auto done = collect(first, leave, since, busy_ns);
       if (!done) return abandon(std::move(done));
-      if (!left.empty() && running.empty()) break;
+      if (!not_run.empty() && running.empty()) break;
     }
-    stops_ += left.empty() ? 0 : 1;
-    left.insert(left.end(), frames.begin() + static_cast<std::ptrdiff_t>(next), frames.end());
-    frames = std::move(left);
+    stops_ += not_run.empty() ? 0 : 1;
+    for (; next < frames.size(); ++next) leave(frames[next]);
+    left = std::move(not_run);
     return {};
   }
 
@@ -236,17 +236,22 @@ class OpenclDevice final : public exec::Device {
     return error;
   }
 
-  Result<> collect(Launch& launch, std::vector<exec::Frame*>& left, std::uint64_t& since, std::uint64_t& busy_ns) {
+  Result<> collect(Launch& launch, const auto& leave, std::uint64_t& since, std::uint64_t& busy_ns) {
     if (auto waited = launch.wait(*driver_); !waited) return waited;
     const std::uint64_t now = exec::run_clock_ns(), took = now - std::exchange(since, now);
     busy_ns += took;
     ns_of_packet_ = static_cast<double>(took) / static_cast<double>(launch.frames().size());
     ResultTaker taker(program(), options_, plan_.use, group_.maps);
-    return launch.collect(*driver_, [&](exec::Frame& frame, const Returned& returned) {
-      if (returned.done == kNotDone) return left.push_back(&frame);
+    auto plain = launch.collect(*driver_, [&](std::size_t nth, const Returned& returned) {
+      exec::Frame& frame = launch.frames()[nth];
+      if (returned.done == kNotDone) return leave(frame);
       ++counters_.packets;
-      if (returned.done == kDoneMore && !taker.take(frame, returned)) ++counters_.traps;
+      frame.clear_results();
+      if (!taker.take(frame, returned)) ++counters_.traps;
     });
+    if (!plain) return std::unexpected(std::move(plain.error()));
+    counters_.packets += *plain;
+    return {};
   }
 
   void tell_time() {
@@ -268,13 +273,13 @@ class OpenclDevice final : public exec::Device {
   }
 
   [[nodiscard]] std::size_t packets_of_launch(Frames frames) const {
+    const std::size_t most = std::min(frames.size(), most_packets());
+    if (plan_.use.direct) return most;
     std::size_t packets = 0, bytes = 0;
-    const std::size_t most = most_packets();
-    for (exec::Frame* frame : frames) {
-      give_room(*frame, plan_.use.skb);
-      bytes += staged_bytes(*frame, plan_.use);
-      if (packets != 0 && (packets == most || bytes > kMostBytes)) break;
-      ++packets;
+    for (; packets < most; ++packets) {
+      give_room(frames[packets], plan_.use.skb);
+      bytes += staged_bytes(frames[packets], plan_.use);
+      if (packets != 0 && bytes > kMostBytes) break;
     }
     return packets;
   }

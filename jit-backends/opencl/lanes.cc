@@ -64,8 +64,8 @@ Lanes in_parts(std::size_t packets, unsigned lanes) {
 Lanes by_flow(Frames frames, unsigned lanes) {
   std::vector<std::uint32_t> lane_of;
   std::vector<std::uint32_t> begins(lanes + 1, 0);
-  for (const exec::Frame* frame : frames) {
-    lane_of.push_back(flow_of(frame->packet()) % lanes);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    lane_of.push_back(flow_of(frames[i].packet()) % lanes);
     ++begins[lane_of.back() + 1];
   }
   std::partial_sum(begins.begin(), begins.end(), begins.begin());

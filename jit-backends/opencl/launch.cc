@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/opencl/launch.h"
 
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -28,18 +29,17 @@ Result<> Launch::send(const Driver& driver, cl_kernel kernel, const LaunchPlan& 
 }
 
 void Launch::place_frames(const FrameUse& use) {
-  for (const exec::Frame* frame : frames_) {
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
     bases_.push_back(packet_bytes_);
-    packet_bytes_ += staged_bytes(*frame, use);
-    copied_ += travelling_bytes(*frame, use);
+    packet_bytes_ += staged_bytes(frames_[i], use);
+    copied_ += travelling_bytes(frames_[i], use);
   }
   bases_.push_back(packet_bytes_);
 }
 
 // In the order of frames, by their numbers.
 void Launch::put_order(Lanes& lanes) const {
-  const bool gaps = !frames_.empty() && number_of(frames_.size() - 1) != frames_.size() - 1;
-  if (lanes.order.empty() && gaps) {
+  if (direct_ && lanes.order.empty() && frames_.has_gaps()) {
     lanes.order.resize(frames_.size());
     std::iota(lanes.order.begin(), lanes.order.end(), 0U);
   }
@@ -70,7 +70,7 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
   batch.done = head_.address() + done_at_;
   batch.order = lanes.order.empty() ? 0 : head_.address() + order_at;
   batch.begins = head_.address() + begins_at;
-  batch.packets = direct_ && !frames_.empty() ? reinterpret_cast<std::uintptr_t>(frames_.front()) : 0;
+  batch.packets = direct_ && !frames_.empty() ? reinterpret_cast<std::uintptr_t>(&frames_[0]) : 0;
   batch.ports = head_.address() + ports_at;
   batch.port_count = static_cast<std::uint32_t>(plan.ports.size());
   batch.skbs = head_.address() + skbs_at_;
@@ -88,7 +88,7 @@ Result<> Launch::fill(const Driver& driver, const LaunchPlan& plan) {
 
 void Launch::stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets) {
   for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const PacketRecord record = stage(*frames_[i], use, bases_.empty() ? 0 : bases_[i], packets);
+    const PacketRecord record = stage(frames_[i], use, bases_.empty() ? 0 : bases_[i], packets);
     std::memcpy(head.data() + kRecordsAt + i * sizeof record, &record, sizeof record);
   }
 }
@@ -96,12 +96,12 @@ void Launch::stage_all(const FrameUse& use, std::span<std::byte> head, std::span
 void Launch::put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const {
   for (std::size_t i = 0; i < frames_.size(); ++i) {
     const std::uint64_t clones_at =
-        bases_.empty() ? 0 : packets_.address() + bases_[i] + frame_bytes(*frames_[i], plan.use);
+        bases_.empty() ? 0 : packets_.address() + bases_[i] + frame_bytes(frames_[i], plan.use);
     const auto records = head.subspan(skbs_at_ + i * skb_bytes_, skb_bytes_);
-    const SkbRecord record = stage_skb(*frames_[i], plan.use.skb, clones_at, plan.task);
+    const SkbRecord record = stage_skb(frames_[i], plan.use.skb, clones_at, plan.task);
     std::memcpy(records.data(), &record, sizeof record);
     if (!plan.use.skb.tunnels) continue;
-    const TunnelRecord tunnel = stage_tunnel(*frames_[i]);
+    const TunnelRecord tunnel = stage_tunnel(frames_[i]);
     std::memcpy(records.data() + sizeof record, &tunnel, sizeof tunnel);
   }
 }
@@ -110,6 +110,22 @@ void Launch::take_skb(Returned& returned, std::span<const std::byte> records) {
   std::memcpy(&returned.skb, records.data(), sizeof returned.skb);
   const auto tunnel = records.subspan(sizeof returned.skb);
   if (!tunnel.empty()) std::memcpy(&returned.tunnel, tunnel.data(), sizeof returned.tunnel);
+}
+
+std::size_t Launch::plain_from(std::size_t nth, std::span<const std::byte> head) const {
+  static constexpr auto kRow = [] {
+    std::array<std::uint8_t, 64> row{};
+    row.fill(kDone);
+    return row;
+  }();
+  const auto done = [&](std::size_t at) { return head.data() + done_at_ + number_of(at); };
+  const bool in_rows = !frames_.has_gaps();
+  std::size_t to = nth;
+  while (in_rows && to + kRow.size() <= frames_.size() && std::memcmp(done(to), kRow.data(), kRow.size()) == 0) {
+    to += kRow.size();
+  }
+  while (to < frames_.size() && *done(to) == std::byte{kDone}) ++to;
+  return to - nth;
 }
 
 Result<> Launch::start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting) {

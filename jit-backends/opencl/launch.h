@@ -38,9 +38,10 @@ class Launch {
   // Makes it ready and hands it to the device. `frames` stays until it is collected.
   [[nodiscard]] Result<> send(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting,
                               Frames frames);
-  // Once it is through: finish(frame, returned) sees each packet.
+  // Once it is through: finish(nth, returned) sees each packet, but for those that ended with nothing to tell besides
+  // what stands in their frames already. The number of those.
   template <class Finish>
-  [[nodiscard]] Result<> collect(const Driver& driver, Finish finish);
+  [[nodiscard]] Result<std::size_t> collect(const Driver& driver, Finish finish);
 
   [[nodiscard]] Result<> wait(const Driver& driver);
 
@@ -51,12 +52,12 @@ class Launch {
  private:
   void place_frames(const FrameUse& use);
   // Of the nth frame, to the kernel: of frames that the device finds itself, how far it is from the first.
-  [[nodiscard]] std::size_t number_of(std::size_t nth) const {
-    return direct_ ? static_cast<std::size_t>(frames_[nth] - frames_.front()) : nth;
-  }
+  [[nodiscard]] std::size_t number_of(std::size_t nth) const { return direct_ ? frames_.distance(nth) : nth; }
   void put_order(Lanes& lanes) const;
   void stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets);
   [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
+  // Packets from the nth on that ended with nothing to tell: most of most launches.
+  [[nodiscard]] std::size_t plain_from(std::size_t nth, std::span<const std::byte> head) const;
   static void take_skb(Returned& returned, std::span<const std::byte> records);
   void put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const;
   [[nodiscard]] Result<> start(const Driver& driver, cl_kernel kernel, const LaunchPlan& plan, const Lasting& lasting);
@@ -73,13 +74,17 @@ class Launch {
 inline constexpr std::size_t kRecordsAt = in_lines(sizeof(BatchRecord));
 
 template <class Finish>
-Result<> Launch::collect(const Driver& driver, Finish finish) {
+Result<std::size_t> Launch::collect(const Driver& driver, Finish finish) {
   auto head = head_.map(driver, CL_MAP_READ, head_bytes_);
   if (!head) return std::unexpected(std::move(head.error()));
   auto packets = packets_.map(driver, CL_MAP_READ, packet_bytes_);
   if (!packets) return std::unexpected(std::move(packets.error()));
   Returned returned;
+  std::size_t plain = 0;
   for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const std::size_t row = plain_from(i, *head);
+    plain += row;
+    if ((i += row) == frames_.size()) break;
     const std::size_t number = number_of(i);
     returned.done = std::to_integer<std::uint8_t>((*head)[done_at_ + number]);
     if (returned.done == kDoneMore) {
@@ -87,10 +92,12 @@ Result<> Launch::collect(const Driver& driver, Finish finish) {
       if (!bases_.empty()) returned.staged = packets->subspan(bases_[i], bases_[i + 1] - bases_[i]);
       if (skb_bytes_ != 0) take_skb(returned, head->subspan(skbs_at_ + i * skb_bytes_, skb_bytes_));
     }
-    finish(*frames_[i], returned);
+    finish(i, returned);
   }
-  if (auto done = packets_.unmap(driver); !done) return done;
-  return head_.unmap(driver);
+  auto done = packets_.unmap(driver);
+  if (done) done = head_.unmap(driver);
+  if (!done) return std::unexpected(std::move(done.error()));
+  return plain;
 }
 
 }  // namespace forager::jit::opencl

@@ -129,7 +129,7 @@ bool take_clones(exec::Frame& frame, const SkbRecord& record, std::span<const st
     std::memcpy(&clone, slot.data(), sizeof clone);
     if (clone.bytes > stride - sizeof clone) return false;
     const auto packet = slot.subspan(sizeof clone, clone.bytes);
-    frame.clones.push_back(
+    frame.change_results().clones.push_back(
         {.redirect = {.ifindex = clone.ifindex, .flags = clone.flags}, .packet = {packet.begin(), packet.end()}});
   }
   return true;

@@ -240,7 +240,7 @@ Result<> Attendant::send_elsewhere(const Request& request, CoreOp op, std::uint6
   const auto to = static_cast<std::uint32_t>(request.address);
   request.job->redirected = true;
   if (op == CoreOp::UnitRedirect) {
-    request.job->frame->redirect = {.ifindex = to};
+    request.job->frame->change_results().redirect = {.ifindex = to};
   } else if (auto sent = redirect_by(proxy, map, to); !sent) {
     return sent;
   }

@@ -60,10 +60,10 @@ Result<> Attendant::take_packet(exec::Frame& frame, const sim::Departure& depart
 Result<> Attendant::redirect(const Job& job, Proxy& proxy, const sim::Redirection& to) {
   switch (to.kind) {
     case sim::Redirection::none:
-      if (job.redirected) job.frame->redirect = {};
+      if (job.redirected) job.frame->change_results().redirect = {};
       return {};
     case sim::Redirection::port:
-      job.frame->redirect = {.ifindex = to.value};
+      job.frame->change_results().redirect = {.ifindex = to.value};
       return {};
     case sim::Redirection::host:
       if (job.redirected) return {};

@@ -380,7 +380,7 @@ class RtlDevice final : public exec::Device {
           if (const auto found = lockstep_->finish(batch[done], departure->cause)) return diverged(batch[done], *found);
         }
         meter_.packet(departure->ended - departure->came);
-        counters_.traps += batch[done].trap != nullptr ? 1 : 0;
+        counters_.traps += batch[done].results().trap != nullptr ? 1 : 0;
         ++done;
         ++counters_.packets;
         patience_.departed(board_.cycle());

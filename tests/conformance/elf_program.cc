@@ -81,7 +81,7 @@ Result<std::uint64_t> run_elf(std::span<const std::byte> elf, std::span<const st
   auto frame = frame_for(type, memory);
   if (!frame) return std::unexpected(std::move(frame.error()));
   if (auto report = session->run({&*frame, 1}); !report) return std::unexpected(std::move(report.error()));
-  if (frame->trap != nullptr) return std::unexpected(std::move(*frame->trap));
+  if (frame->results().trap != nullptr) return std::unexpected(std::move(*frame->change_results().trap));
   return type == isa::ProgType::raw_memory ? frame->return_value : static_cast<std::uint32_t>(frame->return_value);
 }
 

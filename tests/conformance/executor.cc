@@ -47,7 +47,7 @@ Answer Executor::run(std::vector<isa::Slot> slots, std::span<const std::byte> me
   }
   exec::Frame frame = exec::Frame::raw(memory);
   if (auto report = device_->run({&frame, 1}); !report) return refused(Stage::backend, std::move(report.error()));
-  if (frame.trap != nullptr) return refused(Stage::execution, std::move(*frame.trap));
+  if (frame.results().trap != nullptr) return refused(Stage::execution, std::move(*frame.change_results().trap));
   return {.r0 = frame.return_value};
 }
 

@@ -138,10 +138,11 @@ void compare_map(const std::string& name, const Json& expected, const Json& actu
 
 FrameOutcome outcome_of(const exec::Frame& frame) {
   std::string clones;
-  for (const exec::FrameClone& clone : frame.clones) {
+  for (const exec::FrameClone& clone : frame.results().clones) {
     clones += fmt::format("{} ", clone.redirect.ifindex) + text_of(clone.packet);
   }
-  return {frame.return_value, frame.redirect.ifindex, frame.trap != nullptr, text_of(frame.packet()), clones};
+  return {frame.return_value, frame.results().redirect.ifindex, frame.results().trap != nullptr,
+          text_of(frame.packet()), clones};
 }
 
 Result<std::vector<sim::CapturedPacket>> packets_of(const Subject& subject) {

@@ -299,11 +299,13 @@ inline Frame run(const Rig& rig, std::string_view text, const Bytes& packet = By
 // r0 of a raw-memory program; a trap is a failure.
 inline std::uint64_t result_of(std::string_view text, const Bytes& memory = {}) {
   const Frame frame = run({.type = isa::ProgType::raw_memory}, text, memory);
-  EXPECT_EQ(frame.trap, nullptr) << frame.trap->text() << "\n" << text;
+  EXPECT_EQ(frame.results().trap, nullptr) << frame.results().trap->text() << "\n" << text;
   return frame.return_value;
 }
 
 // Why the program was stopped; empty if it was not.
-inline std::string trap_of(const Frame& frame) { return frame.trap == nullptr ? std::string{} : frame.trap->text(); }
+inline std::string trap_of(const Frame& frame) {
+  return frame.results().trap == nullptr ? std::string{} : frame.results().trap->text();
+}
 
 }  // namespace forager::exec::testing

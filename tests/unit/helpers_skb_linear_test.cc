@@ -110,8 +110,8 @@ TEST(NonLinearSkb, TagsStandInTheLinearPart) {
 
 TEST(NonLinearSkb, TheWholePacketLeaves) {
   const Frame frame = run(call("clone_redirect", {1, 0}));
-  ASSERT_EQ(frame.clones.size(), 1U);
-  EXPECT_EQ(frame.clones[0].packet.size(), kBytes);
+  ASSERT_EQ(frame.results().clones.size(), 1U);
+  EXPECT_EQ(frame.results().clones[0].packet.size(), kBytes);
   EXPECT_EQ(exec::skb_on_the_wire(frame).size(), kBytes);
 }
 

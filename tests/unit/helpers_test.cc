@@ -83,21 +83,21 @@ TEST(Time, ComesFromTheEnvironment) {
 
 TEST(Redirect, LeavesItsTargetInTheFrame) {
   Frame frame = run({}, "r1 = 7\nr2 = 0\ncall bpf_redirect\nexit");
-  EXPECT_EQ(frame.redirect.ifindex, 7U);
+  EXPECT_EQ(frame.results().redirect.ifindex, 7U);
   const auto ports = make_map(isa::MapType::devmap_hash, 4, 8, 4);
   const std::uint32_t key = 3;
   const std::uint64_t value = 5;  // ifindex 5, no program
   ASSERT_EQ(ports->update(&key, &value, 0, 0), 0);
   frame = run({.maps = {ports}}, "r1 = map[0] ll\nr2 = 3\nr3 = 0\ncall bpf_redirect_map\nexit");
-  EXPECT_EQ(frame.redirect.ifindex, 5U);
-  EXPECT_EQ(frame.redirect.map_type, static_cast<std::uint32_t>(isa::MapType::devmap_hash));
+  EXPECT_EQ(frame.results().redirect.ifindex, 5U);
+  EXPECT_EQ(frame.results().redirect.map_type, static_cast<std::uint32_t>(isa::MapType::devmap_hash));
   frame = run({.maps = {ports}},
               "r1 = map[0] ll\nr2 = 3\nr3 = 0\ncall bpf_redirect_map\nr1 = map[0] ll\nr2 = 4\nr3 = 2\n"
               "call bpf_redirect_map\nexit");
-  EXPECT_EQ(frame.redirect.ifindex, 0U);
+  EXPECT_EQ(frame.results().redirect.ifindex, 0U);
   EXPECT_EQ(frame.return_value, 2U);
   frame = run({.maps = {ports}}, "r1 = map[0] ll\nr2 = 4\nr3 = 8\ncall bpf_redirect_map\nexit");
-  EXPECT_EQ(frame.redirect.flags, static_cast<std::uint64_t>(BPF_F_BROADCAST));
+  EXPECT_EQ(frame.results().redirect.flags, static_cast<std::uint64_t>(BPF_F_BROADCAST));
   EXPECT_EQ(frame.return_value, 4U);
 }
 
@@ -109,11 +109,11 @@ TEST(Redirect, NamesCpusAndSocketsByTheirKey) {
     ASSERT_EQ(targets->update(&key, &value, 0, 0), 0);
     Frame frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 0\nr3 = 2\ncall bpf_redirect_map\nexit");
     EXPECT_EQ(frame.return_value, 4U);
-    EXPECT_EQ(frame.redirect.ifindex, key);
-    EXPECT_EQ(frame.redirect.map_type, static_cast<std::uint32_t>(type));
+    EXPECT_EQ(frame.results().redirect.ifindex, key);
+    EXPECT_EQ(frame.results().redirect.map_type, static_cast<std::uint32_t>(type));
     frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 3\nr3 = 2\ncall bpf_redirect_map\nexit");
     EXPECT_EQ(frame.return_value, 2U);
-    EXPECT_EQ(frame.redirect.map_type, 0U);
+    EXPECT_EQ(frame.results().redirect.map_type, 0U);
     frame = run({.maps = {targets}}, "r1 = map[0] ll\nr2 = 0\nr3 = 8\ncall bpf_redirect_map\nexit");
     EXPECT_EQ(frame.return_value, 0U) << "broadcasting is for ports";
   }

@@ -48,10 +48,10 @@ TEST(Access, FarStackOffsetsDoNotReachAnotherFrame) {
 
 TEST(Access, DiagnosticNamesInstructionAndLine) {
   const Frame frame = run({.unverified = true}, std::string(kFrame) + "*(u64 *)(r2 +8) = 0" + kTail);
-  ASSERT_NE(frame.trap, nullptr);
-  EXPECT_EQ(frame.trap->kind, ErrorKind::rejected);
-  EXPECT_EQ(frame.trap->instruction, 3U);
-  EXPECT_EQ(frame.trap->source, "test.c:7: the line;");
+  ASSERT_NE(frame.results().trap, nullptr);
+  EXPECT_EQ(frame.results().trap->kind, ErrorKind::rejected);
+  EXPECT_EQ(frame.results().trap->instruction, 3U);
+  EXPECT_EQ(frame.results().trap->source, "test.c:7: the line;");
   EXPECT_EQ(frame.return_value, 0U);  // XDP_ABORTED
 }
 
@@ -193,9 +193,9 @@ TEST(Access, RawMemoryIsR1AndItsLengthR2) {
 
 TEST(Access, EndlessLoopsStopAtTheBudget) {
   const Frame frame = run({.unverified = true, .budget = 1000}, "r0 = 0\nloop: r0 += 1\nif r0 != -1 goto loop\nexit");
-  ASSERT_NE(frame.trap, nullptr);
-  EXPECT_EQ(frame.trap->kind, ErrorKind::limit);
-  EXPECT_EQ(frame.trap->limit, 1000U);
+  ASSERT_NE(frame.results().trap, nullptr);
+  EXPECT_EQ(frame.results().trap->kind, ErrorKind::limit);
+  EXPECT_EQ(frame.results().trap->limit, 1000U);
   EXPECT_EQ(frame.return_value, 0U);
   EXPECT_EQ(trap_of(run({.budget = 3}, "r0 = 0\nr0 = 1\nexit")), "");
 }

@@ -34,7 +34,7 @@ std::string asserted(const std::string& text, const std::vector<MapRef>& maps, C
   for (std::uint32_t i = 0; i < maps.size(); ++i) EXPECT_TRUE(device->bind(i, maps[i]));
   exec::Frame frame = *exec::Frame::make(exec::testing::as_bytes(Bytes(64)));
   EXPECT_TRUE(device->run({&frame, 1}));
-  EXPECT_TRUE(frame.trap == nullptr || frame.trap->kind == ErrorKind::bug);
+  EXPECT_TRUE(frame.results().trap == nullptr || frame.results().trap->kind == ErrorKind::bug);
   return trap_of(frame);
 }
 

@@ -225,9 +225,9 @@ TEST_P(Callbacks, OnlyFunctionsOfTheProgramAreCalled) {
 TEST_P(Callbacks, ATrapInsideStopsTheProgramAtItsInstruction) {
   const Frame frame = run({.checked = GetParam().checked, .unverified = true},
                           "*(u64 *)(r10 -8) = 0\n" + loop(5, "bad") + "r0 = 1\nexit\nbad: r0 = *(u64 *)(r2 +8)\nexit");
-  ASSERT_NE(frame.trap, nullptr);
-  EXPECT_EQ(frame.trap->instruction, 10U);  // of the callback
-  EXPECT_EQ(frame.return_value, 0U);        // XDP_ABORTED
+  ASSERT_NE(frame.results().trap, nullptr);
+  EXPECT_EQ(frame.results().trap->instruction, 10U);  // of the callback
+  EXPECT_EQ(frame.return_value, 0U);                  // XDP_ABORTED
 }
 
 TEST_P(Callbacks, ADeviceGoesOnAfterOneWasStopped) {
@@ -240,7 +240,7 @@ TEST_P(Callbacks, ADeviceGoesOnAfterOneWasStopped) {
   for (const std::uint8_t first : {0, 1, 0}) frames.push_back(*Frame::make(exec::testing::as_bytes(Bytes(64, first))));
   ASSERT_TRUE(device->run(frames));
   EXPECT_EQ(frames[0].return_value, 4U);
-  EXPECT_NE(frames[1].trap, nullptr);
+  EXPECT_NE(frames[1].results().trap, nullptr);
   EXPECT_EQ(frames[2].return_value, 4U);
 }
 

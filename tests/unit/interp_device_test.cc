@@ -67,11 +67,11 @@ TEST(Device, ATrapStopsItsFrameOnly) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->traps, 1U);
   EXPECT_EQ(frames[0].return_value, 2U);
-  EXPECT_NE(frames[1].trap, nullptr);
+  EXPECT_NE(frames[1].results().trap, nullptr);
   EXPECT_EQ(frames[1].return_value, 0U);
   EXPECT_EQ(frames[2].return_value, 2U);
   ASSERT_TRUE(device->run(std::span(frames).first(1)));
-  EXPECT_EQ(frames[0].trap, nullptr);
+  EXPECT_EQ(frames[0].results().trap, nullptr);
 }
 
 TEST(Device, VerdictsAre32BitsWide) {

@@ -41,7 +41,7 @@ std::uint64_t answer(const std::shared_ptr<const exec::Image>& image, const std:
     if (!(*device)->bind(i, maps[i])) return 0;
   }
   Frame frame = *Frame::make(as_bytes(Bytes(64)));
-  return (*device)->run({&frame, 1}) && frame.trap == nullptr ? frame.return_value : 0;
+  return (*device)->run({&frame, 1}) && frame.results().trap == nullptr ? frame.return_value : 0;
 }
 
 template <class Work>
@@ -114,7 +114,7 @@ TEST_F(JitConcurrency, TargetsOfTailCallsChangeMeanwhile) {
     if (!device || !(*device)->load(*image) || !(*device)->bind(0, programs)) return void(++wrong);
     for (int round = 0; round < 20 * kRounds; ++round) {
       Frame frame = *Frame::make(as_bytes(Bytes(64)));
-      const bool ran = (*device)->run({&frame, 1}) && frame.trap == nullptr;
+      const bool ran = (*device)->run({&frame, 1}) && frame.results().trap == nullptr;
       const std::uint64_t r0 = frame.return_value;
       wrong += !ran || (r0 != 3 && r0 != 4 && r0 != 9);
     }

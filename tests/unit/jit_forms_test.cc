@@ -119,7 +119,8 @@ class JitForms : public ::testing::Test {
     ASSERT_TRUE(reference->run(expected));
     ASSERT_TRUE(tested->run(actual));
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_EQ(expected[i].trap == nullptr, actual[i].trap == nullptr) << what << ", " << variant.name;
+      ASSERT_EQ(expected[i].results().trap == nullptr, actual[i].results().trap == nullptr)
+          << what << ", " << variant.name;
       ASSERT_EQ(expected[i].return_value, actual[i].return_value) << what << ", " << variant.name << ", frame " << i;
       ASSERT_TRUE(std::ranges::equal(expected[i].packet(), actual[i].packet()))
           << what << ", " << variant.name << ": " << std::hex << kValues[i / std::size(kValues)] << " and "

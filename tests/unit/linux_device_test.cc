@@ -120,7 +120,7 @@ TEST(LinuxDevice, ShowsTheContextsInterfaceAndQueue) {
     set_context(frame, 7, 3);
     const auto report = rig.device->run({&frame, 1});
     ASSERT_TRUE(report) << report.error().text();
-    ASSERT_EQ(frame.trap, nullptr) << frame.trap->text();
+    ASSERT_EQ(frame.results().trap, nullptr) << frame.results().trap->text();
     EXPECT_EQ(frame.return_value, expected);
   }
 }
@@ -133,9 +133,9 @@ TEST(LinuxDevice, TrapsAFrameFromAQueueThatCannotBe) {
   set_context(frame, 1, 900);
   const auto report = rig.device->run({&frame, 1});
   ASSERT_TRUE(report) << report.error().text();
-  ASSERT_NE(frame.trap, nullptr);
+  ASSERT_NE(frame.results().trap, nullptr);
   EXPECT_EQ(frame.return_value, XDP_ABORTED);
-  EXPECT_THAT(frame.trap->text(), HasSubstr("queue 900"));
+  EXPECT_THAT(frame.results().trap->text(), HasSubstr("queue 900"));
 }
 
 TEST(LinuxDevice, TrapsFramesTheTestRunDoesNotTake) {
@@ -148,13 +148,13 @@ TEST(LinuxDevice, TrapsFramesTheTestRunDoesNotTake) {
   const auto report = rig.device->run(frames);
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_EQ(report->traps, 2U);
-  ASSERT_NE(frames[0].trap, nullptr);
-  EXPECT_EQ(frames[0].trap->kind, ErrorKind::limit);
-  EXPECT_EQ(frames[0].trap->asked, 13U);
+  ASSERT_NE(frames[0].results().trap, nullptr);
+  EXPECT_EQ(frames[0].results().trap->kind, ErrorKind::limit);
+  EXPECT_EQ(frames[0].results().trap->asked, 13U);
   EXPECT_EQ(frames[1].return_value, XDP_PASS);
   EXPECT_EQ(frames[2].return_value, XDP_PASS);
-  ASSERT_NE(frames[3].trap, nullptr);
-  EXPECT_EQ(frames[3].trap->limit, 3520U);
+  ASSERT_NE(frames[3].results().trap, nullptr);
+  EXPECT_EQ(frames[3].results().trap->limit, 3520U);
   EXPECT_EQ(backend().capabilities().min_packet_bytes, 14U);
   EXPECT_EQ(backend().capabilities().max_packet_bytes, 3520U);
 }
@@ -171,7 +171,7 @@ TEST(LinuxDevice, RunsFramesWithFragments) {
   frame.set_linear(exec::kMaxLinearBytes);
   const auto report = rig.device->run({&frame, 1});
   ASSERT_TRUE(report) << report.error().text();
-  ASSERT_EQ(frame.trap, nullptr) << frame.trap->text();
+  ASSERT_EQ(frame.results().trap, nullptr) << frame.results().trap->text();
   EXPECT_EQ(frame.return_value, 9096U);
   EXPECT_EQ(frame.data_end() - frame.data(), 3516U);
   EXPECT_EQ(frame.data() - frame.data_meta(), 16U);
@@ -187,8 +187,8 @@ TEST(LinuxDevice, TrapsFramesOfTooManyFragments) {
   auto frame = exec::Frame::make(Bytes(3520 + 17 * 4096 + 1)).value();
   frame.set_linear(exec::kMaxLinearBytes);
   ASSERT_TRUE(rig.device->run({&frame, 1}));
-  ASSERT_NE(frame.trap, nullptr);
-  EXPECT_EQ(frame.trap->limit, 3520U + 17 * 4096);
+  ASSERT_NE(frame.results().trap, nullptr);
+  EXPECT_EQ(frame.results().trap->limit, 3520U + 17 * 4096);
 }
 
 TEST(LinuxDevice, TrapsPacketsOfTheStackThatAreNotLinear) {
@@ -198,8 +198,8 @@ TEST(LinuxDevice, TrapsPacketsOfTheStackThatAreNotLinear) {
   auto frame = exec::make_skb(Bytes(64), isa::ProgType::sched_cls).value();
   frame.set_linear(20);
   ASSERT_TRUE(rig.device->run({&frame, 1}));
-  ASSERT_NE(frame.trap, nullptr);
-  EXPECT_EQ(frame.trap->kind, ErrorKind::unsupported);
+  ASSERT_NE(frame.results().trap, nullptr);
+  EXPECT_EQ(frame.results().trap->kind, ErrorKind::unsupported);
 }
 
 TEST(LinuxDevice, SaysWhyTheKernelRefused) {

@@ -242,7 +242,7 @@ struct Rig {
                                                                                : exec::Frame::make(packet).value();
     auto report = device->run({&frame, 1});
     EXPECT_TRUE(report) << report.error().text();
-    if (frame.trap) ADD_FAILURE() << frame.trap->text();
+    if (frame.results().trap) ADD_FAILURE() << frame.results().trap->text();
     return frame;
   }
 };

@@ -52,7 +52,7 @@ class OpenclContention : public ::testing::TestWithParam<Case> {
     const auto ran = device->run(frames);
     EXPECT_TRUE(ran) << ran.error().text();
     for (const Frame& frame : frames) {
-      EXPECT_EQ(frame.trap, nullptr);
+      EXPECT_EQ(frame.results().trap, nullptr);
       std::memcpy(&results.emplace_back(), frame.packet().data() + 8, 8);
     }
     return results;

@@ -232,7 +232,7 @@ TEST(OpenclResults, DoNotTrustTheDevice) {
     ASSERT_TRUE(exec::kFrameHeader <= frame.data_meta() && frame.data_meta() <= frame.data() &&
                 frame.data() <= frame.data_end() && frame.data_end() <= frame.packet_end());
     ASSERT_LE(frame.packet_end(), round % 2 == 0 ? frame.capacity() : frame.limit());
-    ASSERT_EQ(frame.redirect.map_type, 0U);
+    ASSERT_EQ(frame.results().redirect.map_type, 0U);
   }
 }
 

@@ -95,12 +95,6 @@ std::vector<Frame> frames_of(unsigned count) {
   }
   return frames;
 }
-std::vector<Frame*> pointers_to(std::vector<Frame>& frames) {
-  std::vector<Frame*> out;
-  for (Frame& frame : frames) out.push_back(&frame);
-  return out;
-}
-
 // Each packet has a place, and packets of a lane stand in their order.
 void expect_all_in_order(const Lanes& lanes, unsigned count) {
   ASSERT_EQ(lanes.order.size(), count);
@@ -116,14 +110,29 @@ void expect_all_in_order(const Lanes& lanes, unsigned count) {
 
 TEST(OpenclLanes, HaveEqualParts) {
   auto frames = frames_of(100);
-  const Lanes lanes = lanes_of(pointers_to(frames), 3, exec::Order::none);
+  const Lanes lanes = lanes_of(Frames(frames), 3, exec::Order::none);
   EXPECT_TRUE(lanes.order.empty());
   EXPECT_EQ(lanes.begins, (std::vector<std::uint32_t>{0, 33, 66, 100}));
 }
 
+TEST(OpenclLanes, TakeSomeOfABatch) {
+  auto frames = frames_of(100);
+  const std::vector<std::uint32_t> numbers = {7, 8, 30, 99};
+  const Frames all(frames), some(frames, numbers);
+  EXPECT_EQ(&some[2], &frames[30]);
+  EXPECT_EQ(some.distance(3), 92U);
+  EXPECT_TRUE(some.has_gaps());
+  EXPECT_FALSE(some.part(0, 2).has_gaps());
+  EXPECT_EQ(&some.from(3)[0], &frames[99]);
+  EXPECT_EQ(&all.part(40, 10)[5], &frames[45]);
+  EXPECT_EQ(all.part(40, 10).distance(5), 5U);
+  EXPECT_FALSE(all.has_gaps());
+  EXPECT_TRUE(Frames(frames, {}).empty());
+}
+
 TEST(OpenclLanes, HaveWholeFlows) {
   auto frames = frames_of(200);
-  const Lanes lanes = lanes_of(pointers_to(frames), 3, exec::Order::flow);
+  const Lanes lanes = lanes_of(Frames(frames), 3, exec::Order::flow);
   expect_all_in_order(lanes, 200);
   std::vector<std::set<unsigned>> lanes_of_flow(17);
   for (unsigned lane = 0; lane < 3; ++lane) {

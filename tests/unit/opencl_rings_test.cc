@@ -166,8 +166,8 @@ TEST_F(OpenclRings, StoppedProgramsLeaveNothing) {
       frames.push_back(Frame::raw(exec::testing::as_bytes(Bytes(size, static_cast<std::uint8_t>(size)))));
     }
     ASSERT_TRUE(device->run(frames));
-    EXPECT_NE(frames[0].trap, nullptr);
-    EXPECT_EQ(frames[1].trap, nullptr);
+    EXPECT_NE(frames[0].results().trap, nullptr);
+    EXPECT_EQ(frames[1].results().trap, nullptr);
   }
   EXPECT_EQ(contents(*rig.maps[0]).size(), 2 * (4U + 24U));
   EXPECT_EQ(contents(*rig.maps[0]), contents(*other.maps[0]));

@@ -127,7 +127,7 @@ TEST_F(OpenclSkbSizes, StopsPacketsThatOutgrowTheirRoom) {
   run_on(*opencl_here(), kClassifier, whole(kClassifier, call("skb_change_head", {"cb0", "0"}), 1), true, frames);
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i % 2 != 0) {
-      EXPECT_EQ(frames[i].trap, nullptr);
+      EXPECT_EQ(frames[i].results().trap, nullptr);
     } else {
       EXPECT_THAT(exec::testing::trap_of(frames[i]), ::testing::HasSubstr("grows beyond the room"));
     }

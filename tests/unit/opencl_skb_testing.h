@@ -70,7 +70,7 @@ inline std::string difference_of_clones(const Frame& expected, const Frame& actu
   const auto same = [](const exec::FrameClone& a, const exec::FrameClone& b) {
     return a.redirect.ifindex == b.redirect.ifindex && a.redirect.flags == b.redirect.flags && a.packet == b.packet;
   };
-  return std::ranges::equal(expected.clones, actual.clones, same) ? "" : "clones";
+  return std::ranges::equal(expected.results().clones, actual.results().clones, same) ? "" : "clones";
 }
 
 inline bool same_tunnels(const std::optional<exec::TunnelInfo>& a, const std::optional<exec::TunnelInfo>& b) {
@@ -95,7 +95,7 @@ inline std::string difference_of_skbs(const Frame& expected, const Frame& actual
     if (a != b) return fmt::format("context at {}: {:#x} and {:#x}", at, a, b);
   }
   if (expected.data_end() - expected.data() != actual.data_end() - actual.data()) return "linear part";
-  if (expected.redirect.flags != actual.redirect.flags) return "flags of the redirect";
+  if (expected.results().redirect.flags != actual.results().redirect.flags) return "flags of the redirect";
   for (const std::string& found :
        {opencl::testing::difference(expected, actual), difference_of_headers(expected, actual),
         difference_of_state(*expected.skb, *actual.skb), difference_of_clones(expected, actual)}) {

@@ -80,13 +80,16 @@ class WithDevice : public ::testing::Test {
 
 // Empty if both frames came out alike.
 inline std::string difference(const exec::Frame& expected, const exec::Frame& actual) {
-  const auto trap = [](const exec::Frame& frame) { return frame.trap == nullptr ? "no" : frame.trap->text(); };
-  if ((expected.trap == nullptr) != (actual.trap == nullptr))
+  const auto trap = [](const exec::Frame& frame) {
+    return frame.results().trap == nullptr ? "no" : frame.results().trap->text();
+  };
+  if ((expected.results().trap == nullptr) != (actual.results().trap == nullptr))
     return fmt::format("trap: {} and {}", trap(expected), trap(actual));
   if (expected.return_value != actual.return_value)
     return fmt::format("r0: {:#x} and {:#x}", expected.return_value, actual.return_value);
-  if (expected.redirect.ifindex != actual.redirect.ifindex || expected.redirect.map_type != actual.redirect.map_type)
-    return fmt::format("redirect: {} and {}", expected.redirect.ifindex, actual.redirect.ifindex);
+  if (expected.results().redirect.ifindex != actual.results().redirect.ifindex ||
+      expected.results().redirect.map_type != actual.results().redirect.map_type)
+    return fmt::format("redirect: {} and {}", expected.results().redirect.ifindex, actual.results().redirect.ifindex);
   if (expected.data() - expected.data_meta() != actual.data() - actual.data_meta()) return "metadata";
   const auto a = expected.packet(), b = actual.packet();
   if (a.size() != b.size()) return fmt::format("bytes: {} and {}", a.size(), b.size());

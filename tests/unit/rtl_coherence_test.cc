@@ -325,7 +325,7 @@ TEST(RtlCoherence, RedirectsByAnyKey) {
     const std::string text = fmt::format("r1 = map[ports] ll\nr2 = {} ll\nr3 = 1\ncall bpf_redirect_map\nexit", key);
     const Frame mine = run({.maps = {map}, .engine = &backend()}, text), its = run({.maps = {map}}, text);
     EXPECT_EQ(mine.return_value, its.return_value) << key;
-    EXPECT_EQ(mine.redirect.ifindex, its.redirect.ifindex) << key;
+    EXPECT_EQ(mine.results().redirect.ifindex, its.results().redirect.ifindex) << key;
   }
 }
 
@@ -334,7 +334,7 @@ TEST(RtlCoherence, TheLaterRedirect) {
   for (const auto& [first, second] : {std::pair{3U, 0x20000003U}, {0x20000003U, 3U}}) {
     const std::string text =
         fmt::format("r1 = {}\nr2 = 0\ncall bpf_redirect\nr1 = {}\nr2 = 0\ncall bpf_redirect\nexit", first, second);
-    EXPECT_EQ(run({.engine = &backend()}, text).redirect.ifindex, second);
+    EXPECT_EQ(run({.engine = &backend()}, text).results().redirect.ifindex, second);
   }
 }
 

@@ -347,7 +347,8 @@ TEST(RtlDevice, RedirectsByKeysOfManyBits) {
       const Frame frame = run(rig({map}), call(first) + call(second) + "exit");
       EXPECT_EQ(trap_of(frame), "");
       EXPECT_EQ(frame.return_value, second == kMissing ? 2U : 4U) << first << ", then " << second;
-      EXPECT_EQ(frame.redirect.ifindex, second == kMissing ? 0 : port_of(second)) << first << ", then " << second;
+      EXPECT_EQ(frame.results().redirect.ifindex, second == kMissing ? 0 : port_of(second))
+          << first << ", then " << second;
     }
   }
 }

@@ -376,7 +376,7 @@ TEST(RtlLiar, ForgedArguments) {
     frames.reserve(4);
     for (unsigned i = 0; i < 4; ++i) frames.push_back(*Frame::make(exec::testing::as_bytes(Bytes(80))));
     ASSERT_TRUE(device->run(frames));
-    for (const Frame& frame : frames) stopped += frame.trap != nullptr ? 1 : 0;
+    for (const Frame& frame : frames) stopped += frame.results().trap != nullptr ? 1 : 0;
     EXPECT_TRUE(ring->open.empty());
   }
   EXPECT_GT(stopped, 20U);

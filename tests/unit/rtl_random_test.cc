@@ -111,7 +111,7 @@ std::vector<std::string> outcome(const exec::Backend& engine, const Program& pro
   for (Frame& frame : frames) {
     std::string bytes;
     for (const std::byte byte : frame.packet()) bytes += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-    out.push_back(fmt::format("r0 {:x} trap '{}' {} {}", frame.return_value, frame.trap ? "yes" : "",
+    out.push_back(fmt::format("r0 {:x} trap '{}' {} {}", frame.return_value, frame.results().trap ? "yes" : "",
                               frame.data() - frame.data_meta(), bytes));
   }
   for (const MapRef& map : maps) out.push_back(entries_of(*map));

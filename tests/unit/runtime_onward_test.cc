@@ -73,8 +73,8 @@ TEST_F(Onwards, APortsProgramSendsOnByPassAlone) {
     EXPECT_EQ(go_on(frame).packets, 1U);
     const bool passed = verdict == XDP_PASS;
     EXPECT_EQ(frame.return_value, passed ? XDP_REDIRECT : verdict == XDP_DROP ? XDP_DROP : XDP_ABORTED) << verdict;
-    EXPECT_EQ(frame.redirect.ifindex, passed ? 5U : 0U);
-    EXPECT_EQ(frame.redirect.program, nullptr);
+    EXPECT_EQ(frame.results().redirect.ifindex, passed ? 5U : 0U);
+    EXPECT_EQ(frame.results().redirect.program, nullptr);
   }
   EXPECT_EQ(onward_.answers().size(), 6U) << "one for each program";
 }
@@ -119,7 +119,8 @@ TEST_F(Onwards, ACpusProgramLeavesTheFrameThereOrDropsIt) {
     exec::Frame frame = ran(from);
     go_on(frame);
     EXPECT_EQ(frame.return_value, verdict == XDP_PASS ? XDP_REDIRECT : verdict == XDP_DROP ? XDP_DROP : XDP_ABORTED);
-    EXPECT_EQ(frame.redirect.map_type, verdict == XDP_PASS ? static_cast<std::uint32_t>(isa::MapType::cpumap) : 0U);
+    EXPECT_EQ(frame.results().redirect.map_type,
+              verdict == XDP_PASS ? static_cast<std::uint32_t>(isa::MapType::cpumap) : 0U);
   }
 }
 
@@ -152,27 +153,27 @@ TEST_F(Onwards, ABroadcastBecomesACopyForEachPort) {
   put(ports_, 3, 7, nullptr);
   exec::Frame frame = ran(sender(ports_, "24"));  // BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS
   EXPECT_EQ(go_on(frame).packets, 2U);
-  ASSERT_EQ(frame.clones.size(), 1U);
-  EXPECT_EQ(frame.clones[0].redirect.ifindex, 5U);
-  EXPECT_EQ(frame.clones[0].packet.size(), 64U);
+  ASSERT_EQ(frame.results().clones.size(), 1U);
+  EXPECT_EQ(frame.results().clones[0].redirect.ifindex, 5U);
+  EXPECT_EQ(frame.results().clones[0].packet.size(), 64U);
   EXPECT_EQ(frame.return_value, XDP_REDIRECT);
-  EXPECT_EQ(frame.redirect.ifindex, 7U);
-  EXPECT_EQ(frame.redirect.flags, 0U);
+  EXPECT_EQ(frame.results().redirect.ifindex, 7U);
+  EXPECT_EQ(frame.results().redirect.flags, 0U);
 }
 
 TEST_F(Onwards, ABroadcastWithoutProgramsStaysOne) {
   put(ports_, 0, 4, nullptr);
   exec::Frame frame = ran(sender(ports_, "8"));
   EXPECT_EQ(go_on(frame).packets, 0U);
-  EXPECT_TRUE(frame.clones.empty());
-  EXPECT_EQ(frame.redirect.flags, static_cast<std::uint64_t>(BPF_F_BROADCAST));
+  EXPECT_TRUE(frame.results().clones.empty());
+  EXPECT_EQ(frame.results().redirect.flags, static_cast<std::uint64_t>(BPF_F_BROADCAST));
 }
 
 TEST_F(Onwards, OtherFramesStayAsTheyAre) {
   put(ports_, 1, 5, nullptr);
   exec::Frame plain = ran(sender(ports_));
   EXPECT_EQ(go_on(plain).packets, 0U);
-  EXPECT_EQ(plain.redirect.ifindex, 5U);
+  EXPECT_EQ(plain.results().redirect.ifindex, 5U);
   put(ports_, 1, 5, load_for(BPF_XDP_DEVMAP, returning(XDP_DROP)));
   exec::Frame passed =
       ran(load(runtime_, "r1 = map[to] ll\nr2 = 1\nr3 = 0\ncall bpf_redirect_map\nr0 = 2\nexit\n", {ports_}));

@@ -127,7 +127,7 @@ static void fg_end(const fg_run* run, const fg_space* space, uint number, ulong 
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_DATA, run->data);
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_END, run->end);
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_PACKET_END, run->packet_end);
-  const bool more = (run->trap | run->redirect) != 0;
+  const bool more = (run->trap | run->redirect | fg_word_of(frame, FG_FRAME_RESULTS)) != 0;
   if (more) fg_tell(run, &space->frames[number], r0);
   space->done[number] = more ? FG_DONE_MORE : FG_DONE;
 }

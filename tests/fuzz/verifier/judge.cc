@@ -108,7 +108,7 @@ Outcome Judge::judge(const Candidate& candidate, unsigned runs, std::uint64_t se
   outcome.finding = run(candidate, runs, seed);
   outcome.executed = device_->counters().instructions - before;
   if (rival_ != nullptr) outcome.compared = rival_->compared() - compared;
-  if (rival_ != nullptr && (frame_.trap != nullptr || !outcome.finding.empty())) reset();
+  if (rival_ != nullptr && (frame_.results().trap != nullptr || !outcome.finding.empty())) reset();
   return outcome;
 }
 
@@ -118,9 +118,10 @@ std::string Judge::run(const Candidate& candidate, unsigned runs, std::uint64_t 
     const Random same = random;
     world_->prepare(random, candidate.slots, frame_);
     if (auto ran = device_->run({&frame_, 1}); !ran) return ran.error().text();
-    if (frame_.trap != nullptr && !is_harmless(*frame_.trap, candidate)) return frame_.trap->text();
+    if (frame_.results().trap != nullptr && !is_harmless(*frame_.results().trap, candidate))
+      return frame_.results().trap->text();
     if (rival_ == nullptr) continue;
-    if (frame_.trap != nullptr) return {};  // the other engine has no such bounds
+    if (frame_.results().trap != nullptr) return {};  // the other engine has no such bounds
     if (auto differs = rival_->compare(same, candidate.slots, *world_, frame_); !differs.empty()) return differs;
   }
   return {};

@@ -83,7 +83,7 @@ std::string Rival::compare(Random random, std::span<const isa::Slot> program, co
                            const exec::Frame& frame) {
   world_.prepare(random, program, frame_);
   if (auto ran = device_->run({&frame_, 1}); !ran) return ran.error().text();
-  if (frame_.trap != nullptr) return frame_.trap->text();
+  if (frame_.results().trap != nullptr) return frame_.results().trap->text();
   ++compared_;
   const std::string expected = outcome_of(world, frame), actual = outcome_of(world_, frame_);
   if (actual == expected) return {};
