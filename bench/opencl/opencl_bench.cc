@@ -26,6 +26,7 @@
 #include "bench/opencl/roofline.h"
 #include "bench/opencl/summary.h"
 #include "jit-backends/backends.h"
+#include "jit-backends/opencl/awake.h"
 
 namespace forager::bench {
 namespace {
@@ -188,6 +189,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", all.error().text());
     return 1;
   }
+  // PoCL's threads have a CPU each, as those of the other side have, and no CPU halts between launches.
+  setenv("POCL_AFFINITY", "1", 0);
+  const forager::jit::opencl::Awake awake;
+  if (!awake.granted()) fmt::print(stderr, "CPUs may halt when idle: launches take longer than they need to\n");
   const Programs programs = judged(std::move(*all));
   if (argc > 1 && std::strcmp(argv[1], "--roofline") == 0) {
     print_left_out(programs);

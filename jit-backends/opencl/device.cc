@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "exec/frame_layout.h"
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
+#include "jit-backends/opencl/awake.h"
 #include "jit-backends/opencl/build.h"
 #include "jit-backends/opencl/results.h"
 #include "jit-backends/opencl/staging_skb.h"
@@ -20,8 +22,10 @@
 namespace forager::jit::opencl {
 namespace {
 
-constexpr std::size_t kMostPackets = 4096;                 // of one launch
-constexpr std::size_t kMostBytes = std::size_t{16} << 20;  // ... and bytes of their frames
+// Of one launch. Where something travels, more than one is on its way at a time; where nothing does, a launch is best
+// that is large.
+constexpr std::size_t kMostPackets = 16384, kMostTravellers = 4096;
+constexpr std::size_t kMostBytes = std::size_t{16} << 20;  // of frames that travel
 constexpr std::size_t kLeastPackets = 16;                  // whatever latency is asked for
 constexpr unsigned kLaunches = 3;                          // one is filled, one runs, one is emptied
 constexpr unsigned kGroup = 64, kGroupsOfUnit = 8;         // work-items of devices other than processors
@@ -35,6 +39,7 @@ class OpenclDevice final : public exec::Device {
         tables_(shared_),
         random_state_(options.seed) {
     if (options_.environment == nullptr) options_.environment = &no_environment_;
+    if (options_.offload.max_latency_us != 0) awake_.emplace();
     for (unsigned i = 0; i < kLaunches; ++i) launches_.emplace_back(shared_);
   }
 
@@ -286,7 +291,8 @@ class OpenclDevice final : public exec::Device {
 
   // As many as the last launch's pace lets through in the time that there is.
   [[nodiscard]] std::size_t most_packets() const {
-    const std::size_t most = options_.offload.batch == 0 ? kMostPackets : options_.offload.batch;
+    const std::size_t usual = plan_.use.direct ? kMostPackets : kMostTravellers;
+    const std::size_t most = options_.offload.batch == 0 ? usual : options_.offload.batch;
     if (options_.offload.max_latency_us == 0) return most;
     const double in_time =
         ns_of_packet_ == 0 ? kLeastPackets : 1000.0 * options_.offload.max_latency_us / ns_of_packet_;
@@ -305,6 +311,7 @@ class OpenclDevice final : public exec::Device {
   LaunchPlan plan_;
   std::deque<Launch> launches_;
   TablesThere tables_;
+  std::optional<Awake> awake_;
   bool has_tables_ = false, has_run_ = false, draws_random_ = false;
   double ns_of_packet_ = 0;  // of the last launch
   std::uint64_t random_state_;

@@ -2,11 +2,14 @@
 //
 // The OpenCL device behind its contract: packets and what helpers do to them, traps, order, and time, held against the
 // interpreter.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "exec_testing.h"
+#include "jit-backends/opencl/awake.h"
 #include "jit-backends/opencl/devices.h"
 #include "jit-backends/opencl/results.h"
 #include "maps/registry.h"
@@ -234,6 +237,18 @@ TEST(OpenclResults, DoNotTrustTheDevice) {
     ASSERT_LE(frame.packet_end(), round % 2 == 0 ? frame.capacity() : frame.limit());
     ASSERT_EQ(frame.results().redirect.map_type, 0U);
   }
+}
+
+// The kernel says what it was asked for at the most.
+TEST(OpenclDevice, KeepsIdleProcessorsAwake) {
+  const Awake awake;
+  if (!awake.granted()) GTEST_SKIP() << "/dev/cpu_dma_latency cannot be opened";
+  const int file = open("/dev/cpu_dma_latency", O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  std::int32_t most_us = -1;
+  EXPECT_EQ(read(file, &most_us, sizeof most_us), static_cast<ssize_t>(sizeof most_us));
+  close(file);
+  EXPECT_EQ(most_us, 0);
 }
 
 }  // namespace
