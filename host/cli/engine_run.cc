@@ -39,7 +39,7 @@ struct TraceLog {
 namespace {
 
 constexpr std::size_t kBatch = 64;
-constexpr std::size_t kOffloadBatch = 4096;  // of a device that runs them at the same time
+constexpr std::size_t kOffloadBatch = 16384;  // of a device that runs them at the same time
 constexpr std::size_t kKeptTraps = 5;
 
 Result<std::shared_ptr<runtime::ProgramObject>> runtime_program(bpf_program* program) {
@@ -183,14 +183,16 @@ Result<std::string> EngineRun::value_of(const MapEntry& entry, const MapHandle& 
   return value;
 }
 
-Result<std::vector<exec::Frame>> EngineRun::make_batch(std::span<const sim::CapturedPacket> packets,
-                                                       std::uint64_t first_id) const {
+Result<std::vector<exec::Frame>> EngineRun::make_batch(const Packets& packets, std::uint64_t first,
+                                                       std::size_t count) const {
   std::vector<exec::Frame> frames;
-  frames.reserve(packets.size());
-  for (const sim::CapturedPacket& packet : packets) {
+  frames.reserve(count);
+  while (frames.size() < count) {
+    const std::uint64_t id = (first + frames.size()) % packets.size();
+    const sim::CapturedPacket& packet = packets[id];
     auto frame = type_ == isa::ProgType::xdp ? make_xdp(packet) : make_skb(packet);
     if (!frame) return std::unexpected(frame.error());
-    frame->id = first_id + frames.size();
+    frame->id = id;
     frame->timestamp_ns = packet.timestamp_ns;
     frames.push_back(std::move(*frame));
   }
@@ -281,11 +283,11 @@ std::size_t EngineRun::frames_at_once() const {
   return session_->backend() == "opencl" && events_->empty() ? kOffloadBatch : kBatch;
 }
 
-Result<> EngineRun::pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
-                         const StopCheck& stop) {
+Result<> EngineRun::stream(const Packets& packets, std::uint64_t first, std::uint64_t end, const FrameSink* sink,
+                           const StopCheck& stop) {
   const std::size_t step = frames_at_once();
-  for (std::size_t at = 0; at < packets.size() && !result_.interrupted; at += step) {
-    auto frames = make_batch(std::span(packets).subspan(at, std::min(step, packets.size() - at)), at);
+  for (std::uint64_t at = first; at < end && !result_.interrupted; at += step) {
+    auto frames = make_batch(packets, at, std::min<std::uint64_t>(step, end - at));
     if (!frames) return std::unexpected(frames.error());
     if (auto ran = run_batch(*frames, sink); !ran) return ran;
     ask_to_stop(stop, frames->size());
@@ -303,13 +305,11 @@ Result<> EngineRun::run_frames(std::span<exec::Frame> frames, const FrameSink& s
   return {};
 }
 
-Result<> EngineRun::run(const std::vector<sim::CapturedPacket>& packets, const FrameSink& sink, const StopCheck& stop) {
+Result<> EngineRun::run(const Packets& packets, const FrameSink& sink, const StopCheck& stop) {
   result_.packets += packets.size();
   for (const sim::CapturedPacket& packet : packets) result_.bytes += packet.bytes.size();
-  for (std::uint64_t i = 0; i < options_.repeat && !result_.interrupted; ++i) {
-    if (auto done = pass(packets, i == 0 ? &sink : nullptr, stop); !done) return done;
-  }
-  return {};
+  auto done = stream(packets, 0, packets.size(), &sink, stop);
+  return done ? stream(packets, packets.size(), packets.size() * options_.repeat, nullptr, stop) : done;
 }
 
 Result<RunResult> EngineRun::result() {

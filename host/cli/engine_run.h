@@ -48,6 +48,8 @@ using FrameSink = std::function<void(const exec::Frame& frame)>;
 // Called after each batch with the number of frames; true stops the run. May be null.
 using StopCheck = std::function<bool(std::uint64_t frames)>;
 
+using Packets = std::vector<sim::CapturedPacket>;
+
 // A program of a loaded object, placed on a backend with its setup applied.
 class EngineRun {
  public:
@@ -60,8 +62,7 @@ class EngineRun {
   ~EngineRun();
 
   // Errors: of the device.
-  [[nodiscard]] Result<> run(const std::vector<sim::CapturedPacket>& packets, const FrameSink& sink,
-                             const StopCheck& stop);
+  [[nodiscard]] Result<> run(const Packets& packets, const FrameSink& sink, const StopCheck& stop);
   // One pass over frames that somebody else made (cli/event_file.h). Errors: of the device.
   [[nodiscard]] Result<> run_frames(std::span<exec::Frame> frames, const FrameSink& sink, const StopCheck& stop);
   // Verdicts, maps, events, printk lines of all run() calls so far.
@@ -80,10 +81,11 @@ class EngineRun {
   [[nodiscard]] std::size_t frames_at_once() const;
   [[nodiscard]] Result<> run_programs(std::span<exec::Frame> frames);
   [[nodiscard]] Result<> run_batch(std::span<exec::Frame> frames, const FrameSink* sink);
-  [[nodiscard]] Result<> pass(const std::vector<sim::CapturedPacket>& packets, const FrameSink* sink,
-                              const StopCheck& stop);
-  [[nodiscard]] Result<std::vector<exec::Frame>> make_batch(std::span<const sim::CapturedPacket> packets,
-                                                            std::uint64_t first_id) const;
+  // Packets `first` to `end` of the capture over and over: small captures make large batches too.
+  [[nodiscard]] Result<> stream(const Packets& packets, std::uint64_t first, std::uint64_t end, const FrameSink* sink,
+                                const StopCheck& stop);
+  [[nodiscard]] Result<std::vector<exec::Frame>> make_batch(const Packets& packets, std::uint64_t first,
+                                                            std::size_t count) const;
   [[nodiscard]] Result<exec::Frame> make_xdp(const sim::CapturedPacket& packet) const;
   [[nodiscard]] Result<exec::Frame> make_skb(const sim::CapturedPacket& packet) const;
   void count_way(const exec::Frame& frame);

@@ -2,6 +2,7 @@
 //
 // forager: the command line. OBJECT VERB as bpftool has it, plus `run` and `explain`.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <cstdio>
 #include <exception>
@@ -101,7 +102,15 @@ int run_in_words(Cli& cli, const std::vector<std::string>& arguments) {
   return kDone;
 }
 
+// Frames of a batch come and go: the memory they lay in is not given back, and asked for again, each time.
+void keep_memory() {
+  constexpr int kOfHeap = 256 << 20, kInOnePiece = 32 << 20;
+  mallopt(M_TRIM_THRESHOLD, kOfHeap);
+  mallopt(M_MMAP_THRESHOLD, kInOnePiece);
+}
+
 int run_command(int argc, char** argv) {
+  keep_memory();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   Cli cli;
   catch_interrupts();

@@ -83,6 +83,17 @@ struct Results {
   std::vector<FrameClone> clones;
   std::shared_ptr<Socket> target;    // the socket it goes to: bpf_sk_assign, bpf_sk_select_reuseport, a redirect's
   std::unique_ptr<Diagnostic> trap;  // the program was stopped; the verdict is then its type's safe one
+
+  // In place, for most of it is empty.
+  void clear() {
+    redirect.ifindex = redirect.map_type = 0;
+    redirect.flags = 0;
+    redirect.program.reset();
+    redirect.ports.reset();
+    clones.clear();
+    target.reset();
+    trap.reset();
+  }
 };
 
 class alignas(64) Frame {
@@ -136,7 +147,7 @@ class alignas(64) Frame {
   }
   void clear_results() {
     if (has_results_ == 0) return;
-    results_ = {};
+    results_.clear();
     has_results_ = 0;
   }
 

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "exec/host_helpers.h"
+#include "jit-backends/opencl/callbacks.h"
 #include "jit-backends/opencl/rules.h"
 
 namespace forager::jit::opencl {
@@ -23,6 +24,9 @@ constexpr HelperText kHelpers[] = {
     {HelperId::ktime_get_ns, "run->batch->monotonic_ns"},
     {HelperId::ktime_get_boot_ns, "run->batch->boot_ns"},
     {HelperId::ktime_get_tai_ns, "run->batch->tai_ns"},
+    {HelperId::ktime_get_coarse_ns, "fg_coarse_ns(run)"},
+    {HelperId::jiffies64, "fg_jiffies(run)"},
+    {HelperId::strncmp, "fg_strncmp(run, r1, (uint)r2, r3)"},
     {HelperId::get_prandom_u32, "fg_random(run)"},
     {HelperId::get_smp_processor_id, "run->batch->cpu + run->lane"},
     {HelperId::get_numa_node_id, "0"},
@@ -88,7 +92,7 @@ bool does(HelperId helper) {
   const auto has = [&](const auto& rows) {
     return std::ranges::any_of(rows, [&](const auto& row) { return row.helper == helper; });
   };
-  return helper == HelperId::tail_call || has(kHelpers) || has(kMapHelpers);
+  return helper == HelperId::tail_call || helper == HelperId::loop || has(kHelpers) || has(kMapHelpers);
 }
 
 bool does(HelperId helper, TableKind kind) {
@@ -139,8 +143,16 @@ void Rules::call_of_unknown_map(const Step& step) {
   }
 }
 
+void Rules::loop(const Step& step) {
+  const auto function = callback_of(program_, at_);
+  if (!function) return never(step, "bpf_loop of one function or another");
+  assign(0, fmt::format("{}(run, top + {}, r1, r3, r4)", loop_name(*function), isa::kStackBytes));
+  line("if (run->trap != 0) return 0;");
+}
+
 void Rules::call_helper(const Step& step) {
   if (call_skb_helper(step)) return;
+  if (static_cast<HelperId>(step.imm) == HelperId::loop) return loop(step);
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
   if (known != std::end(kHelpers)) return assign(0, std::string(known->text));

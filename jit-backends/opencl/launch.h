@@ -56,7 +56,7 @@ class Launch {
   void put_order(Lanes& lanes) const;
   void stage_all(const FrameUse& use, std::span<std::byte> head, std::span<std::byte> packets);
   [[nodiscard]] Result<> fill(const Driver& driver, const LaunchPlan& plan);
-  // Packets from the nth on that ended with nothing to tell: most of most launches.
+  // Packets from the nth on, which is one, that ended with nothing to tell: most of most launches.
   [[nodiscard]] std::size_t plain_from(std::size_t nth, std::span<const std::byte> head) const;
   static void take_skb(Returned& returned, std::span<const std::byte> records);
   void put_skbs(std::span<std::byte> head, const LaunchPlan& plan) const;
@@ -82,11 +82,14 @@ Result<std::size_t> Launch::collect(const Driver& driver, Finish finish) {
   Returned returned;
   std::size_t plain = 0;
   for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const std::size_t row = plain_from(i, *head);
-    plain += row;
-    if ((i += row) == frames_.size()) break;
     const std::size_t number = number_of(i);
     returned.done = std::to_integer<std::uint8_t>((*head)[done_at_ + number]);
+    if (returned.done == kDone) {
+      const std::size_t row = plain_from(i, *head);
+      plain += row;
+      i += row - 1;
+      continue;
+    }
     if (returned.done == kDoneMore) {
       std::memcpy(&returned.record, head->data() + kRecordsAt + number * sizeof(PacketRecord), sizeof(PacketRecord));
       if (!bases_.empty()) returned.staged = packets->subspan(bases_[i], bases_[i + 1] - bases_[i]);

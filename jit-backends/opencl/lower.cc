@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "exec/blockers.h"
 #include "jit-backends/common/passes/passes.h"
@@ -32,6 +33,7 @@ class Lowering {
     for (std::uint32_t i = 0; i < program_.subprograms().size(); ++i) {
       if (is_there(i)) text_.add(signature(i) + ";");
     }
+    put_loops();
     for (std::uint32_t i = 0; i < program_.subprograms().size(); ++i) {
       if (is_there(i)) put_function(i);
     }
@@ -61,7 +63,7 @@ class Lowering {
     while (changed) {
       changed = false;
       for (std::uint32_t at = 0; at < code_.steps.size(); ++at) {
-        if (code_.steps[at].kind != Kind::call_function) continue;
+        if (!names_function(at)) continue;
         const std::uint32_t from = program_.subprogram_of(at), to = program_.subprogram_of(code_.steps[at].target);
         if (depth_[from] > depth_[to]) continue;
         depth_[from] = depth_[to] + 1;
@@ -70,7 +72,22 @@ class Lowering {
     }
   }
 
+  [[nodiscard]] bool names_function(std::uint32_t at) const {
+    return code_.steps[at].kind == Kind::call_function || code_.steps[at].kind == Kind::function;
+  }
+
   // ---- functions ----
+
+  // What bpf_loop() goes through, of all whose address is taken.
+  void put_loops() {
+    std::set<std::uint32_t> callbacks;
+    for (const Step& step : code_.steps) {
+      if (step.kind == Kind::function) callbacks.insert(program_.subprogram_of(step.target));
+    }
+    for (const std::uint32_t one : callbacks) {
+      if (is_there(one)) text_.add(fmt::format("FG_LOOP({}, {})", rules_.loop_name(one), rules_.function_name(one)));
+    }
+  }
 
   [[nodiscard]] std::string signature(std::uint32_t index) const {
     return fmt::format("static ulong {}(fg_run* run, uint top, ulong r1, ulong r2, ulong r3, ulong r4, ulong r5)",

@@ -9,6 +9,7 @@
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
+#include "jit-backends/opencl/callbacks.h"
 #include "jit-backends/opencl/rules.h"
 #include "jit-backends/opencl/skb_use.h"
 
@@ -27,10 +28,14 @@ constexpr isa::ProgType kPrograms[] = {
 // Packets do the same in any order if they do no more than this or what __sk_buff has, and nothing to maps that others
 // see.
 constexpr HelperId kIndifferent[] = {
-    HelperId::map_lookup_elem, HelperId::csum_diff,       HelperId::redirect,         HelperId::redirect_map,
-    HelperId::xdp_adjust_head, HelperId::xdp_adjust_tail, HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
-    HelperId::xdp_load_bytes,  HelperId::xdp_store_bytes, HelperId::get_numa_node_id, HelperId::tail_call,
-    HelperId::map_peek_elem,
+    HelperId::map_lookup_elem,  HelperId::csum_diff,
+    HelperId::redirect,         HelperId::redirect_map,
+    HelperId::xdp_adjust_head,  HelperId::xdp_adjust_tail,
+    HelperId::xdp_adjust_meta,  HelperId::xdp_get_buff_len,
+    HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes,
+    HelperId::get_numa_node_id, HelperId::tail_call,
+    HelperId::map_peek_elem,    HelperId::loop,
+    HelperId::strncmp,
 };
 
 template <class Range, class T>
@@ -40,8 +45,7 @@ bool has(const Range& range, T value) {
 
 bool names_kernel(isa::Op op) {
   using isa::Op;
-  constexpr Op kOps[] = {Op::callx,          Op::call_kfunc,  Op::lddw_map_fd,
-                         Op::lddw_map_value, Op::lddw_btf_id, Op::lddw_func};
+  constexpr Op kOps[] = {Op::callx, Op::call_kfunc, Op::lddw_map_fd, Op::lddw_map_value, Op::lddw_btf_id};
   return has(kOps, op);
 }
 
@@ -124,6 +128,7 @@ class Judge {
   [[nodiscard]] Result<> judge_call(std::uint32_t at, const verifier::CallFact& call) const {
     const isa::HelperRow& helper = *isa::find_helper(call.helper);
     const auto id = static_cast<HelperId>(call.helper);
+    if (id == HelperId::loop && !callback_of(program_, at)) return refuse_at(at, "bpf_loop of one function or another");
     if (!has(helper.args, isa::Arg::const_map)) return {};
     if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
       return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
@@ -143,7 +148,8 @@ class Judge {
       bool changed = false;
       for (std::uint32_t at = 0; at < program_.instructions().size(); ++at) {
         const program::Instruction& insn = program_.instructions()[at];
-        if (insn.op != isa::Op::call_local || !verified_.facts()[at].reachable) continue;
+        if ((insn.op != isa::Op::call_local && insn.op != isa::Op::lddw_func) || !verified_.facts()[at].reachable)
+          continue;
         const std::uint32_t from = program_.subprogram_of(at), to = program_.subprogram_of(insn.target);
         if (depth[from] > depth[to]) continue;
         if (round == functions) return refuse_at(at, "a function that calls itself");

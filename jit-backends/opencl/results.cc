@@ -29,11 +29,10 @@ exec::HelperId helper_of(std::uint32_t redirect) {
   }
 }
 
-// What the device says is not believed: others have other keys.
-bool leads_to_ports(const std::vector<GroupMap>& maps, std::size_t number) {
-  if (number >= maps.size() || maps[number].map == nullptr) return false;
-  const TableKind kind = table_of(maps[number].map->spec()).value_or(Table{}).kind;
-  return kind == TableKind::ports || kind == TableKind::port_keys;
+exec::Map* leading_to_ports(const GroupMap& one) {
+  if (one.map == nullptr) return nullptr;
+  const TableKind kind = table_of(one.map->spec()).value_or(Table{}).kind;
+  return kind == TableKind::ports || kind == TableKind::port_keys ? one.map.get() : nullptr;
 }
 
 }  // namespace
@@ -42,8 +41,9 @@ ResultTaker::ResultTaker(const verifier::VerifiedProgram& program, const exec::D
                          const FrameUse& use, const std::vector<GroupMap>& maps)
     : program_(program),
       use_(use),
-      maps_(maps),
-      context_{.environment = options.environment, .program = &program, .cpu = options.cpu, .ports = options.ports} {}
+      context_{.environment = options.environment, .program = &program, .cpu = options.cpu, .ports = options.ports} {
+  for (const GroupMap& one : maps) port_maps_.push_back(leading_to_ports(one));
+}
 
 bool ResultTaker::take(exec::Frame& frame, const Returned& returned) {
   const PacketRecord& record = returned.record;
@@ -79,18 +79,20 @@ std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) cons
   return trap;
 }
 
-// What the program asked for last, by the host's own helper: it knows programs of entries, and broadcasts.
+// What the program asked for last, by the host's own helper: it knows programs of entries, and broadcasts. Which map it
+// was the device says, who is not believed.
 void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) {
-  using exec::HelperId;
-  const bool by_map = record.redirect == kRedirectMap;
-  if (by_map && !leads_to_ports(maps_, record.redirect_map)) return;
+  exec::Map* map = nullptr;
+  if (record.redirect == kRedirectMap) {
+    if (record.redirect_map < port_maps_.size()) map = port_maps_[record.redirect_map];
+    if (map == nullptr) return;
+  }
   context_.frame = &frame;
   const auto id = static_cast<std::size_t>(helper_of(record.redirect));
   const auto helpers = context_.environment->helpers;
   if (id >= helpers.size() || helpers[id] == nullptr) return;  // nor does the program call it
-  const auto map = by_map ? reinterpret_cast<std::uint64_t>(maps_[record.redirect_map].map.get()) : 0;
-  if (by_map) {
-    helpers[id](context_, map, record.redirect_key, record.redirect_flags, 0, 0);
+  if (map != nullptr) {
+    helpers[id](context_, reinterpret_cast<std::uint64_t>(map), record.redirect_key, record.redirect_flags, 0, 0);
   } else {
     helpers[id](context_, record.redirect_key, record.redirect_flags, 0, 0, 0);
   }

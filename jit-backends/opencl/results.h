@@ -26,8 +26,8 @@ class ResultTaker {
 
   const verifier::VerifiedProgram& program_;
   const FrameUse& use_;
-  const std::vector<GroupMap>& maps_;
-  exec::RunContext context_;  // of the host's helpers, packet after packet
+  std::vector<exec::Map*> port_maps_;  // by number: those that lead to ports, and null for others
+  exec::RunContext context_;           // of the host's helpers, packet after packet
 };
 
 // Whether the host has the helpers that carry results out. Errors: bug.

@@ -124,6 +124,8 @@ std::string Rules::function_name(std::uint32_t subprogram) const {
   return fmt::format("{}fn{}_{}", prefix_, subprogram, name);
 }
 
+std::string Rules::loop_name(std::uint32_t subprogram) const { return fmt::format("{}loop_fn{}", prefix_, subprogram); }
+
 // ---- arithmetic ----------------------------------------------------------------------------------------------------
 
 void Rules::alu(const Step& step) {
@@ -275,7 +277,8 @@ void Rules::load_context(const Step& step) {
   }
 }
 
-void Rules::function(const Step& step) { never(step, "the address of a function"); }
+// A number like any other: whoever calls back knows the function (callbacks.h).
+void Rules::function(const Step& step) { assign(step.dst, fmt::format("{}ul", program_.subprogram_of(step.target))); }
 
 // ---- calls ---------------------------------------------------------------------------------------------------------
 

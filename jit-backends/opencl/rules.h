@@ -31,6 +31,8 @@ class Rules {
   void put(Text& text, std::uint32_t at);
   [[nodiscard]] std::string condition(std::uint32_t at, bool inverted) const;
   [[nodiscard]] std::string function_name(std::uint32_t subprogram) const;
+  // Of the function that has bpf_loop() go through a function of the program.
+  [[nodiscard]] std::string loop_name(std::uint32_t subprogram) const;
 
   // For emit_by_rule() (dispatch.h).
   void alu(const Step& step);
@@ -72,6 +74,7 @@ class Rules {
   // calls_skb.cc; false: no helper of these.
   bool call_skb_helper(const Step& step);
   [[nodiscard]] std::string skb_field(const Step& step) const;
+  void loop(const Step& step);
   void call_of_unknown_map(const Step& step);
   [[nodiscard]] std::string loaded(const Step& step);
   [[nodiscard]] std::string place(const Step& step, unsigned base, std::int32_t further) const;

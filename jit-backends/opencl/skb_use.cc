@@ -91,6 +91,7 @@ class Tally {
   [[nodiscard]] std::uint32_t of_instruction(std::uint32_t at) const {
     const program::Instruction& insn = program_.instructions()[at];
     if (insn.op == isa::Op::call_local) return of(program_.subprogram_of(insn.target));
+    if (insn.op == isa::Op::lddw_func) return of(program_.subprogram_of(insn.target)) == 0 ? 0 : SkbUse::kEndless;
     const verifier::CallFact& call = verified_.facts()[at].call;
     if (call.helper == 0) return 0;
     const bool known = call.arguments != program::kNone;

@@ -188,7 +188,8 @@ TEST(OpenclRefusals, AreByName) {
   const Rig stacks{.maps = {exec::testing::make_map(isa::MapType::stack_trace, 4, 8, 4)}};
   EXPECT_THAT(refusal_of(stacks, "r1 = map[values] ll\nr0 = 1\nexit"), ::testing::HasSubstr("stack_trace"));
   EXPECT_THAT(refusal_of({.type = isa::ProgType::cgroup_sock}, "r0 = 0\nexit"), ::testing::HasSubstr("cgroup_sock"));
-  EXPECT_THAT(refusal_of({}, "call bpf_jiffies64\nr0 = 1\nexit"), ::testing::HasSubstr("bpf_jiffies64"));
+  EXPECT_THAT(refusal_of({}, "call bpf_get_current_pid_tgid\nr0 = 1\nexit"),
+              ::testing::HasSubstr("bpf_get_current_pid_tgid"));
 }
 
 TEST(OpenclRefusals, NameTheInstructionOfACall) {

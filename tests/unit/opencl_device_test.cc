@@ -4,6 +4,7 @@
 // interpreter.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -131,10 +132,25 @@ TEST_F(OpenclDevice, StopsWhatReachesTooFarAndNothingElse) {
   EXPECT_THAT(exec::testing::trap_of(actual.back()), ::testing::HasSubstr("at instruction 2"));
 }
 
+// Of 8 bytes in the stack, whose end differs from packet to packet, with a text that is constant.
+TEST_F(OpenclDevice, ComparesTexts) {
+  const MapRef texts = exec::testing::make_array(8, 1, BPF_F_RDONLY_PROG, "values");
+  std::memcpy(texts->memory().base, "abc\0xyz", 8);
+  for (const char* middle :
+       {"r1 = 0x63626100\n", "r1 = 0x6261\n", "r1 = 0x7a00636261 ll\n", "r1 = *(u8 *)(r7 + 3)\n"}) {
+    compare({.maps = {texts}}, with((std::string(middle) + "*(u64 *)(r10 -8) = r1\nr1 = r10\nr1 += -8\nr2 = 8\n"
+                                                           "r3 = map[values][0] + 0 ll\ncall bpf_strncmp\n"
+                                                           "*(u64 *)(r7 + 0) = r0\n")
+                                        .c_str()));
+  }
+}
+
 TEST_F(OpenclDevice, TellsTheTimeOfTheBatch) {
   exec::Environment environment = exec::testing::plain_environment();
   environment.monotonic_ns = [] { return 123'456'789'012ULL; };
-  compare({.environment = &environment}, with("call bpf_ktime_get_ns\n*(u64 *)(r7 + 0) = r0\n"));
+  for (const char* clock : {"ktime_get_ns", "ktime_get_coarse_ns", "jiffies64"}) {
+    compare({.environment = &environment}, with(fmt::format("call bpf_{}\n*(u64 *)(r7 + 0) = r0\n", clock).c_str()));
+  }
 }
 
 TEST_F(OpenclDevice, ComplainsOfWhatIsNotThere) {
@@ -240,7 +256,7 @@ TEST(OpenclResults, DoNotTrustTheDevice) {
 }
 
 // The kernel says what it was asked for at the most.
-TEST(OpenclDevice, KeepsIdleProcessorsAwake) {
+TEST(OpenclAwake, KeepsIdleProcessorsFromHalting) {
   const Awake awake;
   if (!awake.granted()) GTEST_SKIP() << "/dev/cpu_dma_latency cannot be opened";
   const int file = open("/dev/cpu_dma_latency", O_RDONLY | O_CLOEXEC);

@@ -32,3 +32,18 @@ static ulong fg_csum_diff(fg_run* run, ulong from, uint from_size, ulong to, uin
   return fg_fold((uint)(sum + (sum >> 32)));
 }
 
+
+// The host's ticks (host/helpers/time.cc).
+#define FG_TICK_NS 4000000ul
+#define FG_FIRST_TICK ((ulong)(uint)(-300 * 250))
+static ulong fg_coarse_ns(const fg_run* run) { return run->batch->monotonic_ns - run->batch->monotonic_ns % FG_TICK_NS; }
+static ulong fg_jiffies(const fg_run* run) { return FG_FIRST_TICK + run->batch->monotonic_ns / FG_TICK_NS; }
+
+static ulong fg_strncmp(fg_run* run, ulong a, uint size, ulong b) {
+  for (uint i = 0; i < size; ++i) {
+    const uint left = (uint)fg_load8_any(run, a + i), right = (uint)fg_load8_any(run, b + i);
+    if (left != right) return left < right ? (ulong)-1l : 1;
+    if (left == 0) break;
+  }
+  return 0;
+}
