@@ -90,6 +90,7 @@ Result<std::unique_ptr<Duel>> Duel::open(const ExampleProgram& program, std::siz
 
 void Duel::fill(exec::PacketBatch frames) const {
   for (std::size_t i = 0; i < frames.size(); ++i) {
+    frames[i].clear_results();
     std::ignore = frames[i].assign(traffic_.packets[i % traffic_.packets.size()]);
   }
 }

@@ -43,7 +43,9 @@ const FrameLayout& FrameLayout::get() {
                        .packet_end = offset_of(frame, frame.packet_end_),
                        .reserve = offset_of(frame, frame.reserve_),
                        .head_limit = offset_of(frame, frame.head_limit_),
-                       .has_results = offset_of(frame, frame.has_results_)};
+                       .has_results = offset_of(frame, frame.has_results_),
+                       .redirect_port = offset_of(frame, frame.results_.redirect.ifindex),
+                       .redirect_type = offset_of(frame, frame.results_.redirect.map_type)};
   }();
   return kLayout;
 }

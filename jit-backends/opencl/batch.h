@@ -96,6 +96,8 @@ struct Control {
 inline constexpr std::uint8_t kNotDone = 0, kDone = 1, kDoneMore = 2;
 
 inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2, kTrapRoom = 3;
+// Of a target: nowhere (0), the host's business, or a number above these two bits.
+inline constexpr std::uint32_t kTargetOfHost = 1, kTargetKnown = 2, kTargetShift = 2, kTargetMost = 0x3fffffff;
 inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2, kRedirectPeer = 3, kRedirectNeigh = 4;
 
 }  // namespace forager::jit::opencl

@@ -42,7 +42,8 @@ constexpr HelperText kHelpers[] = {
     {HelperId::ringbuf_discard, "(fg_ring_close(r1, r2, FG_RING_DISCARD), 0)"},
 };
 
-// Helpers of maps, by the table that a map has: {0} is the map's number, {1} what redirect_flags() says.
+// Helpers of maps, by the table that a map has: {0} is the map's number, {1} what redirect_flags() says, {2} its type's
+// number.
 struct MapText {
   HelperId helper;
   TableKind kind;
@@ -56,9 +57,9 @@ constexpr MapText kMapHelpers[] = {
     {HelperId::map_update_elem, TableKind::hash, "fg_hash_update(run, &run->retired[{0}], MAP_{0}, r2, r3, r4)"},
     {HelperId::map_delete_elem, TableKind::hash, "fg_hash_delete(run, MAP_{0}, r2)"},
     {HelperId::redirect_map, TableKind::ports,
-     "fg_redirect_map(run, {0}, fg_port_at(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
+     "fg_redirect_map(run, {0}, {2}, fg_port_at(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
     {HelperId::redirect_map, TableKind::port_keys,
-     "fg_redirect_map(run, {0}, fg_port_of(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
+     "fg_redirect_map(run, {0}, {2}, fg_port_of(run, MAP_{0}, (uint)r2), (uint)r2, r3, {1})"},
     {HelperId::map_lookup_elem, TableKind::inner_hash, "fg_hash_of_maps_lookup(run, MAP_{0}, r2)"},
     {HelperId::map_lookup_elem, TableKind::inner_array,
      "fg_array_of_maps_lookup(run, MAP_{0}, (uint)fg_load32_any(run, r2))"},
@@ -160,7 +161,9 @@ void Rules::call_helper(const Step& step) {
   if (named == program::kNone) return call_of_unknown_map(step);
   const MapText* text = find_text(helper, table(named).kind);
   if (text == nullptr) return never(step, "a helper that the device has not");
-  assign(0, fmt::format(fmt::runtime(text->text), numbers_[named], redirect_flags(program_.maps()[named])));
+  const program::MapSpec& map = program_.maps()[named];
+  assign(0, fmt::format(fmt::runtime(text->text), numbers_[named], redirect_flags(map),
+                        static_cast<std::uint32_t>(map.type)));
 }
 
 }  // namespace forager::jit::opencl

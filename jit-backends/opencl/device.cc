@@ -159,9 +159,9 @@ class OpenclDevice final : public exec::Device {
     return fmt::format(
         " -DFG_DIRECT=1 -DFG_FRAME_SIZE={} -DFG_FRAME_CONTEXT={} -DFG_FRAME_RETURN={} -DFG_FRAME_BUFFER={} "
         "-DFG_FRAME_META={} -DFG_FRAME_DATA={} -DFG_FRAME_END={} -DFG_FRAME_PACKET_END={} -DFG_FRAME_RESERVE={} "
-        "-DFG_FRAME_HEAD_LIMIT={} -DFG_FRAME_RESULTS={}",
+        "-DFG_FRAME_HEAD_LIMIT={} -DFG_FRAME_RESULTS={} -DFG_FRAME_REDIRECT_PORT={} -DFG_FRAME_REDIRECT_TYPE={}",
         at.size, at.context, at.return_value, at.buffer, at.data_meta, at.data, at.data_end, at.packet_end, at.reserve,
-        at.head_limit, at.has_results);
+        at.head_limit, at.has_results, at.redirect_port, at.redirect_type);
   }
 
   Result<> make_tables() {

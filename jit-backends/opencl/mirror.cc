@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
+
+#include "jit-backends/opencl/batch.h"
 
 namespace forager::jit::opencl {
 namespace {
@@ -93,29 +96,43 @@ class ArrayMirror final : public Mirror {
 // Where redirects may go; the host carries them out itself.
 class PortMirror : public Mirror {
  public:
-  PortMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), map_(map), cpu_(use.cpu) {}
+  PortMirror(const Table& table, exec::Map& map, const MirrorUse& use) : table_(table), map_(map), cpu_(use.cpu) {
+    const isa::MapType type = map.spec().type;
+    holds_ports_ = type == isa::MapType::devmap || type == isa::MapType::devmap_hash;
+  }
 
   std::uint64_t bytes() const override { return table_.bytes(1); }
   std::uint64_t place(std::uint64_t at, unsigned) const override { return at; }
   void put(std::span<std::byte> table, std::uint64_t) override {
-    for (std::uint32_t key = 0; key < table_.entries; ++key) {
-      const std::uint32_t there = leads_somewhere(&key) ? 1 : 0;
-      std::memcpy(table.data() + sizeof there * key, &there, sizeof there);
-    }
+    for (std::uint32_t key = 0; key < table_.entries; ++key) put_value(table, sizeof key * key, target_of(key));
   }
   void take(std::span<std::byte>) override {}
 
  protected:
-  [[nodiscard]] bool leads_somewhere(const void* key) const {
+  // An entry with a program is the host's business. What is no port has its key for a number.
+  [[nodiscard]] std::uint32_t target_of(std::uint32_t key) const {
     if (exec::RedirectTable* redirects = map_.abilities().redirects; redirects != nullptr) {
-      return redirects->get(key).has_value();
+      const auto entry = redirects->get(&key);
+      if (!entry) return 0;
+      return entry->program.program ? kTargetOfHost : known(holds_ports_ ? entry->number : key);
     }
-    return map_.lookup(key, cpu_) != nullptr;
+    const void* value = map_.lookup(&key, cpu_);
+    if (value == nullptr) return 0;
+    std::uint32_t port = key;
+    if (holds_ports_) std::memcpy(&port, value, sizeof port);
+    return known(port);
   }
 
   Table table_;
   exec::Map& map_;
+
+ private:
+  static std::uint32_t known(std::uint32_t number) {
+    return number <= kTargetMost ? number << kTargetShift | kTargetKnown : kTargetOfHost;
+  }
+
   unsigned cpu_;
+  bool holds_ports_ = false;
 };
 
 class PortKeysMirror final : public PortMirror {
@@ -123,17 +140,23 @@ class PortKeysMirror final : public PortMirror {
   using PortMirror::PortMirror;
 
   void put(std::span<std::byte> table, std::uint64_t) override {
-    std::vector<std::uint32_t> keys;
-    each_key(map_, [&](const std::byte* key) {
-      if (!leads_somewhere(key)) return;
-      std::memcpy(&keys.emplace_back(), key, sizeof(std::uint32_t));
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> targets;
+    each_key(map_, [&](const std::byte* bytes) {
+      std::uint32_t key = 0;
+      std::memcpy(&key, bytes, sizeof key);
+      if (const std::uint32_t target = target_of(key); target != 0) targets.emplace_back(key, target);
     });
-    std::ranges::sort(keys);
-    keys.resize(std::min<std::size_t>(keys.size(), table_.entries));
-    const auto count = static_cast<std::uint32_t>(keys.size());
-    std::memcpy(table.data(), &count, sizeof count);
-    std::memcpy(table.data() + sizeof count, keys.data(), keys.size() * sizeof count);
+    std::ranges::sort(targets);
+    targets.resize(std::min<std::size_t>(targets.size(), table_.entries));
+    put_value(table, 0, static_cast<std::uint32_t>(targets.size()));
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      put_value(table, kWordBytes * (1 + i), targets[i].first);
+      put_value(table, kWordBytes * (1 + table_.entries + i), targets[i].second);
+    }
   }
+
+ private:
+  static constexpr std::size_t kWordBytes = sizeof(std::uint32_t);
 };
 
 // Which program of the kernel a slot has: the kernel is another once that changes.

@@ -55,7 +55,7 @@ std::uint64_t plain_bytes(const Table& table, unsigned lanes) {
     case TableKind::programs:
       return std::uint64_t{table.entries} * 4;
     case TableKind::port_keys:
-      return (std::uint64_t{table.entries} + 1) * 4;
+      return (2 * std::uint64_t{table.entries} + 1) * 4;
     case TableKind::lpm:
       return table.prefixes_at() + table.entries * table.prefix_bytes();
     case TableKind::list:

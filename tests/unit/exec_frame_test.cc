@@ -191,6 +191,14 @@ TEST(FrameLayout, LeadsToTheParts) {
   EXPECT_EQ(frame.capacity() - part(at.reserve, 0U), frame.limit());
   EXPECT_EQ(part(at.head_limit, 0U), kFrameHeader);
   EXPECT_EQ(part(at.return_value, std::uint64_t{0}), frame.return_value);
+  EXPECT_EQ(part(at.has_results, 0U), 0U);
+  frame.change_results().redirect = {.ifindex = 5, .map_type = 14};
+  EXPECT_NE(part(at.has_results, 0U), 0U);
+  EXPECT_EQ(part(at.redirect_port, 0U), 5U);
+  EXPECT_EQ(part(at.redirect_type, 0U), 14U);
+  frame.clear_results();
+  EXPECT_EQ(part(at.has_results, 0U), 0U);
+  EXPECT_EQ(frame.results().redirect.ifindex, 0U);
   EXPECT_EQ(part(at.context + 16, 0U), 3U);
 }
 

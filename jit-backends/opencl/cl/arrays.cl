@@ -19,22 +19,22 @@ static ulong fg_array_update(fg_run* run, ulong table, uint size, uint stride, u
   return 0;
 }
 
-// By index, a word each.
-static bool fg_port_at(fg_run* run, ulong table, uint entries, uint key) {
-  return key < entries && fg_load32_global(FG_GLOBAL(table + 4ul * key)) != 0;
+// Targets by index.
+static uint fg_port_at(fg_run* run, ulong table, uint entries, uint key) {
+  return key < entries ? (uint)fg_load32_global(FG_GLOBAL(table + 4ul * key)) : 0;
 }
 
-// By key: their number, and then the keys, sorted.
-static bool fg_port_of(fg_run* run, ulong table, uint entries, uint key) {
+// By key: their number, the keys, sorted, and behind room for all keys their targets.
+static uint fg_port_of(fg_run* run, ulong table, uint entries, uint key) {
   uint low = 0, high = (uint)fg_load32_global(FG_GLOBAL(table));
   while (low < high) {
     const uint middle = low + (high - low) / 2, there = (uint)fg_load32_global(FG_GLOBAL(table + 4 + 4ul * middle));
-    if (there == key) return true;
+    if (there == key) return (uint)fg_load32_global(FG_GLOBAL(table + 4 + 4ul * entries + 4ul * middle));
     if (there < key) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return false;
+  return 0;
 }

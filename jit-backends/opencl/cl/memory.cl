@@ -73,6 +73,11 @@ typedef struct {
 #define FG_REDIRECT_MAP 2u
 #define FG_REDIRECT_PEER 3u
 #define FG_REDIRECT_NEIGH 4u
+// Where a key of a map leads: nowhere (0), where only the host can tell, or to the number above these two bits.
+#define FG_TARGET_OF_HOST 1u
+#define FG_TARGET_KNOWN 2u
+#define FG_TARGET_SHIFT 2
+#define FG_TARGET_MOST 0x3fffffffu
 
 // The nodes that a packet took out of a table (hash.cl): they stay what they are until it is through.
 typedef struct {
@@ -98,6 +103,7 @@ typedef struct {
   uint lane;
   uint trap, trap_at;
   uint redirect, redirect_map, redirect_key, redirect_flags;
+  uint target, target_type;  // of the redirect; the map's type
   uint tail, tail_calls;  // the program that is next, from 1; how many were
 } fg_run;
 

@@ -71,16 +71,21 @@ static ulong fg_redirect(fg_run* run, uint ifindex, ulong flags) {
   if (flags != 0) return FG_XDP_ABORTED;
   run->redirect = FG_REDIRECT_PORT;
   run->redirect_key = ifindex;
+  run->target = ifindex <= FG_TARGET_MOST ? ifindex << FG_TARGET_SHIFT | FG_TARGET_KNOWN : FG_TARGET_OF_HOST;
+  run->target_type = 0;
   return FG_XDP_REDIRECT;
 }
 
 // `known`: flags that maps of the type take besides the verdict for keys that lead nowhere.
-static ulong fg_redirect_map(fg_run* run, uint map, bool present, uint key, ulong flags, ulong known) {
+static ulong fg_redirect_map(fg_run* run, uint map, uint type, uint target, uint key, ulong flags, ulong known) {
   if ((flags & ~(3ul | known)) != 0) return FG_XDP_ABORTED;
-  if (!present && (flags & known & 8) == 0) {
+  const bool broadcast = (flags & known & 8) != 0;
+  if (target == 0 && !broadcast) {
     run->redirect = 0;
     return flags & 3;
   }
+  run->target = broadcast ? FG_TARGET_OF_HOST : target;
+  run->target_type = type;
   run->redirect = FG_REDIRECT_MAP;
   run->redirect_map = map;
   run->redirect_key = key;

@@ -46,6 +46,7 @@ static fg_space fg_open(ulong at, ulong launch, ulong state, ulong packets, ulon
 static void fg_begin_results(fg_run* run) {
   run->trap = run->trap_at = run->redirect = run->redirect_map = 0;
   run->redirect_key = run->redirect_flags = 0;
+  run->target = run->target_type = 0;
   run->tail = run->tail_calls = 0;
 }
 
@@ -120,6 +121,22 @@ static void fg_tell(const fg_run* run, __global fg_frame* frame, ulong r0) {
 }
 
 #if FG_DIRECT
+// What a frame's results are, besides none and anything.
+#define FG_ONLY_NUMBERS 2u
+
+// A redirect to a port, or what else has a number, stands in the frame as the host's helpers leave it there. False: the
+// host has to see to it.
+static bool fg_leave_redirect(const fg_run* run, ulong frame) {
+  const uint results = fg_word_of(frame, FG_FRAME_RESULTS);
+  const bool none = run->redirect == 0;
+  if (results == 0 && none) return true;
+  if ((results & ~FG_ONLY_NUMBERS) != 0 || (!none && (run->target & FG_TARGET_KNOWN) == 0)) return false;
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_REDIRECT_PORT, none ? 0 : run->target >> FG_TARGET_SHIFT);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_REDIRECT_TYPE, none ? 0 : run->target_type);
+  fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_RESULTS, none ? 0 : FG_ONLY_NUMBERS);
+  return true;
+}
+
 static void fg_end(const fg_run* run, const fg_space* space, uint number, ulong r0) {
   const ulong frame = FG_FRAME(space, number);
   fg_store64_global(FG_GLOBAL(frame) + FG_FRAME_RETURN, r0);
@@ -127,7 +144,7 @@ static void fg_end(const fg_run* run, const fg_space* space, uint number, ulong 
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_DATA, run->data);
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_END, run->end);
   fg_store32_global(FG_GLOBAL(frame) + FG_FRAME_PACKET_END, run->packet_end);
-  const bool more = (run->trap | run->redirect | fg_word_of(frame, FG_FRAME_RESULTS)) != 0;
+  const bool more = run->trap != 0 || !fg_leave_redirect(run, frame);
   if (more) fg_tell(run, &space->frames[number], r0);
   space->done[number] = more ? FG_DONE_MORE : FG_DONE;
 }
