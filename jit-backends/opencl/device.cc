@@ -165,7 +165,7 @@ class OpenclDevice final : public exec::Device {
   }
 
   Result<> make_tables() {
-    auto made = tables_.open(*driver_, group_, options_.cpu, plan_.batch.lanes, table_lanes());
+    auto made = tables_.open(*driver_, group_, options_, plan_.batch.lanes, table_lanes());
     if (made) made = tables_.seed(*driver_, random_state_);
     has_tables_ = made.has_value();
     return made;

@@ -8,7 +8,8 @@
 // what the host wrote meanwhile stays, word by word, where the device did nothing. Nothing that the device says is
 // trusted to be a table: numbers out of range end where they are found.
 //
-// Tested by: tests/unit/opencl_maps_test.cc, opencl_lpm_test.cc, opencl_queues_test.cc, opencl_rings_test.cc.
+// Tested by: tests/unit/opencl_maps_test.cc, opencl_lpm_test.cc, opencl_queues_test.cc, opencl_rings_test.cc,
+// opencl_trace_test.cc.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "exec/environment.h"
 #include "exec/map.h"
 #include "jit-backends/opencl/tables.h"
 
@@ -67,6 +69,11 @@ struct MirrorUse {
 [[nodiscard]] std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 
 [[nodiscard]] std::unique_ptr<Mirror> make_inner_mirror(const Table& table, const MirrorUse& use);
+
+// What programs print; the environment has the helper, and outlives it.
+[[nodiscard]] std::unique_ptr<Mirror> make_trace_mirror(const exec::Environment& environment, unsigned cpu,
+                                                        unsigned lanes);
+[[nodiscard]] std::uint64_t trace_bytes_of(unsigned lanes);  // of one
 
 // Values of the host's, word by word as programs see them; `bytes` a multiple of 8.
 void value_from_host(std::byte* host, std::span<std::byte> to);
