@@ -43,9 +43,9 @@ struct BatchRecord {
   std::uint32_t skb_bytes = 0;        // from one packet's to the next
   std::uint32_t trace_bytes = 0;      // from one lane's log of lines to the next one's
   std::uint64_t skbs = 0, ports = 0;  // of programs that see a __sk_buff: as frames; none otherwise
-  std::uint64_t trace = 0;            // logs of lines: an address, or an offset in all tables
+  std::uint64_t trace = 0, fib = 0;   // logs of lines, routing tables: addresses, or offsets in all tables
 };
-static_assert(sizeof(BatchRecord) == 152);
+static_assert(sizeof(BatchRecord) == 160);
 
 // struct __sk_buff, and what the stack knows of the packet besides (exec::Skb): cl/skb.cl.
 struct SkbRecord {

@@ -39,6 +39,7 @@ constexpr HelperText kHelpers[] = {
     {HelperId::xdp_store_bytes, "fg_store_bytes(run, (uint)r2, r3, (uint)r4)"},
     {HelperId::redirect, "fg_redirect(run, (uint)r1, r2)"},
     {HelperId::csum_diff, "fg_csum_diff(run, r1, (uint)r2, r3, (uint)r4, (uint)r5)"},
+    {HelperId::fib_lookup, "fg_fib_lookup(run, r2, (int)r3, (uint)r4)"},
     {HelperId::trace_printk, "fg_trace_printk(run, r1, (uint)r2, r3, r4, r5)", true},
     {HelperId::ringbuf_submit, "(fg_ring_close(r1, r2, 0), 0)"},
     {HelperId::ringbuf_discard, "(fg_ring_close(r1, r2, FG_RING_DISCARD), 0)"},

@@ -110,7 +110,7 @@ class OpenclDevice final : public exec::Device {
     }
     Result<> done;
     if (kernel_.get() == nullptr || changes_of(group_.maps) != group_.changes) done = make_kernel();
-    if (done && !has_tables_) done = make_tables();
+    if (done && (!has_tables_ || !tables_.fits())) done = make_tables();
     if (done && !has_run_) done = run_first();
     return done;
   }

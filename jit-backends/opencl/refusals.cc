@@ -36,7 +36,7 @@ constexpr HelperId kIndifferent[] = {
     HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes,
     HelperId::get_numa_node_id, HelperId::tail_call,
     HelperId::map_peek_elem,    HelperId::loop,
-    HelperId::strncmp,
+    HelperId::strncmp,          HelperId::fib_lookup,
 };
 
 template <class Range, class T>

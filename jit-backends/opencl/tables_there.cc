@@ -41,6 +41,7 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, const exec:
   }
   const bool prints = group.calls(exec::HelperId::trace_printk);
   add(prints ? make_trace_mirror(*options.environment, options.cpu, lanes) : nullptr, prints);
+  add(group.calls(exec::HelperId::fib_lookup) ? make_fib_mirror(options.environment->fib) : nullptr, false);
   Result<> done = state_.reserve(driver, state_bytes());
   if (done) done = tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
   return done ? put_places(driver) : done;
@@ -51,6 +52,10 @@ void TablesThere::add(std::unique_ptr<Mirror> mirror, bool changes) {
   changes_.push_back(changes);
   if (mirror != nullptr) bytes_ += mirror->bytes();
   mirrors_.push_back(std::move(mirror));
+}
+
+bool TablesThere::fits() const {
+  return std::ranges::all_of(mirrors_, [](const auto& mirror) { return mirror == nullptr || mirror->fits(); });
 }
 
 std::uint64_t TablesThere::address_of(std::size_t mirror) const {
@@ -98,6 +103,7 @@ Result<> TablesThere::put(const Driver& driver, BatchRecord& batch) {
   batch.places = state_.address() + places_at();
   batch.descriptors = state_.address() + descriptors_at();
   batch.trace = address_of(kinds_.size());
+  batch.fib = address_of(kinds_.size() + 1);
   batch.trace_bytes = static_cast<std::uint32_t>(trace_bytes_of(lanes_));
   batch.place_stride = table_lanes_ > 1 ? static_cast<std::uint32_t>(mirrors_.size()) : 0;
   Result<> done = with_tables(

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TablesThere: the tables of a program's maps, and what else outlives a launch: what programs print, where each lane
-// has its maps, the lanes' random numbers, and the word that stops them.
+// TablesThere: the tables of a program's maps, and what else outlives a launch: what programs print, the routing
+// tables, where each lane has its maps, the lanes' random numbers, and the word that stops them.
 //
-// Tested by: tests/unit/opencl_maps_test.cc, opencl_trace_test.cc.
+// Tested by: tests/unit/opencl_maps_test.cc, opencl_trace_test.cc,
+// opencl_fib_test.cc.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,8 @@ class TablesThere {
   [[nodiscard]] Result<> put(const Driver& driver, BatchRecord& batch);
   // The host gets what changed.
   [[nodiscard]] Result<> take(const Driver& driver);
+  // Whether there is room for what the host has now; else it has to be opened anew.
+  [[nodiscard]] bool fits() const;
   // The state of the first lane's random numbers; lanes start from different ones.
   [[nodiscard]] Result<> seed(const Driver& driver, std::uint64_t state);
   [[nodiscard]] Result<std::uint64_t> seed_now(const Driver& driver);
@@ -49,7 +52,7 @@ class TablesThere {
 
   bool shared_;
   Buffer tables_, state_;
-  // Maps by number; behind them, what programs print.
+  // Maps by number; behind them, what programs print, and the routing tables.
   std::vector<std::unique_ptr<Mirror>> mirrors_;
   std::vector<Table> kinds_;     // of maps
   std::vector<std::size_t> at_;  // of each one's table in all

@@ -57,7 +57,7 @@ typedef struct {
   uint skb_bytes;    // from one packet's __sk_buff to the next
   uint trace_bytes;  // from one lane's log to the next one's
   ulong skbs, ports;  // of programs that see a __sk_buff (skb.cl)
-  ulong trace;        // in the maps' memory: logs (trace.cl)
+  ulong trace, fib;   // in the maps' memory: logs (trace.cl), routing tables (fib.cl)
 } fg_batch;
 
 // What packets tell the host before the launch is over.
