@@ -136,8 +136,8 @@ exec::testing::MapRef value_of_a_query() {
 class OpenclFib : public testing::WithDevice {
  protected:
   // What was answered, and how often.
-  std::map<std::int64_t, unsigned> answers;
-  Environment environment = exec::testing::plain_environment();
+  std::map<std::int64_t, unsigned> answers_;
+  Environment environment_ = exec::testing::plain_environment();
 
   void compare(exec::Device& reference, exec::Device& tested, unsigned seed) {
     auto expected = queries(2000, seed), actual = queries(2000, seed);
@@ -147,7 +147,7 @@ class OpenclFib : public testing::WithDevice {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       ASSERT_EQ(testing::difference(expected[i], actual[i]), "")
           << "packet " << i << ": " << answer_of(expected[i]) << " and " << answer_of(actual[i]);
-      ++answers[answer_of(expected[i])];
+      ++answers_[answer_of(expected[i])];
     }
   }
 
@@ -155,14 +155,14 @@ class OpenclFib : public testing::WithDevice {
                    isa::ProgType type = isa::ProgType::xdp) {
     for (const bool copies : {false, true}) {
       SCOPED_TRACE(copies ? "copies" : "in place");
-      environment.fib = {};
-      const Rig rig{.type = type, .maps = maps, .environment = &environment};
+      environment_.fib = {};
+      const Rig rig{.type = type, .maps = maps, .environment = &environment_};
       const auto reference = exec::testing::open_device(rig, text);
       const auto tested = testing::open_device(rig, text, {.offload = {.copies = copies, .batch = 500}});
       ASSERT_TRUE(reference != nullptr && tested != nullptr);
       compare(*reference, *tested, 1);
       for (const unsigned routes : {3U, 40U, 400U, 5U}) {
-        environment.fib = Routing(routes).tables(routes, routes / 2 + 60);
+        environment_.fib = Routing(routes).tables(routes, routes / 2 + 60);
         compare(*reference, *tested, routes + 1);
       }
     }
@@ -172,11 +172,11 @@ class OpenclFib : public testing::WithDevice {
 // Tables of other sizes are told between batches.
 TEST_F(OpenclFib, AnswersAreTheInterpreters) {
   compare_all(in_the_stack());
-  for (const int answer : {-EINVAL, -EAFNOSUPPORT, -ENODEV}) EXPECT_GT(answers[answer], 10U) << answer;
+  for (const int answer : {-EINVAL, -EAFNOSUPPORT, -ENODEV}) EXPECT_GT(answers_[answer], 10U) << answer;
   for (const int answer : {BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LKUP_RET_BLACKHOLE, BPF_FIB_LKUP_RET_UNREACHABLE,
                            BPF_FIB_LKUP_RET_PROHIBIT, BPF_FIB_LKUP_RET_NOT_FWDED, BPF_FIB_LKUP_RET_FWD_DISABLED,
                            BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_SRC_ADDR}) {
-    EXPECT_GT(answers[answer], 10U) << answer;
+    EXPECT_GT(answers_[answer], 10U) << answer;
   }
 }
 
@@ -184,30 +184,30 @@ TEST_F(OpenclFib, AnswersAreTheInterpreters) {
 TEST_F(OpenclFib, QueriesStandAnywhere) {
   const std::string value = "r9 = map[query][0]+0 ll\n" + copied(9, 0, 7, 0) + "r2 = r9\n";
   compare_all(looking_up(value, copied(7, 0, 9, 0)), {value_of_a_query()});
-  EXPECT_GT(answers[0], 10U);
-  answers.clear();
+  EXPECT_GT(answers_[0], 10U);
+  answers_.clear();
   std::string called = in_the_stack();
   called.replace(called.find("call bpf_fib_lookup"), std::strlen("call bpf_fib_lookup"), "call find");
   compare_all(called + "\nfind: call bpf_fib_lookup\nexit");
-  EXPECT_GT(answers[0], 10U);
+  EXPECT_GT(answers_[0], 10U);
 }
 
 TEST_F(OpenclFib, OfAnySize) {
-  answers.clear();
+  answers_.clear();
   compare_all(looking_up(copied(10, -72, 7, 0) + "r5 = 0\n*(u64 *)(r10 - 8) = r5\nr2 = r10\nr2 += -72\n",
                          copied(7, 0, 10, -72), 72));
-  EXPECT_GT(answers[0], 10U);
-  answers.clear();
+  EXPECT_GT(answers_[0], 10U);
+  answers_.clear();
   compare_all(in_the_stack(63));
-  EXPECT_EQ(answers.size(), 1U);
-  EXPECT_EQ(answers.begin()->first, -EINVAL);
+  EXPECT_EQ(answers_.size(), 1U);
+  EXPECT_EQ(answers_.begin()->first, -EINVAL);
 }
 
 TEST_F(OpenclFib, PacketsOfTheStackAsk) {
   const std::string text = "r6 = r1\nr7 = *(u32 *)(r1 + 76)\nr8 = *(u32 *)(r1 + 80)\n" +
                            in_the_stack().substr(in_the_stack().find("r0 = r7"));
   compare_all(text, {}, isa::ProgType::sched_cls);
-  EXPECT_GT(answers[0], 10U);
+  EXPECT_GT(answers_[0], 10U);
 }
 
 // Lookups change nothing that others see.
