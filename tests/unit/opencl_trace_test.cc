@@ -268,6 +268,28 @@ TEST_F(OpenclTrace, APacketThatPrintsTooMuchIsStopped) {
   EXPECT_EQ(std::ranges::count(had.lines, "0:2 lines"), 2);
 }
 
+// A function that is called back ends with its packet.
+TEST_F(OpenclTrace, CallbacksThatPrintTooMuchAreStopped) {
+  const std::string callback =
+      "\nagain: r1 = 0x6425 ll\n*(u64 *)(r10 - 8) = r1\nr1 = r10\nr1 += -8\nr2 = 8\nr3 = 5\ncall bpf_trace_printk\n"
+      "r0 = 0\nexit";
+  const std::string text =
+      printing("r1 = *(u32 *)(r7 + 40)\nr2 = subprog[again] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\n") + callback;
+  for (const bool copies : {false, true}) {
+    Printed had;
+    const auto device = testing::open_device({.environment = &had.environment}, text, {.offload = {.copies = copies}});
+    ASSERT_NE(device, nullptr);
+    std::vector<Frame> frames;
+    for (const std::uint64_t rounds : {3U, 1U << 22, 4U}) frames.push_back(packet_of("", {rounds}));
+    ASSERT_TRUE(device->run(frames));
+    EXPECT_EQ(answer_of(frames[0]), 3);
+    ASSERT_NE(frames[1].results().trap, nullptr);
+    EXPECT_THAT(frames[1].results().trap->text(), HasSubstr("has room for"));
+    EXPECT_EQ(answer_of(frames[2]), 4);
+    EXPECT_GT(had.lines.size(), 3000U);
+  }
+}
+
 TEST(OpenclTraceMirror, DoesNotTrustTheDevice) {
   Printed had;
   const auto mirror = make_trace_mirror(had.environment, 0, 3);
