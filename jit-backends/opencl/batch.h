@@ -40,10 +40,12 @@ struct BatchRecord {
   std::uint32_t place_stride = 0;  // from one lane's places to the next one's
   std::uint32_t strict = 0;        // packets have their effects in their order
   std::uint32_t port_count = 0;
-  std::uint32_t skb_bytes = 0, unused = 0;  // from one packet's to the next
-  std::uint64_t skbs = 0, ports = 0;        // of programs that see a __sk_buff: as frames; none otherwise
+  std::uint32_t skb_bytes = 0;        // from one packet's to the next
+  std::uint32_t trace_bytes = 0;      // from one lane's log of lines to the next one's
+  std::uint64_t skbs = 0, ports = 0;  // of programs that see a __sk_buff: as frames; none otherwise
+  std::uint64_t trace = 0, fib = 0;   // logs of lines, routing tables: addresses, or offsets in all tables
 };
-static_assert(sizeof(BatchRecord) == 144);
+static_assert(sizeof(BatchRecord) == 160);
 
 // struct __sk_buff, and what the stack knows of the packet besides (exec::Skb): cl/skb.cl.
 struct SkbRecord {
@@ -95,7 +97,7 @@ struct Control {
 // What stands of a packet in `done`: it did not run, its verdict and edges are in its frame, or its record has them.
 inline constexpr std::uint8_t kNotDone = 0, kDone = 1, kDoneMore = 2;
 
-inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2, kTrapRoom = 3;
+inline constexpr std::uint32_t kTrapBounds = 1, kTrapMap = 2, kTrapRoom = 3, kTrapFormat = 4, kTrapLines = 5;
 // Of a target: nowhere (0), the host's business, or a number above these two bits.
 inline constexpr std::uint32_t kTargetOfHost = 1, kTargetKnown = 2, kTargetShift = 2, kTargetMost = 0x3fffffff;
 inline constexpr std::uint32_t kRedirectPort = 1, kRedirectMap = 2, kRedirectPeer = 3, kRedirectNeigh = 4;

@@ -19,6 +19,7 @@ using exec::HelperId;
 struct HelperText {
   HelperId helper;
   std::string_view text;
+  bool may_stop = false;  // the packet
 };
 constexpr HelperText kHelpers[] = {
     {HelperId::ktime_get_ns, "run->batch->monotonic_ns"},
@@ -38,6 +39,8 @@ constexpr HelperText kHelpers[] = {
     {HelperId::xdp_store_bytes, "fg_store_bytes(run, (uint)r2, r3, (uint)r4)"},
     {HelperId::redirect, "fg_redirect(run, (uint)r1, r2)"},
     {HelperId::csum_diff, "fg_csum_diff(run, r1, (uint)r2, r3, (uint)r4, (uint)r5)"},
+    {HelperId::fib_lookup, "fg_fib_lookup(run, r2, (int)r3, (uint)r4)"},
+    {HelperId::trace_printk, "fg_trace_printk(run, r1, (uint)r2, r3, r4, r5)", true},
     {HelperId::ringbuf_submit, "(fg_ring_close(r1, r2, 0), 0)"},
     {HelperId::ringbuf_discard, "(fg_ring_close(r1, r2, FG_RING_DISCARD), 0)"},
 };
@@ -117,6 +120,8 @@ void Rules::look_up_index(const Step& step) {
   assign(0, fmt::format("fg_array_lookup(MAP_{}, {})", numbers_[step.imm], index));
 }
 
+void Rules::leave_if_stopped() { line(fmt::format("if (run->trap != 0) {{ run->trap_at = {}; return 0; }}", at_)); }
+
 void Rules::lane(const Step& step) { assign(step.dst, "run->batch->cpu + run->lane"); }
 void Rules::random(const Step&) { assign(0, "fg_random(run)"); }
 
@@ -156,7 +161,10 @@ void Rules::call_helper(const Step& step) {
   if (static_cast<HelperId>(step.imm) == HelperId::loop) return loop(step);
   const auto helper = static_cast<HelperId>(step.imm);
   const auto* known = std::ranges::find(kHelpers, helper, &HelperText::helper);
-  if (known != std::end(kHelpers)) return assign(0, std::string(known->text));
+  if (known != std::end(kHelpers)) {
+    assign(0, std::string(known->text));
+    return known->may_stop ? leave_if_stopped() : void();
+  }
   const std::uint32_t named = code_.facts(at_).call.map;
   if (named == program::kNone) return call_of_unknown_map(step);
   const MapText* text = find_text(helper, table(named).kind);

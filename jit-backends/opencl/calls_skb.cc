@@ -103,7 +103,7 @@ bool Rules::call_skb_helper(const Step& step) {
   const auto* typed = std::ranges::find_if(
       kTyped, [&](const TypedText& row) { return row.type == program_.type() && row.helper == known->helper; });
   assign(0, std::string(typed == std::end(kTyped) ? known->text : typed->text));
-  if (known->may_stop) line(fmt::format("if (run->trap != 0) {{ run->trap_at = {}; return 0; }}", at_));
+  if (known->may_stop) leave_if_stopped();
   return true;
 }
 

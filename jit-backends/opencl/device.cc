@@ -110,7 +110,7 @@ class OpenclDevice final : public exec::Device {
     }
     Result<> done;
     if (kernel_.get() == nullptr || changes_of(group_.maps) != group_.changes) done = make_kernel();
-    if (done && !has_tables_) done = make_tables();
+    if (done && (!has_tables_ || !tables_.fits())) done = make_tables();
     if (done && !has_run_) done = run_first();
     return done;
   }
@@ -165,7 +165,7 @@ class OpenclDevice final : public exec::Device {
   }
 
   Result<> make_tables() {
-    auto made = tables_.open(*driver_, group_, options_.cpu, plan_.batch.lanes, table_lanes());
+    auto made = tables_.open(*driver_, group_, options_, plan_.batch.lanes, table_lanes());
     if (made) made = tables_.seed(*driver_, random_state_);
     has_tables_ = made.has_value();
     return made;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mirror: a map's table (tables.h) where programs run, and the map on the host that it stands for.
+// Mirror: a map's table (tables.h) where programs run, and the map on the host that it stands for; or the routing
+// tables, or what programs print.
 //
 // put() makes the table agree with the host; take() gives the host what the device changed since: keys that came and
 // went, and words of values. Where the device shares the host's memory, values stay where the host has them, and only
@@ -8,7 +9,8 @@
 // what the host wrote meanwhile stays, word by word, where the device did nothing. Nothing that the device says is
 // trusted to be a table: numbers out of range end where they are found.
 //
-// Tested by: tests/unit/opencl_maps_test.cc, opencl_lpm_test.cc, opencl_queues_test.cc, opencl_rings_test.cc.
+// Tested by: tests/unit/opencl_maps_test.cc, opencl_lpm_test.cc, opencl_queues_test.cc, opencl_rings_test.cc,
+// opencl_trace_test.cc, opencl_fib_test.cc.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "exec/environment.h"
 #include "exec/map.h"
 #include "jit-backends/opencl/tables.h"
 
@@ -31,6 +34,8 @@ class Mirror {
   // `at`: what programs call the table's first byte: its address, or an offset in all tables.
   virtual void put(std::span<std::byte> table, std::uint64_t at) = 0;
   virtual void take(std::span<std::byte> table) = 0;
+  // Whether bytes() are enough for what the host has now.
+  [[nodiscard]] virtual bool fits() const { return true; }
   // What a lane calls the map's first byte.
   [[nodiscard]] virtual std::uint64_t place(std::uint64_t at, unsigned lane) const = 0;
 };
@@ -67,6 +72,13 @@ struct MirrorUse {
 [[nodiscard]] std::unique_ptr<Mirror> make_perf_mirror(const Table& table, exec::Map& map, const MirrorUse& use);
 
 [[nodiscard]] std::unique_ptr<Mirror> make_inner_mirror(const Table& table, const MirrorUse& use);
+
+// What programs print; the environment has the helper, and outlives it.
+[[nodiscard]] std::unique_ptr<Mirror> make_trace_mirror(const exec::Environment& environment, unsigned cpu,
+                                                        unsigned lanes);
+[[nodiscard]] std::uint64_t trace_bytes_of(unsigned lanes);  // of one
+// The routing tables, which outlive it.
+[[nodiscard]] std::unique_ptr<Mirror> make_fib_mirror(const exec::FibTable& tables);
 
 // Values of the host's, word by word as programs see them; `bytes` a multiple of 8.
 void value_from_host(std::byte* host, std::span<std::byte> to);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <string_view>
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
@@ -35,7 +36,7 @@ constexpr HelperId kIndifferent[] = {
     HelperId::xdp_load_bytes,   HelperId::xdp_store_bytes,
     HelperId::get_numa_node_id, HelperId::tail_call,
     HelperId::map_peek_elem,    HelperId::loop,
-    HelperId::strncmp,
+    HelperId::strncmp,          HelperId::fib_lookup,
 };
 
 template <class Range, class T>
@@ -47,6 +48,18 @@ bool names_kernel(isa::Op op) {
   using isa::Op;
   constexpr Op kOps[] = {Op::callx, Op::call_kfunc, Op::lddw_map_fd, Op::lddw_map_value, Op::lddw_btf_id};
   return has(kOps, op);
+}
+
+// Whether a format of bpf_trace_printk has a conversion of a pointer that is followed: %s, %pks, %pus, %pi4 to %pI6.
+bool follows_pointers(std::string_view format) {
+  for (std::size_t at = format.find('%'); at != std::string_view::npos; at = format.find('%', at)) {
+    at = std::min(format.find_first_not_of("0123456789+- ", at + 1), format.size());
+    const std::string_view rest = format.substr(at);
+    constexpr std::string_view kThese[] = {"s", "pks", "pus", "pi4", "pI4", "pi6", "pI6"};
+    if (std::ranges::any_of(kThese, [&](std::string_view one) { return rest.starts_with(one); })) return true;
+    if (rest.starts_with('%')) ++at;
+  }
+  return false;
 }
 
 class Judge {
@@ -129,6 +142,8 @@ class Judge {
     const isa::HelperRow& helper = *isa::find_helper(call.helper);
     const auto id = static_cast<HelperId>(call.helper);
     if (id == HelperId::loop && !callback_of(program_, at)) return refuse_at(at, "bpf_loop of one function or another");
+    if (id == HelperId::trace_printk && follows_pointers(known_text(call)))
+      return refuse_at(at, "bpf_trace_printk of a format that follows a pointer");
     if (!has(helper.args, isa::Arg::const_map)) return {};
     if (id == HelperId::tail_call && program_.subprogram_of(at) != 0)
       return refuse_at(at, "bpf_tail_call in a function");  // whoever called it would go on behind the other program
@@ -138,6 +153,19 @@ class Judge {
     if (does(id, kind)) return {};
     const char* const why = kind == TableKind::lpm ? " (LPM_TRIE is read-mostly on an OpenCL device)" : "";
     return refuse_at(at, fmt::format("bpf_{} of map {}{}", helper.name, program_.maps()[call.map].name, why));
+  }
+
+  // What stands at the first argument, if nobody can change it; else nothing.
+  [[nodiscard]] std::string_view known_text(const verifier::CallFact& call) const {
+    if (call.arguments == program::kNone) return {};
+    const verifier::ArgumentFact& text = verified_.call_arguments()[call.arguments][0];
+    if (text.region != Region::map_value || text.map == program::kNone || text.offset_min != text.offset_max) return {};
+    const auto& frozen = program_.maps()[text.map].frozen;
+    if (frozen == nullptr || text.offset_min < 0 || static_cast<std::size_t>(text.offset_min) >= frozen->size())
+      return {};
+    const std::string_view value(reinterpret_cast<const char*>(frozen->data()), frozen->size());
+    const std::string_view known = value.substr(static_cast<std::size_t>(text.offset_min), text.bytes);
+    return known.substr(0, known.find('\0'));
   }
 
   // Functions of OpenCL C do not call themselves.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jit-backends/opencl/results.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <string>
+#include <string_view>
 
 #include "exec/host_helpers.h"
 #include "exec/invocation.h"
@@ -13,6 +17,28 @@ namespace {
 std::unique_ptr<Diagnostic> nonsense() {
   return std::make_unique<Diagnostic>(Diagnostic{
       .kind = ErrorKind::bug, .error = EIO, .message = "the device tells of a packet that does not fit its frame"});
+}
+
+struct TrapText {
+  std::uint32_t trap;
+  ErrorKind kind;
+  int error;
+  std::string_view message;
+  bool has_place = true;  // the instruction is known
+};
+constexpr TrapText kTraps[] = {
+    {kTrapBounds, ErrorKind::rejected, EACCES, "access outside the memory that the program was given"},
+    {kTrapMap, ErrorKind::unsupported, EOPNOTSUPP,
+     "a helper met one of several maps, of a type that it does not take on an OpenCL device", false},
+    {kTrapRoom, ErrorKind::unsupported, ENOMEM, "the packet grows beyond the room that an OpenCL device has for it"},
+    {kTrapFormat, ErrorKind::unsupported, EOPNOTSUPP,
+     "bpf_trace_printk follows no pointers (%s, %pks, %pi4 and their like) on an OpenCL device"},
+    {kTrapLines, ErrorKind::unsupported, ENOSPC,
+     "the packet prints more by bpf_trace_printk than an OpenCL device has room for"},
+};
+const TrapText& text_of(std::uint32_t trap) {
+  const auto* found = std::ranges::find(kTraps, trap, &TrapText::trap);
+  return found == std::end(kTraps) ? kTraps[0] : *found;
 }
 
 exec::HelperId helper_of(std::uint32_t redirect) {
@@ -59,20 +85,11 @@ bool ResultTaker::take(exec::Frame& frame, const Returned& returned) {
 }
 
 std::unique_ptr<Diagnostic> ResultTaker::reason(const PacketRecord& record) const {
-  if (record.trap == kTrapMap)
-    return std::make_unique<Diagnostic>(
-        Diagnostic{.kind = ErrorKind::unsupported,
-                   .error = EOPNOTSUPP,
-                   .message = "a helper met one of several maps, of a type that it does not take on an OpenCL device"});
-  auto trap = std::make_unique<Diagnostic>(Diagnostic{
-      .kind = ErrorKind::rejected, .error = EACCES, .message = "access outside the memory that the program was given"});
-  if (record.trap == kTrapRoom) {
-    *trap = {.kind = ErrorKind::unsupported,
-             .error = ENOMEM,
-             .message = "the packet grows beyond the room that an OpenCL device has for it"};
-  }
+  const TrapText& text = text_of(record.trap);
+  auto trap = std::make_unique<Diagnostic>(
+      Diagnostic{.kind = text.kind, .error = text.error, .message = std::string(text.message)});
   const program::Program& of = program_.program();
-  if (record.trap_at < of.instructions().size()) {
+  if (text.has_place && record.trap_at < of.instructions().size()) {
     trap->instruction = of.instructions()[record.trap_at].slot;
     trap->source = of.source_line(record.trap_at);
   }
@@ -100,11 +117,12 @@ void ResultTaker::redirect(exec::Frame& frame, const PacketRecord& record) {
 
 Result<> check_helpers(const Group& group, const exec::Environment& environment) {
   using exec::HelperId;
-  for (const HelperId helper :
-       {HelperId::redirect, HelperId::redirect_map, HelperId::redirect_peer, HelperId::redirect_neigh}) {
+  for (const HelperId helper : {HelperId::redirect, HelperId::redirect_map, HelperId::redirect_peer,
+                                HelperId::redirect_neigh, HelperId::trace_printk}) {
     const auto id = static_cast<std::size_t>(helper);
     const bool there = id < environment.helpers.size() && environment.helpers[id] != nullptr;
-    if (group.calls(helper) && !there) return fail(ErrorKind::bug, EINVAL, "the host has no helper for redirects");
+    if (group.calls(helper) && !there)
+      return fail(ErrorKind::bug, EINVAL, "the host has no helper for what is left to it");
   }
   return {};
 }

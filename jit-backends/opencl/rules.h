@@ -76,6 +76,7 @@ class Rules {
   [[nodiscard]] std::string skb_field(const Step& step) const;
   void loop(const Step& step);
   void call_of_unknown_map(const Step& step);
+  void leave_if_stopped();
   [[nodiscard]] std::string loaded(const Step& step);
   [[nodiscard]] std::string place(const Step& step, unsigned base, std::int32_t further) const;
   void store_at(const Step& step, unsigned bytes, std::int32_t further, const std::string& value);

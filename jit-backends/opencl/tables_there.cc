@@ -15,7 +15,7 @@ bool changes(verifier::MapUse use, const Table& table) {
 
 }  // namespace
 
-Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cpu, unsigned lanes,
+Result<> TablesThere::open(const Driver& driver, const Group& group, const exec::DeviceOptions& options, unsigned lanes,
                            unsigned table_lanes) {
   lanes_ = lanes;
   table_lanes_ = table_lanes;
@@ -24,32 +24,49 @@ Result<> TablesThere::open(const Driver& driver, const Group& group, unsigned cp
   changes_.clear();
   bytes_ = 0;
   kinds_ = group.tables;
+  kinds_.resize(group.maps.size());
   for (std::size_t i = 0; i < group.maps.size(); ++i) {
     const GroupMap& map = group.maps[i];
     const Table& table = kinds_[i];
-    changes_.push_back(changes(map.use, table));
-    const MirrorUse use{.cpu = cpu,
+    const bool changed = changes(map.use, table);
+    const MirrorUse use{.cpu = options.cpu,
                         .lanes = table_lanes,
                         .shared = shared_,
-                        .changed = changes_.back(),
+                        .changed = changed,
                         .strict = lanes == 1,
                         .merge = map.merge,
                         .programs = map.programs,
                         .inner = map.inner};
-    mirrors_.push_back(map.map == nullptr ? nullptr : make_mirror(table, *map.map, use));
-    at_.push_back(bytes_);
-    if (mirrors_.back() != nullptr) bytes_ += mirrors_.back()->bytes();
+    add(map.map == nullptr ? nullptr : make_mirror(table, *map.map, use), changed);
   }
+  const bool prints = group.calls(exec::HelperId::trace_printk);
+  add(prints ? make_trace_mirror(*options.environment, options.cpu, lanes) : nullptr, prints);
+  add(group.calls(exec::HelperId::fib_lookup) ? make_fib_mirror(options.environment->fib) : nullptr, false);
   Result<> done = state_.reserve(driver, state_bytes());
   if (done) done = tables_.reserve(driver, std::max<std::size_t>(bytes_, 64));
   return done ? put_places(driver) : done;
+}
+
+void TablesThere::add(std::unique_ptr<Mirror> mirror, bool changes) {
+  at_.push_back(bytes_);
+  changes_.push_back(changes);
+  if (mirror != nullptr) bytes_ += mirror->bytes();
+  mirrors_.push_back(std::move(mirror));
+}
+
+bool TablesThere::fits() const {
+  return std::ranges::all_of(mirrors_, [](const auto& mirror) { return mirror == nullptr || mirror->fits(); });
+}
+
+std::uint64_t TablesThere::address_of(std::size_t mirror) const {
+  return mirrors_[mirror] == nullptr ? 0 : tables_.address() + at_[mirror];
 }
 
 std::size_t TablesThere::descriptors_at() const {
   return places_at() + in_lines(mirrors_.size() * table_lanes_ * sizeof(std::uint64_t));
 }
 std::size_t TablesThere::state_bytes() const {
-  return descriptors_at() + std::max<std::size_t>(mirrors_.size(), 1) * sizeof(MapDescriptor);
+  return descriptors_at() + std::max<std::size_t>(kinds_.size(), 1) * sizeof(MapDescriptor);
 }
 
 MapDescriptor TablesThere::describe(std::size_t map) const {
@@ -85,6 +102,9 @@ Result<> TablesThere::put(const Driver& driver, BatchRecord& batch) {
   batch.random = state_.address() + random_at();
   batch.places = state_.address() + places_at();
   batch.descriptors = state_.address() + descriptors_at();
+  batch.trace = address_of(kinds_.size());
+  batch.fib = address_of(kinds_.size() + 1);
+  batch.trace_bytes = static_cast<std::uint32_t>(trace_bytes_of(lanes_));
   batch.place_stride = table_lanes_ > 1 ? static_cast<std::uint32_t>(mirrors_.size()) : 0;
   Result<> done = with_tables(
       driver, [&](std::size_t i, std::span<std::byte> table) { mirrors_[i]->put(table, tables_.address() + at_[i]); });
@@ -109,7 +129,7 @@ Result<> TablesThere::put_places(const Driver& driver) {
       put_value(*state, at, mirrors_[i] == nullptr ? 0 : mirrors_[i]->place(first, lane));
     }
   }
-  for (std::size_t i = 0; i < mirrors_.size(); ++i) {
+  for (std::size_t i = 0; i < kinds_.size(); ++i) {
     put_value(*state, descriptors_at() + i * sizeof(MapDescriptor), describe(i));
   }
   return state_.unmap(driver);

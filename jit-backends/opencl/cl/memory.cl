@@ -54,8 +54,10 @@ typedef struct {
   uint place_stride;  // from the places of one lane's maps to those of the next one's
   uint strict;        // packets have their effects in their order
   uint port_count;
-  uint skb_bytes, unused;  // from one packet's __sk_buff to the next
+  uint skb_bytes;    // from one packet's __sk_buff to the next
+  uint trace_bytes;  // from one lane's log to the next one's
   ulong skbs, ports;  // of programs that see a __sk_buff (skb.cl)
+  ulong trace, fib;   // in the maps' memory: logs (trace.cl), routing tables (fib.cl)
 } fg_batch;
 
 // What packets tell the host before the launch is over.
@@ -69,6 +71,8 @@ typedef struct {
 #define FG_TRAP_BOUNDS 1u
 #define FG_TRAP_MAP 2u
 #define FG_TRAP_ROOM 3u
+#define FG_TRAP_FORMAT 4u
+#define FG_TRAP_LINES 5u
 #define FG_REDIRECT_PORT 1u
 #define FG_REDIRECT_MAP 2u
 #define FG_REDIRECT_PEER 3u
