@@ -14,10 +14,12 @@
 //   order                          packets whose fate depended on which came first
 //   foreign                        what other processes had of the machine, in percent
 // Behind the rows follows a summary. `--roofline` prints what bounds each program instead (roofline.h).
+// With `--halting`, CPUs may halt when they have nothing to do, and threads of the driver are bound to none.
 #include <fmt/format.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "bench/common/plain_names.h"
 #include "bench/opencl/duel.h"
@@ -144,6 +146,14 @@ void register_launches(Summary& summary) {
   })->Iterations(1);
 }
 
+// PoCL's threads have a CPU each, as those of the other side have, and no CPU halts between launches.
+std::unique_ptr<jit::opencl::Awake> keep_awake() {
+  setenv("POCL_AFFINITY", "1", 0);
+  auto awake = std::make_unique<jit::opencl::Awake>();
+  if (!awake->granted()) fmt::print(stderr, "CPUs may halt when idle: launches take longer than they need to\n");
+  return awake;
+}
+
 struct Programs {
   std::deque<Pair> taken;
   std::vector<std::string> left_out;  // "NAME is left out: WHY"
@@ -189,10 +199,13 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", all.error().text());
     return 1;
   }
-  // PoCL's threads have a CPU each, as those of the other side have, and no CPU halts between launches.
-  setenv("POCL_AFFINITY", "1", 0);
-  const forager::jit::opencl::Awake awake;
-  if (!awake.granted()) fmt::print(stderr, "CPUs may halt when idle: launches take longer than they need to\n");
+  char* const program = argv[0];
+  const bool halting = argc > 1 && std::strcmp(argv[1], "--halting") == 0;
+  if (halting) {
+    --argc;
+    *++argv = program;
+  }
+  const auto awake = halting ? nullptr : keep_awake();
   const Programs programs = judged(std::move(*all));
   if (argc > 1 && std::strcmp(argv[1], "--roofline") == 0) {
     print_left_out(programs);

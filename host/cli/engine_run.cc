@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
 
 #include "cli/btf_value.h"
 #include "cli/events.h"
@@ -21,13 +22,15 @@
 
 namespace forager::cli {
 
-// The trace stream of one run; the runtime's environment holds it too.
+// The trace stream of one run; the runtime's environment holds it too. Devices on several threads may write it.
 struct TraceLog {
   static constexpr std::size_t kKept = 1000;
+  std::mutex mutex;
   std::vector<std::string> lines;
   std::uint64_t lost = 0;
 
   void add(std::string_view line) {
+    const std::scoped_lock lock(mutex);
     if (lines.size() < kKept) {
       lines.emplace_back(line);
     } else {
