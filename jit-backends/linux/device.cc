@@ -166,8 +166,7 @@ Result<> KernelDevice::prepare() {
 // What is wrong with one frame traps that frame; what is wrong with the device or the program ends the run.
 Result<> KernelDevice::run_frames(exec::PacketBatch batch, exec::RunReport& report) {
   for (exec::Frame& frame : batch) {
-    frame.change_results().trap.reset();
-    frame.change_results().redirect = {};
+    frame.clear_results();
     auto nanoseconds = run_frame(frame);
     session_->drain();
     ++report.packets;

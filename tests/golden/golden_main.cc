@@ -7,8 +7,8 @@
 //   interp            equals the golden file tests/golden/PROGRAM.CAPTURE.json (--bless rewrites it)
 //   interp, checked   equals interp, and stops no packet
 //   other engines     equal interp: verdicts, packets, maps, output
+//                     ... or refuse the program in the words of tests/golden/refusals.txt
 //   rtl               ... also with one thread, with little memory, and with a line that stops and goes
-//   opencl            ... or refuses the program in the words of tests/golden/opencl.txt
 //   linux             equals interp: verdicts, packets, maps; where bpf(2) is not available it says so
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 struct Request {
   Subject subject;
   std::string golden;
-  std::string refusals;  // of the OpenCL backend
+  std::string refusals;  // by engine and program
   std::string program;
   std::string engine;  // only this one; empty: all
   bool bless = false;
@@ -65,36 +65,37 @@ int check_golden(const Request& request, const Outcome& outcome) {
   return failed(fmt::format("interp differs from {}\n--- is\n{}--- should be\n{}", request.golden, text, kept));
 }
 
+// What an engine does not take stands in a list with the reason; nothing else may be refused, and nothing that stands
+// there may run.
+std::string known_refusal(const Request& request, const std::string& engine) {
+  const std::string key = engine + " " + request.program + ": ";
+  std::ifstream file(request.refusals);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(key)) return line.substr(key.size());
+  }
+  return {};
+}
+
+int check_refusal(const Request& request, const std::string& label, const std::string& known,
+                  const Result<Outcome>& outcome) {
+  if (outcome) return failed(fmt::format("{} runs what {} says it refuses", label, request.refusals));
+  const std::string why = outcome.error().text();
+  if (why.find(known) == std::string::npos) return failed(fmt::format("{}: refused: {}, not: {}", label, why, known));
+  fmt::print("{}: refused, as expected: {}\n", label, known);
+  return 0;
+}
+
 int check_engine(const Request& request, const Outcome& expected, const cli::RunOptions& options,
                  const Compared& told) {
   const std::string label = options.placement.backend + (options.checked ? " (checked)" : "");
   auto outcome = run(request.subject, options);
+  const std::string known = known_refusal(request, options.placement.backend);
+  if (!known.empty()) return check_refusal(request, label, known, outcome);
   if (!outcome) return failed(fmt::format("{}: {}", label, outcome.error().text()));
   const auto found = differences(expected, *outcome, told);
   for (const std::string& line : found) fmt::print(stderr, "{}: {}\n", label, line);
   if (found.empty()) fmt::print("{}: {} packets equal\n", label, outcome->frames.size());
   return found.empty() ? 0 : 1;
-}
-
-// What the OpenCL backend does not take stands in a list with the reason; nothing else may be refused, and nothing that
-// stands there may run.
-std::string known_refusal(const Request& request) {
-  std::ifstream file(request.refusals);
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(request.program + ": ")) return line.substr(request.program.size() + 2);
-  }
-  return {};
-}
-
-int check_opencl(const Request& request, const Outcome& expected) {
-  const std::string known = known_refusal(request);
-  if (known.empty()) return check_engine(request, expected, options_for("opencl", false), {});
-  auto outcome = run(request.subject, options_for("opencl", false));
-  if (outcome) return failed(fmt::format("opencl runs what {} says it refuses", request.refusals));
-  const std::string why = outcome.error().text();
-  if (why.find(known) == std::string::npos) return failed(fmt::format("opencl: refused: {}, not: {}", why, known));
-  fmt::print("opencl: refused, as expected: {}\n", known);
-  return 0;
 }
 
 // Other devices, and other lines to them.
@@ -124,17 +125,12 @@ int check(const Request& request) {
   cli::show_libbpf_messages(false);
   auto reference = run(request.subject, options_for("interp", false));
   if (!reference) return failed(fmt::format("interp: {}", reference.error().text()));
-  if (request.engine == "opencl") return check_opencl(request, *reference);
   if (!request.engine.empty()) return check_engine(request, *reference, options_for(request.engine, false), {});
   int status = check_golden(request, *reference);
   status |= check_engine(request, *reference, options_for("interp", true), {});
   for (const jit::BackendRow& row : jit::backends()) {
     if (row.name == "interp" || row.name == "linux" || !row.get().capabilities().available) continue;
-    if (row.name == "opencl") {
-      status |= check_opencl(request, *reference);
-    } else {
-      status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
-    }
+    status |= check_engine(request, *reference, options_for(std::string(row.name), false), {});
   }
   status |= check_simulations(request, *reference);
   const exec::Capabilities& kernel = jit::find_backend("linux")->capabilities();
@@ -160,7 +156,7 @@ int main(int argc, char** argv) {
   if (fs::exists(setup)) request.subject.setup = setup;
   request.golden = source / "tests/golden" / fmt::format("{}.{}.json", program, capture);
   forager::jit::opencl::set_places({.cache = build / "opencl-cache"});
-  request.refusals = source / "tests/golden/opencl.txt";
+  request.refusals = source / "tests/golden/refusals.txt";
   request.program = program;
   request.bless = argc > 5 && std::string_view(argv[5]) == "--bless";
   if (argc > 6 && std::string_view(argv[5]) == "--engine") request.engine = argv[6];
