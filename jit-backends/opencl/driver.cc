@@ -112,6 +112,10 @@ Result<> Buffer::clear(const Driver& driver) {
 
 Result<std::span<std::byte>> Buffer::map(const Driver& driver, cl_map_flags how, std::size_t bytes) {
   if (shared_) return std::span(own_.get(), bytes);
+  // A call that failed may have left it mapped.
+  if (mapped_ != nullptr) {
+    if (auto done = unmap(driver); !done) return std::unexpected(std::move(done.error()));
+  }
   cl_int status = CL_SUCCESS;
   mapped_ = clEnqueueMapBuffer(driver.transfers(), handle_, CL_TRUE, how, 0, bytes, 0, nullptr, nullptr, &status);
   if (auto done = check("clEnqueueMapBuffer", status); !done) return std::unexpected(done.error());

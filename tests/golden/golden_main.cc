@@ -100,10 +100,10 @@ int check_engine(const Request& request, const Outcome& expected, const cli::Run
 
 // Other devices, and other lines to them.
 int check_simulations(const Request& request, const Outcome& reference) {
-  const exec::Simulation kSimulations[] = {
+  const exec::Simulation simulations[] = {
       {.threads = 1}, {.configuration = "small"}, {.gap = 64, .back_pressure = 128}};
   int status = 0;
-  for (const exec::Simulation& simulation : kSimulations) {
+  for (const exec::Simulation& simulation : simulations) {
     cli::RunOptions options = options_for("rtl", false);
     options.simulation = simulation;
     status |= check_engine(request, reference, options, {});

@@ -89,6 +89,7 @@ TEST(OpenclLanes, AnyBytesHaveAFlow) {
 
 std::vector<Frame> frames_of(unsigned count) {
   std::vector<Frame> frames;
+  frames.reserve(count);
   for (unsigned i = 0; i < count; ++i) {
     frames.push_back(
         *Frame::make(exec::testing::as_bytes(udp({.from = static_cast<std::uint8_t>(i % 17), .to_port = 1}))));
