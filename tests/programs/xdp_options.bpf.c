@@ -9,22 +9,12 @@
 // A list that is cut short drops, other packets pass; of a whole one the answer says how many options it has.
 //
 // Tested by: its rows of matrix.txt.
-#include <linux/udp.h>
-
 #include "answer.h"
-#include "ip.h"
+#include "options.h"
 
-#define OPTIONS_PORT 4789
 #define MAX_OPTIONS 64
 #define MAX_OFFSET 0x7ff
 #define TYPES 16  // the last is that of all others
-
-enum { OPTION_END };
-
-struct option {
-  __u8 type;
-  __u8 length;  // of the value
-};
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -60,14 +50,6 @@ static long read_option(__u32 round, struct walk* walk) {
   walk->options = round + 1;
   walk->offset = offset + sizeof(*option) + option->length;
   return 0;
-}
-
-static __always_inline bool has_options(struct cursor* cursor, const struct ethernet_header* ethernet) {
-  if (ethernet->protocol != bpf_htons(ETH_P_IP)) return false;
-  struct iphdr* ip = cursor_take(cursor, struct iphdr);
-  if (!ip || ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_UDP) return false;
-  struct udphdr* udp = cursor_take(cursor, struct udphdr);
-  return udp && udp->dest == bpf_htons(OPTIONS_PORT);
 }
 
 SEC("xdp")

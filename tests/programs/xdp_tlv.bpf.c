@@ -9,25 +9,16 @@
 // A list that is cut short, or has an option of a wrong length, drops. Other packets pass.
 //
 // Tested by: its rows of matrix.txt.
-#include <linux/udp.h>
-
 #include "answer.h"
-#include "ip.h"
+#include "options.h"
 
-#define OPTIONS_PORT 4789
 #define MAX_OPTIONS 24
 
 enum option_type {
-  OPTION_END,
-  OPTION_HOP,
+  OPTION_HOP = OPTION_END + 1,
   OPTION_METRIC,
   OPTION_ADDRESS,
   OPTION_TIME,
-};
-
-struct option {
-  __u8 type;
-  __u8 length;  // of the value
 };
 
 struct summary {
@@ -84,14 +75,6 @@ static __always_inline bool read_options(struct cursor* cursor, struct summary* 
     if (!read_value(summary, option, &value) || !cursor_skip(cursor, length_of(option))) return false;
   }
   return false;
-}
-
-static __always_inline bool has_options(struct cursor* cursor, const struct ethernet_header* ethernet) {
-  if (ethernet->protocol != bpf_htons(ETH_P_IP)) return false;
-  struct iphdr* ip = cursor_take(cursor, struct iphdr);
-  if (!ip || ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_UDP) return false;
-  struct udphdr* udp = cursor_take(cursor, struct udphdr);
-  return udp && udp->dest == bpf_htons(OPTIONS_PORT);
 }
 
 SEC("xdp")

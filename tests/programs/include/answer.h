@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Where programs that only compute leave what they found: over the first eight bytes of the frame, which goes back to
-// where it came from. They have no maps, so that engines without any can run them too.
+// where it came from. Most have no maps, so that engines without any can run them too.
 //
 // Tested by: xdp_sieve, xdp_gcd and their like, whose frames are compared byte by byte.
 #pragma once
