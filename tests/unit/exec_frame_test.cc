@@ -179,7 +179,7 @@ TEST(FrameLayout, LeadsToTheParts) {
   frame.return_value = 0x1122334455667788;
   frame.context[16] = std::byte{3};
   const auto part = [&]<class T>(std::uint32_t offset, T value) {
-    std::memcpy(&value, reinterpret_cast<const std::byte*>(&frame) + offset, sizeof value);
+    std::memcpy(static_cast<void*>(&value), reinterpret_cast<const std::byte*>(&frame) + offset, sizeof value);
     return value;
   };
   EXPECT_EQ(part(at.buffer, static_cast<std::byte*>(nullptr)), frame.buffer());
