@@ -60,10 +60,7 @@ class OpenclDevice : public testing::WithDevice {
   static void compare(const Rig& rig, std::string_view text, unsigned count = 100) {
     const auto expected = run_on(interp::backend(), rig, text, count);
     const auto actual = run_on(*testing::opencl_here(), rig, text, count);
-    ASSERT_EQ(expected.size(), actual.size()) << text;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << text << "\npacket " << i;
-    }
+    testing::expect_alike(expected, actual, text);
   }
 };
 

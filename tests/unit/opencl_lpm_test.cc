@@ -118,12 +118,7 @@ class OpenclLpm : public testing::WithDevice {
       for (const unsigned batch : {0U, 1U, 2U}) {
         for (const Rig* one : {&rig, &other}) change(*one->maps[0], batch, batch * entries);
         auto expected = inputs(2000, batch, key_size), actual = inputs(2000, batch, key_size);
-        ASSERT_TRUE(reference->run(expected));
-        const auto ran = tested->run(actual);
-        ASSERT_TRUE(ran) << ran.error().text();
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-          ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "batch " << batch << ", packet " << i;
-        }
+        testing::expect_alike_runs(*reference, *tested, expected, actual, fmt::format("batch {}", batch));
         ASSERT_EQ(testing::contents_of(*rig.maps[0]), testing::contents_of(*other.maps[0]));
       }
     }

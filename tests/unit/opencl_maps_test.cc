@@ -63,12 +63,7 @@ class OpenclMaps : public testing::WithDevice {
     ASSERT_TRUE(reference != nullptr && tested != nullptr) << text;
     for (const std::uint64_t seed : {1U, 2U}) {
       auto expected = inputs(500, seed), actual = inputs(500, seed);
-      ASSERT_TRUE(reference->run(expected));
-      const auto ran = tested->run(actual);
-      ASSERT_TRUE(ran) << ran.error().text();
-      for (std::size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << text << "\npacket " << i;
-      }
+      testing::expect_alike_runs(*reference, *tested, expected, actual, text);
       EXPECT_EQ(contents(*rig.maps[0]), contents(*other.maps[0])) << text;
     }
   }
@@ -130,10 +125,7 @@ TEST_F(OpenclMaps, StayTheInterpretersForLong) {
           }
         }
         auto expected = inputs(400, seed), actual = inputs(400, seed);
-        ASSERT_TRUE(reference->run(expected) && tested->run(actual));
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-          ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << seed << ", packet " << i;
-        }
+        testing::expect_alike_runs(*reference, *tested, expected, actual, fmt::format("seed {}", seed));
         ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0])) << seed;
       }
     }

@@ -102,12 +102,7 @@ class OpenclQueues : public testing::WithDevice {
       ASSERT_TRUE(reference != nullptr && tested != nullptr);
       for (const std::uint8_t batch : {1, 2, 3}) {
         auto expected = inputs(700, batch), actual = inputs(700, batch);
-        ASSERT_TRUE(reference->run(expected));
-        const auto ran = tested->run(actual);
-        ASSERT_TRUE(ran) << ran.error().text();
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-          ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "batch " << +batch << ", packet " << i;
-        }
+        testing::expect_alike_runs(*reference, *tested, expected, actual, fmt::format("batch {}", batch));
         ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0]));
         const Bytes value(value_size, batch);
         for (const Rig* one : {&rig, &other}) std::ignore = one->maps[0]->abilities().values->push(value.data(), 0);

@@ -84,12 +84,7 @@ class OpenclRings : public testing::WithDevice {
     exec::RingProducer &expected_ring = *rig.maps[0]->abilities().ring, &ring = *other.maps[0]->abilities().ring;
     for (const std::uint64_t batch : {1U, 2U, 3U, 4U}) {
       auto expected = inputs(400, batch), actual = inputs(400, batch);
-      ASSERT_TRUE(reference->run(expected));
-      const auto ran = tested->run(actual);
-      ASSERT_TRUE(ran) << ran.error().text();
-      for (std::size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "batch " << batch << ", packet " << i;
-      }
+      testing::expect_alike_runs(*reference, *tested, expected, actual, fmt::format("batch {}", batch));
       ASSERT_EQ(contents(*rig.maps[0]), contents(*other.maps[0]));
       EXPECT_EQ(expected_ring.lost(), ring.lost());
       EXPECT_EQ(expected_ring.query(BPF_RB_PROD_POS), ring.query(BPF_RB_PROD_POS));  // with what was discarded
@@ -204,12 +199,7 @@ TEST_F(OpenclRings, SamplesAreTheInterpreters) {
     ASSERT_TRUE(reference != nullptr && tested != nullptr);
     for (const std::uint64_t batch : {1U, 2U}) {
       auto expected = inputs(3000, batch), actual = inputs(3000, batch);
-      ASSERT_TRUE(reference->run(expected));
-      const auto ran = tested->run(actual);
-      ASSERT_TRUE(ran) << ran.error().text();
-      for (std::size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(testing::difference(expected[i], actual[i]), "") << "packet " << i;
-      }
+      testing::expect_alike_runs(*reference, *tested, expected, actual, fmt::format("batch {}", batch));
       for (const auto& [index, sink] : sinks) EXPECT_EQ(expected_sinks[index]->samples, sink->samples) << index;
       EXPECT_FALSE(sinks[0]->samples.empty());
     }

@@ -7,7 +7,9 @@
 
 #include <cstring>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exec_testing.h"
@@ -97,6 +99,23 @@ inline std::string difference(const exec::Frame& expected, const exec::Frame& ac
     if (a[i] != b[i]) return fmt::format("byte {}: {:#x} and {:#x}", i, static_cast<int>(a[i]), static_cast<int>(b[i]));
   }
   return {};
+}
+
+inline void expect_alike(std::span<const exec::Frame> expected, std::span<const exec::Frame> actual,
+                         std::string_view what = {}) {
+  ASSERT_EQ(expected.size(), actual.size()) << what;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(difference(expected[i], actual[i]), "") << what << "\npacket " << i;
+  }
+}
+
+// Both run their frames, which come out alike.
+inline void expect_alike_runs(exec::Device& reference, exec::Device& tested, std::span<exec::Frame> expected,
+                              std::span<exec::Frame> actual, std::string_view what = {}) {
+  ASSERT_TRUE(reference.run(expected)) << what;
+  const auto ran = tested.run(actual);
+  ASSERT_TRUE(ran) << ran.error().text() << what;
+  expect_alike(expected, actual, what);
 }
 
 }  // namespace forager::jit::opencl::testing
