@@ -94,18 +94,18 @@ u64 redirect_map(RunContext& run, u64 a, u64 key, u64 flags, u64, u64) {
   if ((flags & ~(kActionMask | (holds_ports(targets) ? kDeviceFlags : 0))) != 0) return XDP_ABORTED;
   auto target = target_at(targets, static_cast<std::uint32_t>(key), run.cpu);
   const bool broadcast = (flags & BPF_F_BROADCAST) != 0;
+  exec::Redirect& way = run.frame->change_results().redirect;
   if (!target && !broadcast) {
-    run.frame->change_results().redirect = {};
+    way = {};
     return flags & kActionMask;
   }
-  run.frame->change_results().redirect = {.map_type = static_cast<std::uint32_t>(targets.spec().type)};
+  way = {.map_type = static_cast<std::uint32_t>(targets.spec().type)};
   if (broadcast) {
-    run.frame->change_results().redirect.flags = flags;
-    if (targets.abilities().redirects != nullptr)
-      run.frame->change_results().redirect.ports = targets.shared_from_this();
+    way.flags = flags;
+    if (targets.abilities().redirects != nullptr) way.ports = targets.shared_from_this();
   } else {
-    run.frame->change_results().redirect.ifindex = target->number;
-    run.frame->change_results().redirect.program = std::move(target->program);
+    way.ifindex = target->number;
+    way.program = std::move(target->program);
   }
   return XDP_REDIRECT;
 }

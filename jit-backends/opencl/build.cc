@@ -17,6 +17,7 @@
 #include <regex>
 
 #include "exec/skb.h"
+#include "jit-backends/opencl/refusals.h"
 #include "program/sha1.h"
 
 namespace forager::jit::opencl {
@@ -165,9 +166,15 @@ Places places() {
 
 bool KernelSource::sees_skb() const { return exec::sees_skb(programs.front()->program().type()); }
 
+bool KernelSource::calls(exec::HelperId helper) const {
+  return std::ranges::any_of(programs, [&](const VerifiedRef& one) { return opencl::calls(*one, helper); });
+}
+
 std::string prelude_of(const KernelSource& source) {
   std::string text(prelude());
   if (source.sees_skb()) text += skb_prelude();
+  if (source.calls(exec::HelperId::trace_printk)) text += trace_prelude();
+  if (source.calls(exec::HelperId::fib_lookup)) text += fib_prelude();
   return text;
 }
 

@@ -189,10 +189,6 @@ class Gatherer {
 
 }  // namespace
 
-bool Group::calls(exec::HelperId helper) const {
-  return std::ranges::any_of(source.programs, [&](const VerifiedRef& one) { return opencl::calls(*one, helper); });
-}
-
 bool Group::needs_order() const {
   return std::ranges::any_of(source.programs, [](const VerifiedRef& one) { return opencl::needs_order(*one); }) ||
          std::ranges::any_of(maps, [](const GroupMap& map) { return map.use == MapUse::read_write; });

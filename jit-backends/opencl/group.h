@@ -34,7 +34,7 @@ struct Group {
 
   [[nodiscard]] const verifier::VerifiedProgram& first() const { return *source.programs.front(); }
   // Whether one of its programs calls a helper, or ...
-  [[nodiscard]] bool calls(exec::HelperId helper) const;
+  [[nodiscard]] bool calls(exec::HelperId helper) const { return source.calls(helper); }
   // ... has results that may depend on which packet runs first.
   [[nodiscard]] bool needs_order() const;
   // Whether its work-items would have to wait for one another (cl/values.cl).

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "exec/backend.h"
+#include "exec/host_helpers.h"
 #include "jit-backends/opencl/tables.h"
 
 namespace forager::jit::opencl {
@@ -30,6 +31,7 @@ struct KernelSource {
   unsigned switched = 0;              // functions that are a switch in a loop
 
   [[nodiscard]] bool sees_skb() const;
+  [[nodiscard]] bool calls(exec::HelperId helper) const;
 };
 
 class OpenclImage final : public exec::Image {
@@ -49,10 +51,12 @@ class OpenclImage final : public exec::Image {
   exec::CompileOptions options_;
 };
 
-// What stands before every program: the functions of isa.def, and cl/; and before programs that see a __sk_buff
-// besides.
+// What stands before every program: the functions of isa.def, and cl/; and besides before programs that see a
+// __sk_buff, print, or look up routes.
 [[nodiscard]] std::string_view prelude();
 [[nodiscard]] std::string_view skb_prelude();
+[[nodiscard]] std::string_view trace_prelude();
+[[nodiscard]] std::string_view fib_prelude();
 // What stands before this one.
 [[nodiscard]] std::string prelude_of(const KernelSource& source);
 
